@@ -1,0 +1,204 @@
+// Package arm64 reads and writes the few A64 instruction words that this
+// project is about: those that change the stack pointer or the frame pointer.
+//
+// Encodings are those of the Arm Architecture Reference Manual for A-profile,
+// chapter C4.
+package arm64
+
+// Instruction words that patches are made of.
+const (
+	BranchSelf uint32 = 0x14000000 // B .
+	Ret        uint32 = 0xd65f03c0 // RET (R30)
+	Nop        uint32 = 0xd503201f // NOOP
+)
+
+// Registers, as numbered in instruction words. 31 means the stack pointer or
+// the zero register; in this package a register 31 that is reported as written
+// is always the stack pointer.
+const (
+	R16 = 16
+	R27 = 27 // REGTMP, the assembler's scratch register
+	FP  = 29
+	LR  = 30
+	SP  = 31
+)
+
+// A Set is a set of registers: bit n is register n.
+type Set uint32
+
+// Has reports whether register r is in the set.
+func (s Set) Has(r int) bool { return s>>r&1 != 0 }
+
+func reg(w uint32, shift uint) int { return int(w >> shift & 31) }
+
+// AddImmediate decodes ADD and SUB (immediate), 64 bits, flags not set: rd =
+// rn + n, where n is negative for SUB. Register 31 is the stack pointer.
+func AddImmediate(w uint32) (rd, rn int, n int64, ok bool) {
+	if w&0xbf800000 != 0x91000000 {
+		return 0, 0, 0, false
+	}
+	n = int64(w >> 10 & 0xfff)
+	if w>>22&1 != 0 {
+		n <<= 12
+	}
+	if w>>30&1 != 0 {
+		n = -n
+	}
+	return reg(w, 0), reg(w, 5), n, true
+}
+
+// AddRegister decodes ADD and SUB (extended register), 64 bits, flags not set,
+// extended as UXTX: rd = rn ± rm<<shift. Register 31 is the stack pointer as
+// rd and rn, and zero as rm.
+func AddRegister(w uint32) (rd, rn, rm int, shift uint, sub, ok bool) {
+	if w&0xbfe0e000 != 0x8b206000 {
+		return 0, 0, 0, 0, false, false
+	}
+	return reg(w, 0), reg(w, 5), reg(w, 16), uint(w >> 10 & 7), w>>30&1 != 0, true
+}
+
+// Move decodes ORR (shifted register) of the zero register, 64 bits: rd = rm.
+// Register 31 is zero.
+func Move(w uint32) (rd, rm int, ok bool) {
+	if w&0xffe0ffe0 != 0xaa0003e0 {
+		return 0, 0, false
+	}
+	return reg(w, 0), reg(w, 16), true
+}
+
+// MoveWide decodes MOVZ, MOVN and MOVK, 64 bits, as a function of the old
+// value of rd.
+func MoveWide(w uint32) (rd int, value func(old uint64) uint64, keeps, ok bool) {
+	if w&0x9f800000 != 0x92800000 || w>>29&3 == 1 {
+		return 0, nil, false, false
+	}
+	shift := w >> 21 & 3 * 16
+	imm := uint64(w>>5&0xffff) << shift
+	switch w >> 29 & 3 {
+	case 0: // MOVN
+		return reg(w, 0), func(uint64) uint64 { return ^imm }, false, true
+	case 2: // MOVZ
+		return reg(w, 0), func(uint64) uint64 { return imm }, false, true
+	}
+	return reg(w, 0), func(old uint64) uint64 { return old&^(0xffff<<shift) | imm }, true, true
+}
+
+// MoveBitmask decodes ORR (immediate) of the zero register, 64 bits: rd = n.
+// Register 31 is the stack pointer.
+func MoveBitmask(w uint32) (rd int, n uint64, ok bool) {
+	if w&0xff8003e0 != 0xb20003e0 {
+		return 0, 0, false
+	}
+	n, ok = bitmask(w>>22&1, w>>16&63, w>>10&63)
+	return reg(w, 0), n, ok
+}
+
+// bitmask is DecodeBitMasks of the manual, for 64 bits: a run of imms+1 ones,
+// rotated right by immr in an element whose size is told by n and imms, and
+// repeated.
+func bitmask(n, immr, imms uint32) (uint64, bool) {
+	size := uint32(64)
+	if n == 0 {
+		for size = 32; size >= 2 && imms&size != 0; size >>= 1 {
+		}
+		if size < 2 {
+			return 0, false
+		}
+	}
+	ones, rotate := imms&(size-1)+1, immr&(size-1)
+	if ones == size {
+		return 0, false
+	}
+	element := uint64(1)<<ones - 1
+	element = element>>rotate | element<<(size-rotate)
+	if size < 64 {
+		element &= 1<<size - 1
+	}
+	for ; size < 64; size *= 2 {
+		element |= element << size
+	}
+	return element, true
+}
+
+// A Flow says where control goes after an instruction.
+type Flow int
+
+const (
+	Next   Flow = iota // to the next instruction only
+	Branch             // B: to the target only
+	Cond               // to the target or to the next instruction
+	Call               // BL or BLR: to the next instruction, when the callee returns
+	Leave              // RET, BR, or an instruction that always traps
+)
+
+// Control returns the flow of an instruction and, for Branch, Cond and BL, the
+// byte offset of its target from the instruction. Direct is false for BLR.
+func Control(w uint32) (flow Flow, offset int64, direct bool) {
+	signed := func(shift, bits uint) int64 {
+		return int64(w>>shift) << (64 - bits) >> (64 - bits) * 4
+	}
+	switch {
+	case w&0xfc000000 == 0x14000000:
+		return Branch, signed(0, 26), true
+	case w&0xfc000000 == 0x94000000:
+		return Call, signed(0, 26), true
+	case w&0xfe000000 == 0x54000000, w&0x7e000000 == 0x34000000: // B.cond; CBZ, CBNZ
+		return Cond, signed(5, 19), true
+	case w&0x7e000000 == 0x36000000: // TBZ, TBNZ
+		return Cond, signed(5, 14), true
+	case w&0xfe000000 == 0xd6000000: // unconditional branch (register)
+		if w>>21&0xf&^8 == 1 { // BLR and its authenticated forms
+			return Call, 0, false
+		}
+		return Leave, 0, false
+	case w&0xffe0001f == 0xd4200000, w>>16 == 0: // BRK, UDF
+		return Leave, 0, false
+	}
+	return Next, 0, false
+}
+
+// Writeback decodes the base register of a load or store that writes its
+// address back, and by how many bytes. Where the amount is in a register, or
+// is not one this package knows, exact is false.
+func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
+	rn = reg(w, 5)
+	switch {
+	case w&0x3b200400 == 0x38000400: // immediate, pre- and post-indexed
+		return rn, int64(w>>12) << 55 >> 55, true, true
+	case w&0xff200c00 == 0xf8200c00: // authenticated, pre-indexed
+		return rn, 0, false, true
+	case w&0x3a800000 == 0x28800000: // pair, pre- and post-indexed
+		scale := uint(2)
+		switch {
+		case w>>26&1 != 0:
+			scale += uint(w >> 30)
+		case w>>31 != 0:
+			scale = 3
+		}
+		return rn, int64(w>>15) << 57 >> 57 << scale, true, true
+	case w&0xbe800000 == 0x0c800000: // structures, post-indexed
+		return rn, 0, false, true
+	}
+	return 0, 0, false, false
+}
+
+// LoadPair decodes LDP of 64-bit registers, signed offset: rt and rt2 are
+// loaded from rn+n and rn+n+8.
+func LoadPair(w uint32) (rt, rt2, rn int, n int64, ok bool) {
+	if w&0xffc00000 != 0xa9400000 {
+		return 0, 0, 0, 0, false
+	}
+	return reg(w, 0), reg(w, 10), reg(w, 5), int64(w>>15) << 57 >> 57 << 3, true
+}
+
+// Load decodes LDR and LDUR of a 64-bit register, unsigned and unscaled
+// offset: rt is loaded from rn+n.
+func Load(w uint32) (rt, rn int, n int64, ok bool) {
+	switch {
+	case w&0xffc00000 == 0xf9400000:
+		return reg(w, 0), reg(w, 5), int64(w>>10&0xfff) << 3, true
+	case w&0xffe00c00 == 0xf8400000:
+		return reg(w, 0), reg(w, 5), int64(w>>12) << 55 >> 55, true
+	}
+	return 0, 0, 0, false
+}

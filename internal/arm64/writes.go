@@ -1,0 +1,130 @@
+package arm64
+
+// Writes returns the general registers that an instruction writes, with bit 31
+// for the stack pointer. Calls are said to write LR alone. A word of no known
+// class is said to write the register in its Rd field.
+func Writes(w uint32) Set {
+	var s Set
+	one := func(shift uint) Set { return 1 << reg(w, shift) & (1<<31 - 1) } // 31 is the zero register
+	if rn, _, _, ok := Writeback(w); ok {
+		s = 1 << rn
+	}
+	switch op0 := w >> 25 & 15; {
+	case op0&14 == 8: // data processing, immediate
+		if addOrLogical(w) {
+			return 1 << reg(w, 0)
+		}
+		return one(0)
+	case op0&14 == 10: // branches, exceptions, system
+		switch flow, _, _ := Control(w); {
+		case flow == Call:
+			return 1 << LR
+		case w&0xfff00000 == 0xd5300000, w&0xfff80000 == 0xd5280000: // MRS, SYSL
+			return one(0)
+		}
+		return 0
+	case op0&5 == 4:
+		return s | loads(w)
+	case op0&7 == 5: // data processing, register
+		switch {
+		case w&0xdfe00000 == 0x8b200000, w&0xdfe00000 == 0x0b200000: // ADD, SUB extended, flags not set
+			return 1 << reg(w, 0)
+		case w&0x1fe00000 == 0x1a400000, w&0x7fe07c10 == 0x3a000400, w&0x7fffbc1f == 0x3a00080d:
+			return 0 // CCMP, CCMN; RMIF; SETF
+		}
+		return one(0)
+	case op0&7 == 7: // SIMD and floating point
+		return s | fromVector(w)
+	}
+	return one(0)
+}
+
+// addOrLogical reports whether register 31 as the destination of a data
+// processing instruction with an immediate is the stack pointer: ADD and SUB
+// (with or without tags), AND, ORR and EOR, but none that sets flags.
+func addOrLogical(w uint32) bool {
+	switch w >> 23 & 7 {
+	case 2, 3: // add, subtract; with tags
+		return w>>29&1 == 0
+	case 4: // logical
+		return w>>29&3 != 3
+	}
+	return false
+}
+
+// loads returns the registers that a word of the load and store class writes,
+// but for a base that is written back.
+func loads(w uint32) Set {
+	one := func(shift uint) Set { return 1 << reg(w, shift) & (1<<31 - 1) }
+	vector := w>>26&1 != 0
+	switch {
+	case w&0x3b000000 == 0x18000000: // literal
+		if vector || w>>30 == 3 { // PRFM
+			return 0
+		}
+		return one(0)
+	case w&0x3a000000 == 0x28000000: // pair
+		if vector || w>>22&1 == 0 {
+			return 0
+		}
+		return one(0) | one(10)
+	case w&0x3f000000 == 0x08000000: // exclusive, ordered, compare and swap
+		load, pair := w>>22&1 != 0, w>>21&1 != 0
+		ordered := w>>23&1 != 0
+		switch {
+		case pair && ordered: // CAS: the old value comes back in Rs
+			return one(16)
+		case pair && w>>31 == 0: // CASP
+			return one(16) | 1<<(reg(w, 16)|1)&(1<<31-1)
+		case load && pair: // LDXP
+			return one(0) | one(10)
+		case load:
+			return one(0)
+		case ordered: // STLR
+			return 0
+		}
+		return one(16) // STXR: the status
+	case w&0x3b000000 == 0x39000000, // unsigned offset
+		w&0x3b200000 == 0x38000000, // unscaled, pre- and post-indexed
+		w&0x3b200c00 == 0x38200800: // register offset
+		if vector || w>>22&3 == 0 { // a store
+			return 0
+		}
+		if w>>30 == 3 && w>>22&3 == 2 { // PRFM
+			return 0
+		}
+		return one(0)
+	case w&0x3b200c00 == 0x38200000: // atomic: the old value comes back in Rt
+		return one(0)
+	case w&0x3b200400 == 0x38200400: // authenticated
+		return one(0)
+	case w&0x3f000000 == 0x19000000: // ordered, unscaled; memory tags
+		if w>>22&3 == 0 {
+			return 0
+		}
+		return one(0)
+	}
+	return 0
+}
+
+// fromVector returns the general register that a word of the SIMD and floating
+// point class writes.
+func fromVector(w uint32) Set {
+	one := Set(1) << reg(w, 0) & (1<<31 - 1)
+	switch {
+	case w&0x5f20fc00 == 0x1e200000: // conversion between floating point and integer
+		switch w >> 16 & 7 {
+		case 2, 3, 7: // SCVTF, UCVTF, FMOV to a vector
+			return 0
+		}
+		return one
+	case w&0x5f200000 == 0x1e000000: // conversion between floating point and fixed point
+		if w>>17&3 == 1 {
+			return 0
+		}
+		return one
+	case w&0xbfe0fc00 == 0x0e003c00, w&0xbfe0fc00 == 0x0e002c00: // UMOV, SMOV
+		return one
+	}
+	return 0
+}

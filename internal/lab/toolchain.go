@@ -1,0 +1,117 @@
+// Package lab builds guests with a toolchain and runs them on an engine: the
+// native machine, or an emulator.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// An Error is something a person can mend: what was wrong, and what to do.
+type Error struct {
+	Err  error
+	Hint string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// A Toolchain is one Go release or tree.
+type Toolchain struct {
+	Name    string // as it was asked for
+	Version string // as it names itself: "go1.27.4", or longer for a development version
+	command string // its go command
+	env     []string
+}
+
+// release matches the name of a release or pre-release.
+var release = regexp.MustCompile(`^go1\.[0-9]+(\.[0-9]+)?((rc|beta)[0-9]+)?$`)
+
+// fetchTime bounds the fetching of a toolchain.
+const fetchTime = 5 * time.Minute
+
+// Resolve finds a toolchain by what a person calls it: "local" is the go
+// command in PATH, "go1.23.4" a release, which the go command fetches where it
+// has to, and anything else the GOROOT of an unpacked or built tree.
+func Resolve(ctx context.Context, name string) (*Toolchain, error) {
+	t := &Toolchain{Name: name, command: "go", env: []string{"GOTOOLCHAIN=local"}}
+	hint := "name a release such as go1.27.4, a GOROOT, or local"
+	switch {
+	case name == "local":
+	case release.MatchString(name):
+		t.env[0] = "GOTOOLCHAIN=" + name
+		hint = "is that a release, and can the go command reach its module proxy? GOTOOLCHAIN=" + name + " go version says more"
+	default:
+		root, err := filepath.Abs(name)
+		if err != nil {
+			return nil, err
+		}
+		t.command = filepath.Join(root, "bin", "go")
+		if _, err := os.Stat(t.command); err != nil {
+			return nil, &Error{fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), hint}
+		}
+		t.env = append(t.env, "GOROOT="+root)
+		hint = "is bin/go of that tree built for this machine?"
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	out, err := t.run(ctx, os.TempDir(), "env", "GOVERSION")
+	if err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			hint = "install Go, or name a GOROOT"
+		}
+		return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
+	}
+	t.Version = strings.TrimSpace(out)
+	if release.MatchString(name) && t.Version != name {
+		return nil, &Error{fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), hint}
+	}
+	return t, nil
+}
+
+// run runs the go command in a folder and returns what it prints; the error of
+// one that fails ends with the line in which it said why.
+//
+// The environment is this process's own, without what would change which
+// toolchain runs or how it builds: GOFLAGS may hold flags that an older
+// release rejects, and GOROOT is set for whatever "go run" and "go test" start.
+func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, t.command, args...)
+	cmd.Dir = dir
+	for _, v := range os.Environ() {
+		switch name, _, _ := strings.Cut(v, "="); name {
+		case "GOROOT", "GOTOOLDIR", "GOFLAGS", "GOWORK", "GOTOOLCHAIN", "GOOS", "GOARCH", "CGO_ENABLED", "GO111MODULE", "GOTOOLCHAIN_INTERNAL_SWITCH_COUNT", "GOTOOLCHAIN_INTERNAL_SWITCH_VERSION":
+		default:
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, t.env...)
+	cmd.Env = append(cmd.Env, "GOFLAGS=", "GOWORK=off")
+	inGroup(cmd)
+	var out, text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &text
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("go %s: %w%s", args[0], err, lastLine(text.String()))
+	}
+	return out.String(), nil
+}
+
+// lastLine returns ": " and the last line of a text that says something.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return ": " + last
+	}
+	return ""
+}

@@ -1,0 +1,123 @@
+// Package objfile opens executable files for arm64 as what they will be in
+// memory: segments at addresses.
+package objfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/edsrzf/mmap-go"
+)
+
+// ErrFormat is wrapped by the error of Open for a file that is no executable
+// for arm64.
+var ErrFormat = errors.New("not an executable for arm64")
+
+// A Segment is a part of the file that is mapped into memory.
+type Segment struct {
+	Addr   uint64 // where it is mapped, before relocation
+	Offset int64  // of Data in the file
+	Data   []byte // the file's bytes; shared with the mapping, not to be written
+	Exec   bool
+	Write  bool
+}
+
+// A File is an open executable. Its segments are valid until Close.
+type File struct {
+	Path     string
+	Format   string // "ELF"
+	Segments []Segment
+
+	mapped mmap.MMap
+}
+
+// Open maps the file into memory and reads its headers.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil, fmt.Errorf("%s: %w: no regular file with contents", path, ErrFormat)
+	}
+	mapped, err := mmap.Map(file, mmap.RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f := &File{Path: path, mapped: mapped}
+	if err := f.parse(mapped); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close unmaps the file.
+func (f *File) Close() error { return f.mapped.Unmap() }
+
+func (f *File) parse(data []byte) error {
+	if bytes.HasPrefix(data, []byte("\x7fELF")) {
+		return f.parseELF(data)
+	}
+	return fmt.Errorf("%w: no known format at offset 0", ErrFormat)
+}
+
+// add adds a segment of size bytes at a file offset, both as the file claims
+// them.
+func (f *File) add(data []byte, s Segment, offset, size uint64) error {
+	if offset > uint64(len(data)) || size > uint64(len(data))-offset {
+		return fmt.Errorf("segment [%#x,%#x) out of file bounds [0,%#x)", offset, offset+size, len(data))
+	}
+	if s.Addr+size < s.Addr {
+		return fmt.Errorf("segment at offset %#x: address %#x + %#x overflows", offset, s.Addr, size)
+	}
+	s.Offset, s.Data = int64(offset), data[offset:offset+size:offset+size]
+	f.Segments = append(f.Segments, s)
+	return nil
+}
+
+// segment returns the segment that holds n bytes at an address, or nil.
+func (f *File) segment(addr, n uint64) *Segment {
+	for i := range f.Segments {
+		s := &f.Segments[i]
+		if size := uint64(len(s.Data)); addr >= s.Addr && addr-s.Addr <= size && n <= size-(addr-s.Addr) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Bytes returns n bytes at an address. They are the file's and not to be
+// written.
+func (f *File) Bytes(addr, n uint64) ([]byte, error) {
+	s := f.segment(addr, n)
+	if s == nil {
+		return nil, fmt.Errorf("address [%#x,%#x) is in no segment", addr, addr+n)
+	}
+	return s.Data[addr-s.Addr:][:n:n], nil
+}
+
+// Tail returns the bytes from an address to the end of its segment.
+func (f *File) Tail(addr uint64) ([]byte, error) {
+	s := f.segment(addr, 1)
+	if s == nil {
+		return nil, fmt.Errorf("address %#x is in no segment", addr)
+	}
+	return s.Data[addr-s.Addr:], nil
+}
+
+// Offset returns where in the file the n bytes at an address are.
+func (f *File) Offset(addr, n uint64) (int64, error) {
+	s := f.segment(addr, n)
+	if s == nil {
+		return 0, fmt.Errorf("address [%#x,%#x) is in no segment", addr, addr+n)
+	}
+	return s.Offset + int64(addr-s.Addr), nil
+}

@@ -1,0 +1,217 @@
+package pclntab
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Indices and values of tables, from internal/abi/symtab.go.
+const (
+	pcdataUnsafePoint   = 0
+	pcdataInlTreeIndex  = 2
+	funcdataLocals      = 1
+	funcdataInlTree     = 3
+	flagAssembly        = 1 << 2
+	unsafePointUnsafe   = -2
+	unsafePointRestart1 = -3
+	unsafePointRestart2 = -4
+	unsafePointAtEntry  = -5
+)
+
+const (
+	instruction = 4       // bytes; the quantum of pc values
+	maxValues   = 1 << 20 // in one table
+)
+
+// A Func is a function as the table describes it.
+type Func struct {
+	Entry, End uint64 // addresses: [Entry, End)
+
+	t      *Table
+	addr   uint64 // of record
+	record []byte // the _func, to the end of the table
+}
+
+func (f Func) field(at int) uint32 { return binary.LittleEndian.Uint32(f.record[at:]) }
+func (f Func) npcdata() uint32     { return f.field(f.t.pcsp + 12) }
+func (f Func) nfuncdata() int      { return int(f.record[f.t.size-1]) }
+
+// Name returns the function's name, as the linker wrote it.
+func (f Func) Name() string { return cstring(f.t.names, f.field(f.t.layout.entry)) }
+
+// Assembly reports whether the function was written in assembly.
+func (f Func) Assembly() bool {
+	_, locals := f.funcdata(funcdataLocals)
+	return !locals || f.record[f.t.flag]&flagAssembly != 0
+}
+
+// pcdata returns the offset of pcdata table i, or 0.
+func (f Func) pcdata(i uint32) uint32 {
+	if i >= f.npcdata() {
+		return 0
+	}
+	return f.field(f.t.size + 4*int(i))
+}
+
+// funcdataAt returns where in the record the funcdata begin, after the pcdata.
+func (f Func) funcdataAt() int {
+	at := f.t.size + 4*int(f.npcdata())
+	if f.t.layout.funcdata == 8 { // aligned addresses
+		at += int(f.addr+uint64(at)) & 4
+	}
+	return at
+}
+
+// funcdata returns the address of funcdata i, and whether there is one.
+func (f Func) funcdata(i int) (addr uint64, ok bool) {
+	if i >= f.nfuncdata() {
+		return 0, false
+	}
+	at := f.funcdataAt()
+	if f.t.layout.funcdata == 8 {
+		addr = binary.LittleEndian.Uint64(f.record[at+8*i:])
+		return addr, addr != 0
+	}
+	off := f.field(at + 4*i)
+	return f.t.gofunc + uint64(off), off != ^uint32(0)
+}
+
+// inlined returns the name's offset and the parent's pc, an offset from the
+// entry, of node i in the function's inline tree.
+func (f Func) inlined(i int32) (name, pc uint32, ok bool) {
+	tree, ok := f.funcdata(funcdataInlTree)
+	if !ok || i < 0 {
+		return 0, 0, false
+	}
+	node, err := f.t.file.Bytes(tree+uint64(i)*uint64(f.t.node), uint64(f.t.node))
+	if err != nil {
+		return 0, 0, false
+	}
+	return binary.LittleEndian.Uint32(node[f.t.nodeName:]), binary.LittleEndian.Uint32(node[f.t.nodePC:]), true
+}
+
+// A Value holds from the end of the value before it, or the function's entry,
+// up to End.
+type Value struct {
+	End   uint64
+	Value int32
+}
+
+// Values is a table of values by pc, in order.
+type Values []Value
+
+// At returns the value at a pc and the address from which it holds; -1 outside
+// the table (runtime/symtab.go, pcvalue).
+func (v Values) At(entry, pc uint64) (value int32, from uint64) {
+	i := sort.Search(len(v), func(i int) bool { return v[i].End > pc })
+	if i == len(v) || pc < entry {
+		return -1, 0
+	}
+	if i > 0 {
+		entry = v[i-1].End
+	}
+	return v[i].Value, entry
+}
+
+// values decodes the table at an offset (runtime/symtab.go, step).
+func (f Func) values(off uint32) (Values, error) {
+	if off == 0 {
+		return nil, nil
+	}
+	if uint64(off) >= uint64(len(f.t.pcs)) {
+		return nil, fmt.Errorf("function at %#x: table at %#x out of bounds [0,%#x)", f.Entry, off, len(f.t.pcs))
+	}
+	var values Values
+	p, pc, value := f.t.pcs[off:], f.Entry, int32(-1)
+	for len(values) < maxValues {
+		delta, n := binary.Uvarint(p)
+		if n <= 0 {
+			break
+		}
+		if delta == 0 && pc != f.Entry {
+			return values, nil
+		}
+		step, m := binary.Uvarint(p[n:])
+		if m <= 0 || step > (f.End-f.Entry)/instruction+1 || delta > 1<<32-1 {
+			break
+		}
+		p = p[n+m:]
+		value += int32(-(delta & 1) ^ delta>>1)
+		pc += step * instruction
+		values = append(values, Value{pc, value})
+		if pc > f.End {
+			break
+		}
+	}
+	return nil, fmt.Errorf("function at %#x: table at %#x is no table of values", f.Entry, off)
+}
+
+// PCSP returns how many bytes the stack pointer is below its value at entry,
+// by pc, as the unwinder believes. It is empty for a function that the
+// unwinder does not pass.
+func (f Func) PCSP() (Values, error) { return f.values(f.field(f.t.pcsp)) }
+
+// Line returns the source file and line of a pc, or "?" and 0.
+func (f Func) Line(pc uint64) (file string, line int) {
+	files, _ := f.values(f.field(f.t.pcsp + 4))
+	lines, _ := f.values(f.field(f.t.pcsp + 8))
+	n, _ := files.At(f.Entry, pc)
+	l, _ := lines.At(f.Entry, pc)
+	at := 4 * (uint64(f.field(f.t.pcsp+16)) + uint64(n))
+	if n < 0 || l < 0 || at+4 > uint64(len(f.t.cus)) {
+		return "?", 0
+	}
+	return cstring(f.t.files, binary.LittleEndian.Uint32(f.t.cus[at:])), int(l)
+}
+
+// SafePoints answers where the runtime may preempt a function.
+type SafePoints struct {
+	f              Func
+	unsafe, inline Values
+}
+
+// SafePoints prepares the answers for one function.
+func (f Func) SafePoints() (SafePoints, error) {
+	unsafe, err := f.values(f.pcdata(pcdataUnsafePoint))
+	if err != nil {
+		return SafePoints{}, err
+	}
+	inline, err := f.values(f.pcdata(pcdataInlTreeIndex))
+	return SafePoints{f, unsafe, inline}, err
+}
+
+// At says whether the runtime may preempt a goroutine at a pc, and at which pc
+// the goroutine then resumes, which is also where the unwinder takes it to be;
+// where it may not, why.
+//
+// The rule is that of runtime/preempt.go, isAsyncSafePoint, as far as it
+// depends on the code alone. The packages are those of all releases together.
+func (s SafePoints) At(pc uint64) (resume uint64, why string) {
+	up, from := s.unsafe.At(s.f.Entry, pc)
+	if up == unsafePointUnsafe {
+		return 0, "unsafe point"
+	}
+	if s.f.Assembly() {
+		return 0, "assembly"
+	}
+	name := s.f.Name()
+	if i, _ := s.inline.At(s.f.Entry, pc); i >= 0 {
+		if off, _, ok := s.f.inlined(i); ok {
+			name = cstring(s.f.t.names, off)
+		}
+	}
+	for _, prefix := range []string{"runtime.", "runtime/internal/", "internal/runtime/", "reflect."} {
+		if strings.HasPrefix(name, prefix) {
+			return 0, "code of " + prefix[:len(prefix)-1]
+		}
+	}
+	switch up {
+	case unsafePointRestart1, unsafePointRestart2:
+		return from, ""
+	case unsafePointAtEntry:
+		return s.f.Entry, ""
+	}
+	return pc, ""
+}

@@ -1,0 +1,201 @@
+package victim
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Exit statuses of a guest, beside the Go runtime's own.
+const (
+	ExitUsage   = 64 // a wrong argument; nothing was run
+	ExitCorrupt = 65 // a victim returned a wrong result
+)
+
+// Mark begins every line that a guest prints of itself.
+const Mark = "splitadd guest: "
+
+// A Group runs the goroutines of a guest; *errgroup.Group is one.
+type Group interface {
+	Go(func() error)
+	Wait() error
+}
+
+// Goroutines is a Group of plain goroutines. The zero value is ready.
+type Goroutines struct {
+	wait sync.WaitGroup
+	once sync.Once
+	err  error
+}
+
+// Go runs f in a goroutine of its own.
+func (g *Goroutines) Go(f func() error) {
+	g.wait.Add(1)
+	go func() {
+		defer g.wait.Done()
+		if err := f(); err != nil {
+			g.once.Do(func() { g.err = err })
+		}
+	}()
+}
+
+// Wait waits for all of them and returns the first error.
+func (g *Goroutines) Wait() error { g.wait.Wait(); return g.err }
+
+// ErrCorrupt is what a victim's wrong result is reported as.
+var ErrCorrupt = errors.New("corrupt result")
+
+// Config says what a guest is to run.
+type Config struct {
+	Victim   string        // function name
+	Observer string        // one of Observers
+	Victims  int           // goroutines that call the function
+	Procs    int           // GOMAXPROCS; 0 leaves it as it is
+	Observe  int           // observations after which to stop; 0 is no bound
+	For      time.Duration // how long to run; 0 is no bound
+}
+
+// Args returns the arguments that Main reads c from.
+func (c Config) Args() []string {
+	return []string{
+		"-victim=" + c.Victim, "-observer=" + c.Observer,
+		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
+		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
+	}
+}
+
+// Main runs a guest by its arguments, in a group, and returns its exit status.
+func Main(args []string, group Group, stdout io.Writer) int {
+	var c Config
+	flags := flag.NewFlagSet("guest", flag.ContinueOnError)
+	flags.StringVar(&c.Victim, "victim", "", "function `name`")
+	flags.StringVar(&c.Observer, "observer", "gc", strings.Join(Observers, ", "))
+	flags.IntVar(&c.Victims, "victims", 1, "goroutines that call the function")
+	flags.IntVar(&c.Procs, "procs", 0, "GOMAXPROCS")
+	flags.IntVar(&c.Observe, "observe", 0, "observations after which to stop")
+	flags.DurationVar(&c.For, "for", 0, "how long to run")
+	if err := flags.Parse(args); err != nil {
+		return ExitUsage
+	}
+	switch err := Run(c, group, stdout); {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrCorrupt):
+		fmt.Fprintln(stdout, Mark+err.Error())
+		return ExitCorrupt
+	default:
+		fmt.Fprintln(os.Stderr, Mark+err.Error())
+		return ExitUsage
+	}
+}
+
+// counter is a count of calls on a cache line of its own.
+type counter struct {
+	n uint64
+	_ [15]uint64
+}
+
+// Run calls a victim in goroutines of the group and observes them until a
+// bound of c is reached. It prints a line when observation begins, one at most
+// every tenth of a second with the exposure so far (each observation, while no
+// call has returned), and one at the end.
+//
+// Run returns without waiting for victims that do not return from their call,
+// as a pinned one never does.
+func Run(c Config, group Group, stdout io.Writer) error {
+	victim, ok := Find(c.Victim)
+	if !ok {
+		return fmt.Errorf("unknown victim %q", c.Victim)
+	}
+	watch, err := newObserver(c.Observer)
+	if err != nil {
+		return err
+	}
+	if c.Victims < 1 {
+		return fmt.Errorf("%d victims: want at least one", c.Victims)
+	}
+	if c.Procs > 0 {
+		runtime.GOMAXPROCS(c.Procs)
+	}
+	if err := watch.start(); err != nil {
+		return err
+	}
+
+	var stop uint32
+	entered := make(chan struct{}, c.Victims)
+	failed := make(chan error, c.Victims)
+	calls := make([]counter, c.Victims)
+	for v := 0; v < c.Victims; v++ {
+		done := &calls[v].n
+		group.Go(func() error {
+			entered <- struct{}{}
+			err := victim.loop(done, &stop)
+			if err != nil {
+				failed <- err
+			}
+			return err
+		})
+	}
+	for v := 0; v < c.Victims; v++ {
+		<-entered
+	}
+
+	total := func() (n uint64) {
+		for i := range calls {
+			n += atomic.LoadUint64(&calls[i].n)
+		}
+		return n
+	}
+	begin := time.Now()
+	fmt.Fprintf(stdout, "%sbegin %s %s\n", Mark, c.Victim, c.Observer)
+	var printed time.Duration
+	for n := 1; ; n++ {
+		if err := watch.observe(); err != nil {
+			return err
+		}
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+		elapsed := time.Since(begin)
+		last := c.Observe > 0 && n >= c.Observe || c.For > 0 && elapsed >= c.For
+		if done := total(); last || done == 0 || elapsed-printed >= 100*time.Millisecond {
+			printed = elapsed
+			word := "observed"
+			if last {
+				word = "end"
+			}
+			fmt.Fprintf(stdout, "%s%s %d calls %d seconds %.3f\n", Mark, word, n, done, elapsed.Seconds())
+		}
+		if last {
+			break
+		}
+	}
+	atomic.StoreUint32(&stop, 1)
+	if total() > 0 {
+		watch.stop()
+		return group.Wait()
+	}
+	return nil
+}
+
+// loop calls the victim until stop is set, every 1,024th call a cold one, and
+// checks every result.
+func (c Case) loop(done *uint64, stop *uint32) error {
+	for n := uint64(0); atomic.LoadUint32(stop) == 0; n++ {
+		x := n
+		if got := c.call(x, n&1023 == 0); got != c.want(x) {
+			return fmt.Errorf("%w: %s(%d) returned %d, want %d", ErrCorrupt, c.Func, x, got, c.want(x))
+		}
+		atomic.StoreUint64(done, n+1)
+	}
+	return nil
+}

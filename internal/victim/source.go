@@ -1,0 +1,10 @@
+package victim
+
+import "embed"
+
+// Source is the source of this package and of the stand-alone guest in its
+// folder guest, laid out as a module's root would have to hold them below
+// internal/victim.
+//
+//go:embed *.go guest/*.go
+var Source embed.FS

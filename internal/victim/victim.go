@@ -1,0 +1,74 @@
+// Package victim holds functions of known frame size, and the observers that
+// unwind their stacks.
+//
+// It is the whole of the guest: it imports the standard library alone and is
+// written in the language of Go 1.18, so that any toolchain can build it.
+package victim
+
+//go:generate go run gen.go
+
+// garbage is what a cold call leaves in the frame: neither a code address nor
+// an address at all, so that whoever believes it dies.
+const garbage uint64 = 0xe8e8e8e8e8e8e8e8
+
+// The sum of n words of garbage, modulo 2^64.
+const (
+	garbageTimes1 = garbage
+	garbageTimes8 = 0x4747474747474740
+)
+
+// A Case is a function whose frame, as the function table states it, has a
+// known size.
+type Case struct {
+	Func  string // name within this package
+	Frame int    // bytes
+	Leaf  bool   // makes no calls
+
+	// call runs the function. Where cold is true it also fills the low end of
+	// its frame with garbage; where it is false it is a handful of
+	// instructions long.
+	call func(x uint64, cold bool) uint64
+	want func(x uint64) uint64 // what call must return
+}
+
+// Cases returns the functions of every frame size in the table, leaf and
+// non-leaf, and the canonical reproducer's shape last.
+func Cases() []Case {
+	return append(append([]Case(nil), frames...), Case{
+		Func: "canonical", Frame: 65552, Leaf: true, call: canonical, want: canonicalSum,
+	})
+}
+
+// Find returns the case of a function name.
+func Find(name string) (Case, bool) {
+	for _, c := range Cases() {
+		if c.Func == name {
+			return c, true
+		}
+	}
+	return Case{}, false
+}
+
+func triple(x uint64) uint64 { return x*3 + 1 }
+
+//go:noinline
+func touch() {}
+
+// canonical has the shape of the reproducer in golang/go#73259: a leaf that
+// fills 64 KiB of stack and sums it, so that a call is some hundred thousand
+// instructions long and two of them are the epilogue's.
+//
+//go:noinline
+func canonical(x uint64, _ bool) uint64 {
+	var buffer [1 << 16]byte
+	for i := range buffer {
+		buffer[i] = byte(x)
+	}
+	sum := uint64(0)
+	for i := range buffer {
+		sum += uint64(buffer[i])
+	}
+	return sum
+}
+
+func canonicalSum(x uint64) uint64 { return uint64(byte(x)) << 16 }
