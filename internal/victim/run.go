@@ -153,6 +153,23 @@ func Run(c Config, group Group, stdout io.Writer) error {
 		}
 		return n
 	}
+	observed := make(chan error, 1)
+	group.Go(func() error {
+		err := c.watch(watch, total, failed, stdout)
+		observed <- err
+		return err
+	})
+	err = <-observed
+	atomic.StoreUint32(&stop, 1)
+	if err != nil || total() == 0 {
+		return err
+	}
+	watch.stop()
+	return group.Wait()
+}
+
+// watch observes until a bound of c is reached or a victim fails.
+func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {
 	begin := time.Now()
 	fmt.Fprintf(stdout, "%sbegin %s %s\n", Mark, c.Victim, c.Observer)
 	var printed time.Duration
@@ -167,7 +184,7 @@ func Run(c Config, group Group, stdout io.Writer) error {
 		}
 		elapsed := time.Since(begin)
 		last := c.Observe > 0 && n >= c.Observe || c.For > 0 && elapsed >= c.For
-		if done := total(); last || done == 0 || elapsed-printed >= 100*time.Millisecond {
+		if done := calls(); last || done == 0 || elapsed-printed >= 100*time.Millisecond {
 			printed = elapsed
 			word := "observed"
 			if last {
@@ -176,22 +193,16 @@ func Run(c Config, group Group, stdout io.Writer) error {
 			fmt.Fprintf(stdout, "%s%s %d calls %d seconds %.3f\n", Mark, word, n, done, elapsed.Seconds())
 		}
 		if last {
-			break
+			return nil
 		}
 	}
-	atomic.StoreUint32(&stop, 1)
-	if total() > 0 {
-		watch.stop()
-		return group.Wait()
-	}
-	return nil
 }
 
 // loop calls the victim until stop is set, every 1,024th call a cold one, and
 // checks every result.
 func (c Case) loop(done *uint64, stop *uint32) error {
 	for n := uint64(0); atomic.LoadUint32(stop) == 0; n++ {
-		x := n
+		x := garbage + n<<8
 		if got := c.call(x, n&1023 == 0); got != c.want(x) {
 			return fmt.Errorf("%w: %s(%d) returned %d, want %d", ErrCorrupt, c.Func, x, got, c.want(x))
 		}

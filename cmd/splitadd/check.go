@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/record"
+	"splitadd/internal/report"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// A checker carries out the verb check.
+type checker struct {
+	json     bool
+	limit    time.Duration
+	engine   *lab.Engine // nil where nothing can be run
+	stdout   io.Writer
+	progress *progress
+}
+
+func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := checker{stdout: stdout}
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&c.json, "json", false, "")
+	flags.DurationVar(&c.limit, "limit", 20*time.Second, "")
+	static := flags.Bool("static", false, "")
+	emulator := flags.String("emulator", "", "")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		_, err := io.WriteString(stdout, usage)
+		return err
+	} else if err != nil {
+		return usageError{err}
+	}
+	if c.limit <= 0 {
+		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
+	}
+	names := flags.Args()
+	if len(names) == 0 {
+		names = []string{"local"}
+	}
+
+	c.progress = newProgress(stderr)
+	defer c.progress.end()
+	if !*static {
+		if err := c.findEngine(ctx, *emulator, stderr); err != nil {
+			return err
+		}
+	}
+	var toolchains []*lab.Toolchain
+	for _, name := range names {
+		c.progress.say("toolchain " + name)
+		t, err := lab.Resolve(ctx, name)
+		if err != nil {
+			return err
+		}
+		toolchains = append(toolchains, t)
+	}
+	var affected, doubtful bool
+	for _, t := range toolchains {
+		v, err := c.toolchain(ctx, t)
+		if err != nil {
+			return err
+		}
+		affected = affected || len(v.Affected) > 0
+		doubtful = doubtful || len(v.Doubts) > 0
+	}
+	switch {
+	case doubtful:
+		return &lab.Error{
+			Err:  errors.New("what was found and what was seen do not agree: no verdict"),
+			Hint: "run it again on an idle machine; if it says the same, it is a bug in splitadd",
+		}
+	case affected:
+		return errAffected
+	}
+	return nil
+}
+
+// findEngine finds what runs guests. Where there is nothing the check goes on
+// without, unless an emulator was named.
+func (c *checker) findEngine(ctx context.Context, emulator string, stderr io.Writer) error {
+	engine, err := lab.FindEngine(ctx, emulator)
+	var hinted *lab.Error
+	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) {
+		fmt.Fprintf(stderr, "splitadd: warning: %v: nothing is run, the verdict is from the code alone\n", err)
+		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
+		return nil
+	}
+	c.engine = engine
+	return err
+}
+
+// toolchain checks one toolchain and prints what it found.
+func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verdict, err error) {
+	dir, err := os.MkdirTemp("", "splitadd-")
+	if err != nil {
+		return v, err
+	}
+	defer os.RemoveAll(dir)
+	target, evidence := lab.Target{OS: "linux", Arch: "arm64"}, ""
+	if c.engine != nil {
+		target, evidence = c.engine.Target, c.engine.Evidence
+	}
+	c.progress.say(t.Version + ": building the victims")
+	path := filepath.Join(dir, "guest")
+	if err := lab.Build(ctx, t, target, path); err != nil {
+		return v, err
+	}
+	guest, err := trial.Open(path, c.engine)
+	if err != nil {
+		return v, err
+	}
+	defer guest.Close()
+
+	shown := report.Check{Go: t.Version, Engine: evidence, Victims: len(victim.Cases()), Elsewhere: guest.Elsewhere()}
+	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence}
+	if c.json {
+		records.To = c.stdout
+	}
+	for _, k := range victim.Cases() {
+		shown.Windows = append(shown.Windows, guest.Preemptible(k.Func)...)
+	}
+	for _, w := range append(append([]window.Window(nil), shown.Windows...), shown.Elsewhere...) {
+		if err := records.Window(w); err != nil {
+			return v, err
+		}
+	}
+	v = guest.Static()
+	if c.engine != nil {
+		var writing error
+		step := func(s trial.Step) { c.progress.step(t.Version+": "+s.What, s.Done, s.Total) }
+		v, err = guest.Decide(ctx, c.limit, step, func(r trial.Run) {
+			if r.Control {
+				shown.Control = r
+			} else {
+				shown.Runs = append(shown.Runs, r)
+			}
+			writing = errors.Join(writing, records.Run(r))
+		})
+		if err := errors.Join(err, writing); err != nil {
+			return v, err
+		}
+	}
+	c.progress.end()
+	if shown.Verdict = v; c.json {
+		return v, records.Verdict(v)
+	}
+	return v, shown.Text(c.stdout)
+}

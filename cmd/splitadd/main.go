@@ -1,0 +1,96 @@
+// Splitadd decides whether a Go toolchain or an arm64 binary has a window in
+// which the garbage collector kills the process, and proves it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"splitadd/internal/lab"
+)
+
+const usage = `Usage:
+    splitadd check [-json] [-static] [-limit TIME] [-emulator FILE] [TOOLCHAIN ...]
+
+Check builds functions of known frame size for arm64 with each Go toolchain,
+finds the windows in them, pins each, races the unmodified binary, and prints a
+table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local",
+the go command in PATH, which is the default.
+
+Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
+
+Example:
+    $ splitadd check go1.23.4 go1.27.4
+`
+
+// Exit statuses.
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitAffected = 3
+)
+
+// errAffected is returned by a verb that found a window or a crash.
+var errAffected = errors.New("affected")
+
+// A usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// A verb does one thing for a person. Results go to stdout, progress and
+// warnings to stderr.
+type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+
+var verbs = map[string]verb{
+	"check": check,
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run runs a verb and returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+
+	err := dispatch(ctx, args, stdout, stderr)
+	var mistake usageError
+	var hinted *lab.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errAffected):
+		return exitAffected
+	case errors.As(err, &mistake):
+		fmt.Fprintf(stderr, "splitadd: error: %v\nsplitadd: hint: splitadd help shows the usage\n", err)
+		return exitUsage
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "splitadd: error: interrupted")
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+	if errors.As(err, &hinted) {
+		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
+	}
+	return exitFailed
+}
+
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return usageError{errors.New("no verb")}
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		_, err := io.WriteString(stdout, usage)
+		return err
+	}
+	f, ok := verbs[args[0]]
+	if !ok {
+		return usageError{fmt.Errorf("unknown verb %q", args[0])}
+	}
+	return f(ctx, args[1:], stdout, stderr)
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A progress is a line on a terminal that says what is being done. On anything
+// but a terminal it says nothing.
+type progress struct {
+	to  io.Writer
+	bar *progressbar.ProgressBar
+}
+
+func newProgress(to io.Writer) *progress {
+	if file, ok := to.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+		to = io.Discard
+	}
+	return &progress{to: to}
+}
+
+// say shows what is being done, with no known end.
+func (p *progress) say(what string) { p.step(what, 0, -1) }
+
+// step shows what is being done, after so many of a total.
+func (p *progress) step(what string, done, total int) {
+	if p.bar == nil || p.bar.GetMax() != total {
+		p.end()
+		p.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(p.to), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetWidth(20), progressbar.OptionSetRenderBlankState(true))
+	}
+	p.bar.Describe(what)
+	_ = p.bar.Set(done)
+}
+
+// end clears the line.
+func (p *progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+		p.bar = nil
+	}
+}

@@ -1,0 +1,124 @@
+// Package record holds the versioned JSON that the verbs write, one record a
+// line.
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// Version is that of every record's form. It grows when a member changes its
+// meaning or goes away, not when one is added.
+const Version = 1
+
+// A Head begins every record.
+type Head struct {
+	Kind    string `json:"kind"` // "window", "run", "control", "verdict"
+	Version int    `json:"v"`
+	Go      string `json:"go"` // the toolchain's own name for itself
+}
+
+// A Window is one window that was found.
+type Window struct {
+	Head
+	Class       window.Class `json:"class"`
+	Leaf        bool         `json:"leaf"`
+	Func        string       `json:"func"`
+	Frame       int64        `json:"frame"` // bytes
+	PC          string       `json:"pc"`
+	Offset      string       `json:"offset"` // from the function's entry
+	Claimed     int64        `json:"claimed"`
+	Actual      int64        `json:"actual"` // bytes below the stack pointer at entry
+	Preemptible bool         `json:"preemptible"`
+	Why         string       `json:"why,omitempty"` // not preemptible
+	File        string       `json:"file"`
+	Line        int          `json:"line"`
+}
+
+// A Run is one run of a guest; of kind "control" it is one that must survive.
+type Run struct {
+	Head
+	Class        window.Class  `json:"class"`
+	Leaf         bool          `json:"leaf"`
+	Frame        int           `json:"frame"` // bytes
+	Func         string        `json:"func"`
+	Observer     string        `json:"observer"`
+	Pinned       bool          `json:"pinned"`
+	PC           string        `json:"pc,omitempty"`     // where it was pinned
+	Offset       string        `json:"offset,omitempty"` // from the function's entry
+	Outcome      trial.Outcome `json:"outcome"`
+	Seconds      float64       `json:"seconds"`
+	Observations int           `json:"observations"`
+	Calls        uint64        `json:"calls"`
+	Death        string        `json:"death,omitempty"`    // kind
+	Evidence     string        `json:"evidence,omitempty"` // line of the log
+	Window       string        `json:"window,omitempty"`   // pc that the log names
+	Reason       string        `json:"reason,omitempty"`   // of a harness failure
+	Engine       string        `json:"engine"`
+}
+
+// A Verdict is the last record of each toolchain.
+type Verdict struct {
+	Head
+	Affected []string `json:"affected"` // kinds, of trial.Kinds
+	Proved   bool     `json:"proved"`   // false: from the windows alone, nothing was run
+	Doubts   []string `json:"doubts,omitempty"`
+	Engine   string   `json:"engine,omitempty"`
+}
+
+// A Writer writes the records of one toolchain.
+type Writer struct {
+	To     io.Writer
+	Go     string
+	Engine string
+}
+
+func (w Writer) head(kind string) Head { return Head{kind, Version, w.Go} }
+
+func (w Writer) write(record any) error {
+	line, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	_, err = w.To.Write(append(line, '\n'))
+	return err
+}
+
+// Window writes a window.
+func (w Writer) Window(x window.Window) error {
+	return w.write(Window{
+		w.head("window"), x.Class, x.Leaf, x.Func, x.Frame, hex(x.PC), hex(x.Offset()),
+		x.Claimed, x.Actual, x.Preemptible, x.Why, x.File, x.Line,
+	})
+}
+
+// Run writes a run, or a control.
+func (w Writer) Run(r trial.Run) error {
+	record := Run{
+		Head: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
+		Observer: r.Observer, Pinned: r.Pinned, Outcome: r.Outcome, Seconds: r.Seconds,
+		Observations: r.Observations, Calls: r.Calls, Death: string(r.Death.Kind),
+		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine,
+	}
+	if r.Control {
+		record.Kind = "control"
+	}
+	if r.Pinned {
+		record.PC, record.Offset = hex(r.Window.PC), hex(r.Window.Offset())
+	}
+	if r.Death.Window != nil {
+		record.Window = hex(r.Death.Window.PC)
+	}
+	return w.write(record)
+}
+
+// Verdict writes a verdict.
+func (w Writer) Verdict(v trial.Verdict) error {
+	return w.write(Verdict{w.head("verdict"), append([]string{}, v.Affected...), v.Proved, v.Doubts, w.Engine})
+}
+
+func hex(n uint64) string { return fmt.Sprintf("%#x", n) }

@@ -1,0 +1,106 @@
+// Package report shows to people what was found and measured.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// A Check is what was found and measured of one toolchain.
+type Check struct {
+	Go        string
+	Engine    string // "" where nothing could be run
+	Windows   []window.Window
+	Runs      []trial.Run // pinned and raced
+	Control   trial.Run
+	Victims   int // how many functions were looked at
+	Verdict   trial.Verdict
+	Elsewhere []window.Window // preemptible, outside the victims
+}
+
+// Text writes a check as a table and a verdict.
+func (c Check) Text(to io.Writer) error {
+	var b strings.Builder
+	engine := c.Engine
+	if engine == "" {
+		engine = "nothing was run"
+	}
+	fmt.Fprintf(&b, "%s, victims for arm64; %s\n\n", c.Go, engine)
+	if len(c.Windows) > 0 {
+		c.table(&b)
+	}
+	for _, w := range c.Elsewhere {
+		fmt.Fprintf(&b, "also found, not pinned: %v\n", w)
+	}
+	clean := c.Victims - c.affectedVictims()
+	fmt.Fprintf(&b, "%d of %d victims have no window.", clean, c.Victims)
+	if c.Verdict.Proved {
+		fmt.Fprintf(&b, " Control, pinned at %s+%#x, where there is none: %s.",
+			c.Control.Func, c.Control.Window.Offset(), brief(c.Control))
+	}
+	b.WriteString("\n\n" + c.Conclusion() + "\n")
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+func (c Check) affectedVictims() int {
+	names := map[string]bool{}
+	for _, w := range c.Windows {
+		names[w.Func] = true
+	}
+	return len(names)
+}
+
+func (c Check) table(b *strings.Builder) {
+	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
+	for _, w := range c.Windows {
+		name := w.Func[strings.LastIndexByte(w.Func, '.')+1:]
+		pinned, raced := "-", ""
+		for _, r := range c.Runs {
+			switch {
+			case r.Pinned && r.Window.PC == w.PC:
+				pinned = brief(r)
+			case !r.Pinned && r.Func == name && r.Class == w.Class:
+				raced = brief(r)
+			}
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s+%#x\t%d, %d\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), w.Actual, w.Claimed, pinned, raced)
+	}
+	t.Flush()
+	b.WriteByte('\n')
+}
+
+// Conclusion returns the verdict in a sentence.
+func (c Check) Conclusion() string {
+	v := c.Verdict
+	switch {
+	case len(v.Doubts) > 0:
+		return fmt.Sprintf("verdict: none for %s: %s", c.Go, strings.Join(v.Doubts, "; "))
+	case len(v.Affected) > 0 && v.Proved:
+		return fmt.Sprintf("verdict: %s is affected: %s", c.Go, strings.Join(v.Affected, ", "))
+	case len(v.Affected) > 0:
+		return fmt.Sprintf("verdict: %s has windows (static, nothing was run): %s", c.Go, strings.Join(v.Affected, ", "))
+	case v.Proved:
+		return fmt.Sprintf("verdict: %s is clean: no window in any victim", c.Go)
+	}
+	return fmt.Sprintf("verdict: %s has no windows (static, nothing was run)", c.Go)
+}
+
+// brief says what became of a run, in a cell of a table.
+func brief(r trial.Run) string {
+	switch {
+	case r.Outcome == trial.Died && r.Confirmed():
+		return fmt.Sprintf("died, %.2f s (%s)", r.Seconds, r.Observer)
+	case r.Outcome == trial.Died:
+		return fmt.Sprintf("died of something else, %.2f s (%s)", r.Seconds, r.Observer)
+	case r.Outcome == trial.Survived:
+		return fmt.Sprintf("survived %.1f s, %d observations (%s)", r.Seconds, r.Observations, r.Observer)
+	}
+	return fmt.Sprintf("%s (%s)", r.Outcome, r.Observer)
+}

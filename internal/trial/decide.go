@@ -1,0 +1,107 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// Kinds are the kinds of window, in the order in which verdicts name them.
+var Kinds = []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP"}
+
+// A Verdict is what a toolchain's guest showed.
+type Verdict struct {
+	// Affected are the kinds of which a guest died in a window, or, where
+	// nothing could be run, of which windows were found.
+	Affected []string
+	// Proved is false where nothing could be run.
+	Proved bool
+	// Doubts say where what was found and what was seen do not agree, or what
+	// could not be measured. With a doubt there is no verdict.
+	Doubts []string
+}
+
+// Static is the verdict from the windows alone.
+func (g *Guest) Static() Verdict {
+	var v Verdict
+	for _, c := range victim.Cases() {
+		for _, w := range g.Preemptible(c.Func) {
+			v.affect(w.Kind())
+		}
+	}
+	return v
+}
+
+func (v *Verdict) affect(kind string) {
+	if !slices.Contains(v.Affected, kind) {
+		v.Affected = append(v.Affected, kind)
+		slices.SortFunc(v.Affected, func(a, b string) int { return slices.Index(Kinds, a) - slices.Index(Kinds, b) })
+	}
+}
+
+func (v *Verdict) doubt(format string, args ...any) {
+	v.Doubts = append(v.Doubts, fmt.Sprintf(format, args...))
+}
+
+// A Step is something that Decide does next, for those who watch.
+type Step struct {
+	Done, Total int
+	What        string
+}
+
+// Decide pins every preemptible window of every victim, pins one control that
+// is no window, and races one victim of each kind that has windows, each for at
+// most the limit. Every run is reported as it ends.
+func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
+	v := Verdict{Proved: true}
+	var windows []window.Window
+	for _, c := range victim.Cases() {
+		windows = append(windows, g.Preemptible(c.Func)...)
+	}
+	telling := maps.Collect(g.Telling())
+	total, done := 1+len(windows)+len(telling), 0
+	begin := func(format string, args ...any) {
+		step(Step{done, total, fmt.Sprintf(format, args...)})
+		done++
+	}
+
+	begin("control")
+	control, err := g.PinReturn(ctx, "leaf4096", "gc")
+	if err != nil {
+		return v, err
+	}
+	report(control)
+	if control.Outcome != Survived {
+		v.doubt("the control, pinned where there is no window, did not survive: %v", control)
+	}
+	for _, w := range windows {
+		begin("pin %s", w)
+		r, err := g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class))
+		if err != nil {
+			return v, err
+		}
+		report(r)
+		if r.Confirmed() {
+			v.affect(r.Kind())
+		} else {
+			v.doubt("pinned in the %v: %v", w, r)
+		}
+	}
+	for kind, w := range g.Telling() {
+		begin("race %s, frame %d", kind, w.Frame)
+		r, err := g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit)
+		if err != nil {
+			return v, err
+		}
+		report(r)
+		if r.Outcome != Survived && !r.Confirmed() {
+			v.doubt("raced, %s: %v", kind, r)
+		}
+	}
+	return v, nil
+}

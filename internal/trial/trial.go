@@ -1,0 +1,109 @@
+// Package trial runs guests and says what became of them.
+package trial
+
+import (
+	"bytes"
+	"fmt"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab"
+	"splitadd/internal/window"
+)
+
+// An Outcome is what became of a guest. Only the first two are measurements of
+// how it lives; the last says that nothing was measured.
+type Outcome string
+
+const (
+	Died           Outcome = "died"
+	Survived       Outcome = "survived"
+	NotPreemptible Outcome = "not preemptible" // observation never completes
+	HarnessFailure Outcome = "harness failure"
+)
+
+// A Run is one run of a guest.
+type Run struct {
+	Class    window.Class // whose windows the run was to show
+	Leaf     bool
+	Func     string // the victim's name in its package
+	Frame    int    // bytes
+	Observer string
+	Pinned   bool
+	Control  bool          // pinned where there is no window: must survive
+	Window   window.Window // where it was pinned
+
+	Outcome      Outcome
+	Death        crash.Death // of a run that died
+	Reason       string      // of a harness failure
+	Seconds      float64     // from the start of the process to its end
+	Observations int         // completed, as far as the guest lived to say
+	Calls        uint64      // of the victim, completed, likewise
+	Log          []byte      // what the guest printed
+}
+
+// Kind names what the run was to show: "leaf SP".
+func (r Run) Kind() string { return window.Kind(r.Class, r.Leaf) }
+
+// Confirmed reports whether the guest died of a window of the run's class, and
+// where it was pinned of that very window.
+func (r Run) Confirmed() bool {
+	w := r.Death.Window
+	return r.Outcome == Died && w != nil && w.Class == r.Class && (!r.Pinned || w.PC == r.Window.PC)
+}
+
+// String says what became of the run, in a few words.
+func (r Run) String() string {
+	switch r.Outcome {
+	case Died:
+		return fmt.Sprintf("died after %.2f s: %s", r.Seconds, r.Death)
+	case Survived:
+		return fmt.Sprintf("survived %.1f s, %d observations, %d calls", r.Seconds, r.Observations, r.Calls)
+	case HarnessFailure:
+		return fmt.Sprintf("harness failure: %s", r.Reason)
+	}
+	return string(r.Outcome)
+}
+
+// judge says what became of a guest, from how its process ended.
+func (r *Run) judge(result lab.Result, windows []window.Window) {
+	x := result.Exposure()
+	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.Observations, x.Calls, result.Output
+	fail := func(format string, args ...any) {
+		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
+	}
+	death := crash.Classify(result.Output, windows)
+	switch {
+	case result.End == lab.TooMuch:
+		fail("the guest printed more than %d bytes", lab.MaxOutput)
+	case !x.Began:
+		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
+	case result.End == lab.Exited && result.Code == 0 && x.Ended && r.Pinned && x.Calls > 0:
+		fail("the pin was never reached: %d calls returned", x.Calls)
+	case result.End == lab.Exited && result.Code == 0 && x.Ended:
+		r.Outcome = Survived
+	case result.End == lab.Exited && death.Kind != "":
+		r.Outcome, r.Death = Died, death
+	case result.End != lab.Exited && r.Pinned && x.Calls == 0:
+		r.Outcome = NotPreemptible
+	default:
+		fail("%s: %s", ending(result), lastLine(result.Output))
+	}
+}
+
+// ending says how a guest's process ended.
+func ending(r lab.Result) string {
+	switch {
+	case r.End != lab.Exited:
+		return fmt.Sprintf("killed after %.1f s (%s)", r.Seconds, r.End)
+	case r.Signal != "":
+		return "killed by " + r.Signal
+	}
+	return fmt.Sprintf("exit status %d", r.Code)
+}
+
+// lastLine returns the last line that a guest printed, at most 200 bytes.
+func lastLine(output []byte) string {
+	output = bytes.TrimSpace(output)
+	line := output[bytes.LastIndexByte(output, '\n')+1:]
+	return string(line[:min(len(line), 200)])
+}
