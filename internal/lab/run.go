@@ -102,7 +102,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (Result, error) {
 func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
 	deadline := begin.Add(job.Deadline)
 	said := begin
-	buffer := make([]byte, 64<<10)
+	buffer := make([]byte, 32<<10) // 64 KiB, on the stack, would be a window of our own
 	for {
 		until, end := deadline, Deadline
 		if stall := said.Add(job.Stall); job.Stall > 0 && stall.Before(deadline) {
@@ -138,7 +138,7 @@ func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
 
 // An Exposure is what a guest says it went through.
 type Exposure struct {
-	Began        bool // observation began
+	Began        bool // victims were about to start
 	Ended        bool // the guest reached a bound of its own
 	Observations int
 	Calls        uint64

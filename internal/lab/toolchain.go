@@ -81,8 +81,9 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 // one that fails ends with the line in which it said why.
 //
 // The environment is this process's own, without what would change which
-// toolchain runs or how it builds: GOFLAGS may hold flags that an older
-// release rejects, and GOROOT is set for whatever "go run" and "go test" start.
+// toolchain runs or how it builds. GOROOT is set for whatever "go run" and "go
+// test" start. GOFLAGS may hold flags that an older release rejects; where it
+// is empty the go command reads it from the user's file of settings instead.
 func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, t.command, args...)
 	cmd.Dir = dir
@@ -94,7 +95,7 @@ func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string
 		}
 	}
 	cmd.Env = append(cmd.Env, t.env...)
-	cmd.Env = append(cmd.Env, "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off")
 	inGroup(cmd)
 	var out, text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &text

@@ -51,22 +51,33 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f := &File{Path: path, mapped: mapped}
-	if err := f.parse(mapped); err != nil {
-		f.Close()
+	f, err := Parse(path, mapped)
+	if err != nil {
+		_ = mapped.Unmap()
+		return nil, err
+	}
+	f.mapped = mapped
+	return f, nil
+}
+
+// Parse reads the headers of an executable in memory. The path is for errors.
+func Parse(path string, data []byte) (*File, error) {
+	f, err := &File{Path: path}, fmt.Errorf("%w: no known format at offset 0", ErrFormat)
+	if bytes.HasPrefix(data, []byte("\x7fELF")) {
+		err = f.parseELF(data)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
 
 // Close unmaps the file.
-func (f *File) Close() error { return f.mapped.Unmap() }
-
-func (f *File) parse(data []byte) error {
-	if bytes.HasPrefix(data, []byte("\x7fELF")) {
-		return f.parseELF(data)
+func (f *File) Close() error {
+	if f.mapped == nil {
+		return nil
 	}
-	return fmt.Errorf("%w: no known format at offset 0", ErrFormat)
+	return f.mapped.Unmap()
 }
 
 // add adds a segment of size bytes at a file offset, both as the file claims

@@ -103,7 +103,7 @@ type counter struct {
 }
 
 // Run calls a victim in goroutines of the group and observes them until a
-// bound of c is reached. It prints a line when observation begins, one at most
+// bound of c is reached. It prints a line before the victims start, one at most
 // every tenth of a second with the exposure so far (each observation, while no
 // call has returned), and one at the end.
 //
@@ -128,6 +128,8 @@ func Run(c Config, group Group, stdout io.Writer) error {
 		return err
 	}
 
+	// Before the first victim runs: the tracer alone may be its death.
+	fmt.Fprintf(stdout, "%sbegin %s %s\n", Mark, c.Victim, c.Observer)
 	var stop uint32
 	entered := make(chan struct{}, c.Victims)
 	failed := make(chan error, c.Victims)
@@ -171,7 +173,6 @@ func Run(c Config, group Group, stdout io.Writer) error {
 // watch observes until a bound of c is reached or a victim fails.
 func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {
 	begin := time.Now()
-	fmt.Fprintf(stdout, "%sbegin %s %s\n", Mark, c.Victim, c.Observer)
 	var printed time.Duration
 	for n := 1; ; n++ {
 		if err := watch.observe(); err != nil {

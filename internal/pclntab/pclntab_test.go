@@ -1,0 +1,183 @@
+package pclntab_test
+
+import (
+	"debug/elf"
+	"debug/gosym"
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+)
+
+// One release of each layout: Go 1.16, 1.18, 1.20, and the one at hand.
+var releases = []string{"go1.16.15", "go1.18.10", "go1.20.14", "local"}
+
+// TestAgainstGosym compares names, entries and lines with what debug/gosym
+// reads from the same file.
+func TestAgainstGosym(t *testing.T) {
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			f := labtest.Open(t, release)
+			table, err := pclntab.Open(f)
+			require.NoError(t, err)
+			file, err := elf.Open(f.Path)
+			require.NoError(t, err)
+			defer file.Close()
+			data, err := file.Section(".gopclntab").Data()
+			require.NoError(t, err)
+			want, err := gosym.NewTable(nil, gosym.NewLineTable(data, file.Section(".text").Addr))
+			require.NoError(t, err)
+			require.Len(t, want.Funcs, table.Len())
+			for i, w := range want.Funcs {
+				fn, err := table.Func(i)
+				require.NoError(t, err)
+				require.Equal(t, w.Name, fn.Name())
+				require.Equal(t, w.Entry, fn.Entry, w.Name)
+				require.Equal(t, w.End, fn.End, w.Name)
+				for pc := fn.Entry; pc < fn.End; pc += 16 {
+					file, line, _ := want.PCToLine(pc)
+					gotFile, gotLine := fn.Line(pc)
+					if line > 0 { // gosym answers 0 or -1 where there is no line
+						require.Equal(t, file, gotFile, "%s %#x", w.Name, pc)
+						require.Equal(t, line, gotLine, "%s %#x", w.Name, pc)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestSafePoints checks what the runtime's rule says of code whose nature is
+// known from its name.
+func TestSafePoints(t *testing.T) {
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			table, err := pclntab.Open(labtest.Open(t, release))
+			require.NoError(t, err)
+			safe := map[string]int{}
+			why := map[string]string{}
+			inlined := 0 // instructions of the runtime, inlined into other code
+			for i := range table.Len() {
+				fn, err := table.Func(i)
+				require.NoError(t, err)
+				_, err = fn.PCSP()
+				require.NoError(t, err)
+				points, err := fn.SafePoints()
+				require.NoError(t, err)
+				for pc := fn.Entry; pc < fn.End; pc += 4 {
+					resume, reason := points.At(pc)
+					if reason == "" {
+						safe[fn.Name()]++
+						require.LessOrEqual(t, resume, pc)
+						require.GreaterOrEqual(t, resume, fn.Entry)
+					} else {
+						why[fn.Name()] = reason
+						if code, ok := strings.CutPrefix(reason, "code of "); ok && !strings.HasPrefix(fn.Name(), code) {
+							inlined++
+						}
+					}
+				}
+			}
+			assert.Positive(t, safe["splitadd/internal/victim.leaf65552"])
+			assert.Positive(t, safe["splitadd/internal/victim.Run"])
+			assert.Zero(t, safe["runtime.gcStart"])
+			assert.Equal(t, "code of runtime", why["runtime.gcStart"])
+			assert.Zero(t, safe["runtime.asyncPreempt"])
+			assert.Equal(t, "assembly", why["runtime.memmove"])
+			assert.Equal(t, "unsafe point", why["main.main"], "its prologue")
+			assert.Positive(t, inlined, "instructions inlined from the runtime")
+		})
+	}
+}
+
+func TestValuesAt(t *testing.T) {
+	values := pclntab.Values{{End: 0x108, Value: 0}, {End: 0x120, Value: 64}}
+	for _, c := range []struct {
+		pc    uint64
+		value int32
+		from  uint64
+	}{{0x100, 0, 0x100}, {0x104, 0, 0x100}, {0x108, 64, 0x108}, {0x11c, 64, 0x108}, {0x120, -1, 0}, {0xfc, -1, 0}} {
+		value, from := values.At(0x100, c.pc)
+		assert.Equal(t, c.value, value, "%#x", c.pc)
+		assert.Equal(t, c.from, from, "%#x", c.pc)
+	}
+}
+
+func TestNone(t *testing.T) {
+	_, err := pclntab.Open(&objfile.File{Path: "empty"})
+	require.ErrorIs(t, err, pclntab.ErrNone)
+	require.EqualError(t, err, "empty: no Go function table: no header in any segment")
+}
+
+// readAll reads everything that a table offers.
+func readAll(f *objfile.File) {
+	table, err := pclntab.Open(f)
+	if err != nil {
+		return
+	}
+	for i := range table.Len() {
+		fn, err := table.Func(i)
+		if err != nil {
+			continue
+		}
+		fn.Name()
+		fn.Line(fn.Entry)
+		_, _ = fn.PCSP()
+		if points, err := fn.SafePoints(); err == nil {
+			points.At(fn.Entry)
+		}
+	}
+}
+
+// TestBitFlips flips bits of a real table: whatever comes of it, it must come
+// without a panic, a hang or unbounded memory.
+func TestBitFlips(t *testing.T) {
+	image, table := image(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		changed := append([]byte(nil), image...)
+		for range 1 + random.IntN(8) {
+			at := table + random.IntN(1<<random.IntN(19)) // mostly near the header
+			changed[min(at, len(changed)-1)] ^= 1 << random.IntN(8)
+		}
+		if f, err := objfile.Parse("flipped", changed); err == nil {
+			readAll(f)
+		}
+	}
+}
+
+// FuzzTable overwrites a word of a real binary, counted from the table's
+// header.
+func FuzzTable(f *testing.F) {
+	image, table := image(f)
+	f.Add(uint32(8), uint64(1<<40))  // functions
+	f.Add(uint32(64), uint64(1<<63)) // start of the records
+	f.Add(uint32(0), uint64(0x08040000fffffffa))
+	f.Fuzz(func(_ *testing.T, at uint32, word uint64) {
+		changed := append([]byte(nil), image...)
+		offset := table + int(at)%(len(changed)-table-8)
+		binary.LittleEndian.PutUint64(changed[offset:], word)
+		if f, err := objfile.Parse("fuzzed", changed); err == nil {
+			readAll(f)
+		}
+	})
+}
+
+// image returns the bytes of a guest and where its table begins.
+func image(tb testing.TB) (data []byte, table int) {
+	path := labtest.Guest(tb, "local")
+	data, err := os.ReadFile(path)
+	require.NoError(tb, err)
+	file, err := elf.Open(path)
+	require.NoError(tb, err)
+	defer file.Close()
+	return data, int(file.Section(".gopclntab").Offset)
+}
