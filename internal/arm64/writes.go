@@ -27,7 +27,7 @@ func Writes(w uint32) Set {
 		return s | loads(w)
 	case op0&7 == 5: // data processing, register
 		switch {
-		case w&0xdfe00000 == 0x8b200000, w&0xdfe00000 == 0x0b200000: // ADD, SUB extended, flags not set
+		case w&0x3fe00000 == 0x0b200000: // ADD, SUB extended, flags not set
 			return 1 << reg(w, 0)
 		case w&0x1fe00000 == 0x1a400000, w&0x7fe07c10 == 0x3a000400, w&0x7fffbc1f == 0x3a00080d:
 			return 0 // CCMP, CCMN; RMIF; SETF

@@ -3,7 +3,6 @@
 package crash
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -17,8 +16,9 @@ import (
 type Kind string
 
 const (
-	SplitSP     Kind = "split SP" // unwound from a window of the stack pointer
-	SplitFP     Kind = "split FP" // unwound from a window of the frame pointer
+	SplitSP     Kind = "split SP"       // unwound from a window of the stack pointer
+	SplitFP     Kind = "split FP"       // unwound from a window of the frame pointer
+	Unwind      Kind = "unwind failure" // looks like one of these, and the log names no window
 	OutOfMemory Kind = "out of memory"
 	Corrupt     Kind = "corrupt result" // a victim computed something wrong
 	OtherGo     Kind = "other Go fatal error"
@@ -32,7 +32,7 @@ type Death struct {
 	// nil where the log names no window. A Kind of SplitSP or SplitFP has one.
 	Window *window.Window
 	// ByPC is true where the log gives the interrupted pc itself, and false
-	// where it gives the function alone, and that has one window of the class.
+	// where it gives the function alone, which has one window of the class.
 	ByPC bool
 }
 
@@ -65,8 +65,10 @@ var signatures = []signature{
 
 // Classify says what the process died of whose output is given, and in which
 // of the windows of its binary. A death is laid to a window only if the log
-// says that a goroutine was interrupted there; where it looks like this defect
-// and no window is found for it, it is another fatal error of Go.
+// says that a goroutine was interrupted there. Not every log does: a goroutine
+// that another thread was about to resume while it was scanned is printed with
+// that thread's stack instead of its own (runtime/traceback.go,
+// tracebackothers), and the death is an unwind failure, no more.
 func Classify(log []byte, windows []window.Window) Death {
 	for _, s := range signatures {
 		match := s.match.FindSubmatch(log)
@@ -82,7 +84,7 @@ func Classify(log []byte, windows []window.Window) Death {
 			return d
 		}
 		if d.Window, d.ByPC = find(log, class, windows); d.Window == nil {
-			d.Kind = OtherGo
+			d.Kind = Unwind
 		}
 		return d
 	}
@@ -119,8 +121,10 @@ func find(log []byte, class window.Class, windows []window.Window) (w *window.Wi
 			}
 		}
 	}
-	// Before Go 1.21 the runtime dies again while it prints the goroutine.
-	if m := named.FindSubmatch(log); m != nil && bytes.Contains(log, []byte("\nruntime.asyncPreempt")) {
+	// Before Go 1.21 the runtime dies again while it prints the goroutine. The
+	// function is the innermost that was unwound, and nothing but an interrupt
+	// leaves a leaf's, or a popped, frame without a return address.
+	if m := named.FindSubmatch(log); m != nil {
 		for i := range windows {
 			if c := &windows[i]; c.Preemptible && c.Class == class && c.Func == string(m[1]) {
 				if w != nil {

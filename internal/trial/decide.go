@@ -81,11 +81,10 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	}
 	for _, w := range windows {
 		begin("pin %s", w)
-		r, err := g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class))
+		r, err := Told(func() (Run, error) { return g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class)) }, report)
 		if err != nil {
 			return v, err
 		}
-		report(r)
 		if r.Confirmed() {
 			v.affect(r.Kind())
 		} else {
@@ -94,11 +93,10 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	}
 	for kind, w := range g.Telling() {
 		begin("race %s, frame %d", kind, w.Frame)
-		r, err := g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit)
+		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit) }, report)
 		if err != nil {
 			return v, err
 		}
-		report(r)
 		if r.Outcome != Survived && !r.Confirmed() {
 			v.doubt("raced, %s: %v", kind, r)
 		}

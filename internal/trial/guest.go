@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
@@ -215,6 +216,22 @@ func (g *Guest) RaceAlone(ctx context.Context, name string, class window.Class, 
 	r := g.start(name, class, observer)
 	err := g.run(ctx, &r, victim.Config{Victim: name, Observer: observer, Victims: 1, For: limit}, g.raced(limit, env))
 	return r, err
+}
+
+// Told runs a guest again, twice at most, while it dies of an unwind failure
+// whose log does not say where the goroutine was. Every run is reported; the
+// last is returned.
+func Told(run func() (Run, error), report func(Run)) (r Run, err error) {
+	for range 3 {
+		if r, err = run(); err != nil {
+			return r, err
+		}
+		report(r)
+		if r.Death.Kind != crash.Unwind {
+			break
+		}
+	}
+	return r, nil
 }
 
 // raced is the job of a guest that ends of itself after a limit, with time

@@ -1,0 +1,233 @@
+package arm64
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/arch/arm64/arm64asm"
+)
+
+// TestExpand compares the rule with what the assembler at hand writes for ADD
+// of 2,000 constants.
+func TestExpand(t *testing.T) {
+	constants := []uint64{4080, 4096, 65520, 65535, 65536, 65552, 69632, 131040, 131072, 196608, 1<<20 - 16, 1<<20 + 16, 1<<24 - 16, 1 << 24, 1<<24 + 16}
+	random := rand.New(rand.NewPCG(1, 2))
+	for len(constants) < 2000 {
+		constants = append(constants, 1+random.Uint64N(1<<(1+random.IntN(26))))
+	}
+	var source strings.Builder
+	source.WriteString("TEXT ·f(SB), 4, $0-0\n")
+	for _, n := range constants {
+		fmt.Fprintf(&source, "\tADD $%d, RSP, R1\n", n)
+	}
+	source.WriteString("\tRET\n")
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f.s")
+	require.NoError(t, os.WriteFile(name, []byte(source.String()), 0o644))
+	cmd := exec.Command("go", "tool", "asm", "-S", "-p", "f", "-o", filepath.Join(dir, "f.o"), name)
+	cmd.Env = append(os.Environ(), "GOARCH=arm64", "GOOS=linux")
+	listing, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", listing)
+
+	code := listed(t, listing)
+	at := listedOffsets(t, listing)
+	require.Len(t, at, len(constants)+1)
+	for i, n := range constants {
+		var words []uint32
+		for o := at[i]; o < at[i+1]; o += 4 {
+			words = append(words, binary.LittleEndian.Uint32(code[o:]))
+		}
+		require.Equal(t, form(words), Expand(n), "%d is assembled as %08x", n, words)
+	}
+}
+
+// form tells from its instructions how ADD was expanded.
+func form(words []uint32) Form {
+	_, _, _, immediate := AddImmediate(words[len(words)-1])
+	switch {
+	case len(words) == 1 && immediate:
+		return One
+	case len(words) == 2 && immediate:
+		return Pair
+	}
+	return Register
+}
+
+// listed returns the machine code of an assembler listing, which ends with a
+// dump: an offset, sixteen bytes, and the same as text.
+func listed(t *testing.T, listing []byte) (code []byte) {
+	for _, m := range regexp.MustCompile(`(?m)^\t0x[0-9a-f]+((?: [0-9a-f]{2}){1,16})(?:  |$)`).FindAllSubmatch(listing, -1) {
+		for _, digits := range bytes.Fields(m[1]) {
+			b, err := strconv.ParseUint(string(digits), 16, 8)
+			require.NoError(t, err)
+			code = append(code, byte(b))
+		}
+	}
+	return code
+}
+
+// listedOffsets returns the offsets of ADD and RET in an assembler listing.
+func listedOffsets(t *testing.T, listing []byte) (offsets []int) {
+	for _, m := range regexp.MustCompile(`(?m)^\t0x([0-9a-f]+) [0-9]+ \([^)]*\)\t(?:ADD|RET)`).FindAllSubmatch(listing, -1) {
+		n, err := strconv.ParseUint(string(m[1]), 16, 32)
+		require.NoError(t, err)
+		offsets = append(offsets, int(n))
+	}
+	return offsets
+}
+
+// TestBitmask decodes every bitmask immediate and asks the rule for it.
+func TestBitmask(t *testing.T) {
+	known := map[uint64]bool{}
+	for field := uint32(0); field < 1<<13; field++ {
+		if _, n, ok := MoveBitmask(0xb20003e0 | field<<10); ok {
+			known[n] = true
+			require.True(t, isBitmask(n), "%#x", n)
+		}
+	}
+	require.Len(t, known, 5334) // as many as the manual's encoding has
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 100_000 {
+		n := random.Uint64() >> random.IntN(64)
+		require.Equal(t, known[n], isBitmask(n), "%#x", n)
+	}
+	require.False(t, isBitmask(0))
+	require.False(t, isBitmask(^uint64(0)))
+}
+
+func TestDecode(t *testing.T) {
+	rd, rn, n, ok := AddImmediate(0x914043bd) // ADD $(16<<12), R29, R29
+	assert.True(t, ok)
+	assert.Equal(t, []int{FP, FP, 16 << 12}, []int{rd, rn, int(n)})
+	_, rn, n, ok = AddImmediate(0xd10043f4) // SUB $16, RSP, R20
+	assert.True(t, ok)
+	assert.Equal(t, []int{SP, -16}, []int{rn, int(n)})
+	_, _, _, ok = AddImmediate(0xf108203f) // CMP $520, R1
+	assert.False(t, ok, "sets flags")
+	rd, rn, rm, shift, sub, ok := AddRegister(0x8b3b63ff) // ADD R27, RSP, RSP
+	assert.True(t, ok)
+	assert.False(t, sub)
+	assert.Equal(t, []int{SP, SP, R27, 0}, []int{rd, rn, rm, int(shift)})
+	rn, n, exact, ok := Writeback(0xa8817c3f) // STP.P (ZR, ZR), 16(R1)
+	assert.True(t, ok && exact)
+	assert.Equal(t, []int{1, 16}, []int{rn, int(n)})
+	rn, n, exact, ok = Writeback(0xf81e0ffe) // MOVD.W R30, -32(RSP)
+	assert.True(t, ok && exact)
+	assert.Equal(t, []int{SP, -32}, []int{rn, int(n)})
+	rt, rt2, rn, n, ok := LoadPair(0xa97ffbfd) // LDP -8(RSP), (R29, R30)
+	assert.True(t, ok)
+	assert.Equal(t, []int{FP, LR, SP, -8}, []int{rt, rt2, rn, int(n)})
+	rt, rn, n, ok = Load(0xf85f83fd) // MOVD -8(RSP), R29
+	assert.True(t, ok)
+	assert.Equal(t, []int{FP, SP, -8}, []int{rt, rn, int(n)})
+	_, value, _, ok := MoveWide(0xd29ff21b) // MOVD $65424, R27
+	assert.True(t, ok)
+	assert.EqualValues(t, 65424, value(0))
+	_, value, keeps, ok := MoveWide(0xf2a0003b) // MOVK $(1<<16), R27
+	assert.True(t, ok && keeps)
+	assert.EqualValues(t, 65424+65536, value(65424))
+}
+
+func TestControl(t *testing.T) {
+	for _, c := range []struct {
+		word   uint32
+		flow   Flow
+		offset int64
+		direct bool
+	}{
+		{BranchSelf, Branch, 0, true},
+		{0x17fffff0, Branch, -64, true},
+		{0x97ffdf6a, Call, -33368, true},
+		{0xd63f0040, Call, 0, false}, // CALL (R2)
+		{0x54ffff83, Cond, -16, true},
+		{0x36000161, Cond, 44, true},
+		{0xb5ffff62, Cond, -20, true},
+		{Ret, Leave, 0, false},
+		{0xd61f0360, Leave, 0, false}, // JMP (R27)
+		{0, Leave, 0, false},
+		{0xd4200000, Leave, 0, false}, // BRK
+		{Nop, Next, 0, false},
+		{0xd4000001, Next, 0, false}, // SVC
+	} {
+		flow, offset, direct := Control(c.word)
+		assert.Equal(t, c.flow, flow, "%08x", c.word)
+		assert.Equal(t, c.offset, offset, "%08x", c.word)
+		assert.Equal(t, c.direct, direct, "%08x", c.word)
+	}
+}
+
+// TestWrites compares the registers said to be written with the operands that
+// the disassembler names, for words of each of its mnemonics.
+func TestWrites(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	seen := map[string]int{}
+	for range 3_000_000 {
+		word := random.Uint32()
+		inst, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, word))
+		if err != nil {
+			continue
+		}
+		op := inst.Op.String()
+		if seen[op]++; seen[op] > 2000 {
+			continue
+		}
+		require.Equal(t, operands(inst), Writes(word), "%08x %v", word, inst)
+	}
+	require.Greater(t, len(seen), 300, "mnemonics")
+}
+
+// reads matches the mnemonics whose first operand is read, or is no general
+// register at all.
+var reads = regexp.MustCompile(`^(ST[RPUTNL]|CMP|CMN|CCM|TST|CB|TB|B$|BR|RET|PRF|MSR|HINT|SYS$|D[CS]|IC|TLBI|AT$|SVC|HVC|SMC|HLT|DCPS|DMB|ISB|CLREX|ERET|DRPS|NOP|YIELD|WF|SEV)`)
+
+// operands returns what an instruction writes, as its operands have it.
+func operands(inst arm64asm.Inst) (s Set) {
+	op := inst.Op.String()
+	add := func(arg arm64asm.Arg) {
+		switch r := arg.(type) {
+		case arm64asm.Reg:
+			switch {
+			case r >= arm64asm.W0 && r < arm64asm.WZR:
+				s |= 1 << (r - arm64asm.W0)
+			case r >= arm64asm.X0 && r < arm64asm.XZR:
+				s |= 1 << (r - arm64asm.X0)
+			}
+		case arm64asm.RegSP:
+			if r := arm64asm.Reg(r); r == arm64asm.SP || r == arm64asm.WSP {
+				s |= 1 << SP
+			} else if r >= arm64asm.X0 && r < arm64asm.XZR {
+				s |= 1 << (r - arm64asm.X0)
+			} else if r >= arm64asm.W0 && r < arm64asm.WZR {
+				s |= 1 << (r - arm64asm.W0)
+			}
+		}
+	}
+	switch {
+	case op == "BL", op == "BLR":
+		return 1 << LR
+	case strings.HasPrefix(op, "STXR"), strings.HasPrefix(op, "STLXR"), strings.HasPrefix(op, "STXP"), strings.HasPrefix(op, "STLXP"):
+		add(inst.Args[0]) // the status
+	case strings.HasPrefix(op, "LDP"), strings.HasPrefix(op, "LDNP"), strings.HasPrefix(op, "LDXP"), strings.HasPrefix(op, "LDAXP"):
+		add(inst.Args[0])
+		add(inst.Args[1])
+	case !reads.MatchString(op):
+		add(inst.Args[0])
+	}
+	for _, arg := range inst.Args {
+		if m, ok := arg.(arm64asm.MemImmediate); ok && (m.Mode == arm64asm.AddrPreIndex || m.Mode == arm64asm.AddrPostIndex || m.Mode == arm64asm.AddrPostReg) {
+			add(m.Base)
+		}
+	}
+	return s
+}
