@@ -55,10 +55,13 @@ func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
 	if _, err := build.run(ctx, source, append(flags, "-o", guest, "./internal/victim/guest")...); err != nil {
 		return &Error{
 			fmt.Errorf("%s: build of the guest for %s: %w", t.Version, target, err),
-			"is there room in the temporary folder and in " + cache + "?",
+			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
 		}
 	}
-	return patch.Copy(guest, out)
+	if err := patch.Copy(guest, out); err != nil {
+		return &Error{fmt.Errorf("copy of the guest: %w", err), "is there room in the temporary folder? TMPDIR names another"}
+	}
+	return nil
 }
 
 // writeSource writes the guest's module below the cache folder and returns
@@ -113,15 +116,21 @@ func lock(ctx context.Context, name string) (unlock func(), err error) {
 		unlock func()
 		err    error
 	}
-	done := make(chan result, 1)
+	done := make(chan result)
 	go func() {
 		unlock, err := lockedfile.MutexAt(name).Lock()
-		done <- result{unlock, err}
+		select {
+		case done <- result{unlock, err}:
+		case <-ctx.Done(): // too late
+			if err == nil {
+				unlock()
+			}
+		}
 	}()
 	select {
 	case r := <-done:
 		return r.unlock, r.err
-	case <-ctx.Done(): // the goroutine goes with the process
+	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,7 +57,8 @@ type Step struct {
 
 // Decide pins every preemptible window of every victim, pins one control that
 // is no window, and races one victim of each kind that has windows, each for at
-// most the limit. Every run is reported as it ends.
+// most the limit. Every run is reported as it ends. A harness failure is an
+// error: what was not measured makes no verdict.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	v := Verdict{Proved: true}
 	var windows []window.Window
@@ -76,13 +78,16 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		return v, err
 	}
 	report(control)
+	if err := control.failure(); err != nil {
+		return v, err
+	}
 	if control.Outcome != Survived {
 		v.doubt("the control, pinned where there is no window, did not survive: %v", control)
 	}
 	for _, w := range windows {
 		begin("pin %s", w)
 		r, err := Told(func() (Run, error) { return g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class)) }, report)
-		if err != nil {
+		if err := errors.Join(err, r.failure()); err != nil {
 			return v, err
 		}
 		if r.Confirmed() {
@@ -94,7 +99,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	for kind, w := range g.Telling() {
 		begin("race %s, frame %d", kind, w.Frame)
 		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit) }, report)
-		if err != nil {
+		if err := errors.Join(err, r.failure()); err != nil {
 			return v, err
 		}
 		if r.Outcome != Survived && !r.Confirmed() {

@@ -64,6 +64,21 @@ func (r Run) String() string {
 	return string(r.Outcome)
 }
 
+// failure returns the error of a run in which nothing was measured.
+func (r Run) failure() error {
+	if r.Outcome != HarnessFailure {
+		return nil
+	}
+	how := "raced"
+	if r.Pinned {
+		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
+	}
+	return &lab.Error{
+		Err:  fmt.Errorf("harness failure: %s, %s, under %s: %s", r.Func, how, r.Observer, r.Reason),
+		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
+	}
+}
+
 // judge says what became of a guest, from how its process ended.
 func (r *Run) judge(result lab.Result, windows []window.Window) {
 	x := result.Exposure()

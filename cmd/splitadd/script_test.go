@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"splitadd": main})
+}
+
+// TestScripts runs the scripts in testdata. They have these commands beside the
+// usual ones:
+//
+//	status N COMMAND ...   runs a command that must end with exit status N
+//	empty DIR              fails if there is anything in the folder
+//
+// TMPDIR is an empty folder of the script's own, and ONLYGO a PATH that has
+// splitadd and go, and no emulator.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: setup,
+		Condition: func(name string) (bool, error) {
+			if name == "arm64" {
+				return runtime.GOARCH == "arm64", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status,
+			"empty": func(ts *testscript.TestScript, _ bool, args []string) {
+				if left, err := os.ReadDir(ts.MkAbs(args[0])); err != nil || len(left) > 0 {
+					ts.Fatalf("left in %s: %v (%v)", args[0], left, err)
+				}
+			},
+		},
+	})
+}
+
+// setup gives a script the go command's own folders, so that nothing is
+// fetched or built twice.
+func setup(e *testscript.Env) error {
+	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GOENV").Output()
+	if err != nil {
+		return err
+	}
+	vars := map[string]string{}
+	if err := json.Unmarshal(out, &vars); err != nil {
+		return err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	vars["XDG_CACHE_HOME"] = cache
+	vars["TMPDIR"] = filepath.Join(e.WorkDir, "tmp")
+	only := filepath.Join(e.WorkDir, "only")
+	for _, dir := range []string{vars["TMPDIR"], only} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	path, err := exec.LookPath("go")
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(path, filepath.Join(only, "go")); err != nil {
+		return err
+	}
+	own, _, _ := strings.Cut(e.Getenv("PATH"), string(filepath.ListSeparator))
+	vars["ONLYGO"] = own + string(filepath.ListSeparator) + only
+	for name, value := range vars {
+		e.Setenv(name, value)
+	}
+	return nil
+}
+
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// splitadd is the command, built, in a process of its own.
+func splitadd(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	path, err := exec.LookPath("splitadd") // testscript puts it there
+	require.NoError(t, err)
+	cmd = exec.Command(path, args...)
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return cmd, stdout, stderr
+}
+
+// affected says in what each release is affected.
+var affected = map[string][]string{
+	"go1.23.4": {"leaf SP", "leaf FP", "non-leaf SP"},
+	"go1.24.5": {"leaf SP", "leaf FP", "non-leaf SP"},
+	"go1.24.6": {"leaf SP", "leaf FP"},
+	"go1.25.0": {"leaf SP", "leaf FP"},
+	"go1.26.8": {"leaf SP", "leaf FP"},
+	"go1.27.4": {"leaf SP", "leaf FP"},
+}
+
+// TestReleases checks releases on both sides of the fix, and reads the records:
+// every window pinned dead, every kind raced dead, and nothing else.
+func TestReleases(t *testing.T) {
+	for release, kinds := range affected {
+		t.Run(release, func(t *testing.T) {
+			cmd, stdout, stderr := splitadd(t, "check", "-json", release)
+			_ = cmd.Run()
+			require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
+			require.Empty(t, stderr.String(), "no progress where there is no terminal")
+			type line struct {
+				Kind, Go, Class, Outcome, Death, PC, Window string
+				Leaf, Pinned, Proved                        bool
+				Affected                                    []string
+			}
+			var last line
+			windows, pinned, raced := map[string]bool{}, map[string]bool{}, map[string]bool{}
+			for _, text := range strings.Split(strings.TrimSpace(stdout.String()), "\n") {
+				var l line
+				require.NoError(t, json.Unmarshal([]byte(text), &l), "%s", text)
+				require.Equal(t, release, l.Go)
+				kind := map[bool]string{true: "leaf ", false: "non-leaf "}[l.Leaf] + l.Class
+				switch l.Kind {
+				case "window":
+					windows[l.PC] = true
+				case "control":
+					assert.Equal(t, "survived", l.Outcome)
+				case "run":
+					assert.Contains(t, kinds, kind)
+					assert.Equal(t, "died", l.Outcome, "%s", text)
+					if l.Death == "unwind failure" {
+						break // and was run again
+					}
+					assert.Equal(t, "split "+l.Class, l.Death, "%s", text)
+					if l.Pinned {
+						assert.Equal(t, l.PC, l.Window, "%s", text)
+						pinned[l.PC] = true
+					} else {
+						raced[kind] = true
+					}
+				}
+				last = l
+			}
+			assert.Equal(t, windows, pinned)
+			assert.Len(t, raced, len(kinds))
+			assert.Equal(t, "verdict", last.Kind)
+			assert.Equal(t, kinds, last.Affected)
+			assert.True(t, last.Proved)
+		})
+	}
+}
+
+// TestInterrupted sends Ctrl-C in the middle of a check, wherever that is.
+func TestInterrupted(t *testing.T) {
+	for _, after := range []time.Duration{50 * time.Millisecond, 700 * time.Millisecond, 2 * time.Second} {
+		t.Run(after.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			cmd, _, stderr := splitadd(t, "check", "go1.27.4", "go1.23.4", "go1.24.6")
+			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+			require.NoError(t, cmd.Start())
+			time.Sleep(after)
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+			_ = cmd.Wait()
+			assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
+			assert.Equal(t, "splitadd: error: interrupted\n", stderr.String())
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Empty(t, left)
+			assert.Error(t, exec.Command("pgrep", "-f", dir).Run(), "a guest is left")
+		})
+	}
+}
+
+// TestDiskFull checks with a temporary folder that has no room. It takes root,
+// or user namespaces, to have such a folder.
+func TestDiskFull(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("a small file system is mounted on Linux only")
+	}
+	dir := t.TempDir()
+	path, err := exec.LookPath("splitadd")
+	require.NoError(t, err)
+	script := fmt.Sprintf("mount -t tmpfs -o size=64k none %[1]s && TMPDIR=%[1]s %[2]s check -json local; s=$?; ls -A %[1]s; exit $s", dir, path)
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", script)
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run()
+	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode(), "%s", stderr.String())
+	assert.Regexp(t, `^splitadd: error: [^\n]*no space left on device[^\n]*\nsplitadd: hint: is there room in [^\n]*\n$`, stderr.String())
+	assert.Empty(t, stdout.String(), "left in the temporary folder, or printed")
+}

@@ -1,0 +1,91 @@
+package objfile_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/objfile"
+)
+
+func TestBytes(t *testing.T) {
+	f := labtest.Open(t, "local")
+	require.Equal(t, "ELF", f.Format)
+	data, err := os.ReadFile(f.Path)
+	require.NoError(t, err)
+	for _, s := range f.Segments {
+		offset, err := f.Offset(s.Addr, uint64(len(s.Data)))
+		require.NoError(t, err)
+		require.Equal(t, s.Offset, offset)
+		got, err := f.Bytes(s.Addr+8, 16)
+		require.NoError(t, err)
+		require.Equal(t, data[offset+8:offset+24], got)
+	}
+	last := f.Segments[len(f.Segments)-1]
+	end := last.Addr + uint64(len(last.Data))
+	for _, at := range [][2]uint64{{end - 4, 8}, {end, 1}, {0, 8}, {^uint64(0), 8}, {last.Addr, ^uint64(0)}} {
+		_, err := f.Bytes(at[0], at[1])
+		require.ErrorContains(t, err, "is in no segment", "%#x", at)
+		_, err = f.Offset(at[0], at[1])
+		require.Error(t, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := func(contents string) string {
+		path := filepath.Join(dir, "file")
+		require.NoError(t, os.WriteFile(path, []byte(contents), 0o600))
+		return path
+	}
+	for _, path := range []string{dir, file("")} {
+		_, err := objfile.Open(path)
+		require.ErrorIs(t, err, objfile.ErrFormat, path)
+	}
+	_, err := objfile.Open(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	for _, contents := range []string{"#!/bin/sh\n", "\x7fELF", "\x7fELF\x02\x01\x01"} {
+		_, err := objfile.Open(file(contents))
+		require.ErrorIs(t, err, objfile.ErrFormat, "%q", contents)
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	if _, err := objfile.Open(self); err != nil { // this test, where it is not for arm64
+		require.ErrorIs(t, err, objfile.ErrFormat)
+	}
+}
+
+// TestCutOff cuts an executable off wherever a segment or its headers end.
+func TestCutOff(t *testing.T) {
+	data, err := os.ReadFile(labtest.Guest(t, "local"))
+	require.NoError(t, err)
+	whole, err := objfile.Parse("whole", data)
+	require.NoError(t, err)
+	for n := 0; n < 1024; n++ {
+		_, err := objfile.Parse("cut", data[:n])
+		require.Error(t, err, "%d bytes", n)
+	}
+	for _, s := range whole.Segments {
+		_, err := objfile.Parse("cut", data[:s.Offset+int64(len(s.Data))-1])
+		require.Error(t, err)
+	}
+}
+
+// FuzzParse changes the headers of a real file.
+func FuzzParse(f *testing.F) {
+	data, err := os.ReadFile(labtest.Guest(f, "local"))
+	require.NoError(f, err)
+	const headers = 1024
+	f.Add(data[:headers])
+	f.Fuzz(func(_ *testing.T, head []byte) {
+		changed := append(append([]byte(nil), head...), data[min(headers, len(data)):]...)
+		if f, err := objfile.Parse("fuzzed", changed); err == nil {
+			for _, s := range f.Segments {
+				_, _ = f.Bytes(s.Addr, uint64(len(s.Data)))
+			}
+		}
+	})
+}

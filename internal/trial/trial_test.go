@@ -1,0 +1,130 @@
+package trial
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab"
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/window"
+)
+
+const (
+	begin   = "splitadd guest: begin leaf65552 gc\n"
+	ended   = begin + "splitadd guest: end 20 calls 0 seconds 0.100\n"
+	called  = begin + "splitadd guest: end 20 calls 7 seconds 0.100\n"
+	partial = begin + "splitadd guest: observed 1 calls 0 seconds 0.010\n"
+	died    = begin + `fatal error: traceback did not unwind completely
+
+goroutine 5 [preempted (scan)]:
+runtime.asyncPreempt2()
+	/go/src/runtime/preempt.go:308 +0x3c fp=0x1 sp=0x1 pc=0x1
+runtime.asyncPreempt()
+	/go/src/runtime/preempt_arm64.s:47 +0x9c fp=0x1 sp=0x1 pc=0x1
+main.f(0x0?)
+	/main.go:9 +0x94 fp=0x1 sp=0x1 pc=0x1094
+`
+)
+
+// TestJudge states the outcome of every way in which a guest's process can end.
+func TestJudge(t *testing.T) {
+	windows := []window.Window{{Class: window.SP, Func: "main.f", Entry: 0x1000, PC: 0x1094, Preemptible: true}}
+	for _, c := range []struct {
+		name      string
+		result    lab.Result
+		pinned    bool
+		outcome   Outcome
+		confirmed bool
+	}{
+		{"ended", lab.Result{Output: []byte(called)}, false, Survived, false},
+		{"ended, pinned", lab.Result{Output: []byte(ended)}, true, Survived, false},
+		{"ended, pin not reached", lab.Result{Output: []byte(called)}, true, HarnessFailure, false},
+		{"died", lab.Result{Output: []byte(died), Code: 2}, false, Died, true},
+		{"died, pinned", lab.Result{Output: []byte(died), Code: 2}, true, Died, true},
+		{"died by a signal", lab.Result{Output: []byte(died), Code: -1, Signal: "SIGSEGV"}, false, Died, true},
+		{"killed while dying", lab.Result{Output: []byte(died), End: lab.Stalled}, false, HarnessFailure, false},
+		{"exit status without a word", lab.Result{Output: []byte(begin), Code: 1}, false, HarnessFailure, false},
+		{"a signal without a word", lab.Result{Output: []byte(begin), Code: -1, Signal: "SIGKILL"}, false, HarnessFailure, false},
+		{"exit status 0 before the end", lab.Result{Output: []byte(begin)}, false, HarnessFailure, false},
+		{"nothing", lab.Result{}, false, HarnessFailure, false},
+		{"emulator's complaint", lab.Result{Output: []byte("qemu: fatal\n"), Code: 1}, true, HarnessFailure, false},
+		{"stalled", lab.Result{Output: []byte(begin), End: lab.Stalled}, false, HarnessFailure, false},
+		{"stalled, pinned", lab.Result{Output: []byte(partial), End: lab.Stalled}, true, NotPreemptible, false},
+		{"stalled before it began", lab.Result{End: lab.Stalled}, true, HarnessFailure, false},
+		{"deadline, pinned", lab.Result{Output: []byte(partial), End: lab.Deadline}, true, NotPreemptible, false},
+		{"too much", lab.Result{Output: []byte(ended), End: lab.TooMuch}, false, HarnessFailure, false},
+		{"corrupt", lab.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.result.End == "" {
+				c.result.End = lab.Exited
+			}
+			r := Run{Class: window.SP, Pinned: c.pinned, Window: windows[0]}
+			r.judge(c.result, windows)
+			assert.Equal(t, c.outcome, r.Outcome, "%v", r)
+			assert.Equal(t, c.confirmed, r.Confirmed(), "%v", r)
+			assert.Equal(t, c.outcome == HarnessFailure, r.Reason != "")
+			assert.NotEmpty(t, r.String())
+		})
+	}
+}
+
+func TestConfirmed(t *testing.T) {
+	w := window.Window{Class: window.SP, PC: 0x1094}
+	r := Run{Class: window.SP, Outcome: Died, Death: crash.Death{Kind: crash.SplitSP, Window: &w}}
+	assert.True(t, r.Confirmed())
+	r.Pinned, r.Window = true, window.Window{Class: window.SP, PC: 0x2000}
+	assert.False(t, r.Confirmed(), "died of another window than the pinned one")
+	r.Pinned, r.Class = false, window.FP
+	assert.False(t, r.Confirmed(), "died of a window of the other class")
+}
+
+func TestTold(t *testing.T) {
+	kinds := []crash.Kind{crash.Unwind, crash.Unwind, crash.Unwind, crash.SplitSP}
+	for first, want := range []int{3, 3, 2, 1} {
+		n := first
+		reported := 0
+		r, err := Told(func() (Run, error) {
+			n++
+			return Run{Death: crash.Death{Kind: kinds[n-1]}}, nil
+		}, func(Run) { reported++ })
+		require.NoError(t, err)
+		assert.Equal(t, want, reported)
+		assert.Equal(t, kinds[n-1], r.Death.Kind)
+	}
+}
+
+// TestDecide decides one toolchain, and shows that nothing is left in the
+// guest's folder.
+func TestDecide(t *testing.T) {
+	ctx := context.Background()
+	engine, err := lab.FindEngine(ctx, "")
+	require.NoError(t, err)
+	path := labtest.Guest(t, "go1.27.4")
+	g, err := Open(path, engine)
+	require.NoError(t, err)
+	defer g.Close()
+	assert.Equal(t, []string{"leaf SP", "leaf FP"}, g.Static().Affected)
+	var steps []Step
+	controls := 0
+	v, err := g.Decide(ctx, 20*time.Second, func(s Step) { steps = append(steps, s) }, func(r Run) {
+		if r.Control {
+			controls++
+		} else {
+			assert.True(t, r.Confirmed() || r.Death.Kind == crash.Unwind, "%v", r)
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, Verdict{Affected: []string{"leaf SP", "leaf FP"}, Proved: true}, v)
+	assert.Equal(t, 1, controls)
+	assert.Len(t, steps, steps[0].Total)
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{path}, files)
+}
