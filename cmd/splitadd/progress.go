@@ -31,10 +31,13 @@ func (p *progress) step(what string, done, total int) {
 		p.end()
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(p.to), progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetWidth(20), progressbar.OptionSetRenderBlankState(true))
+			progressbar.OptionSetWidth(20), progressbar.OptionSetDescription(what),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetSpinnerChangeInterval(0)) // it moves when something happens
 	}
 	p.bar.Describe(what)
 	_ = p.bar.Set(done)
+	_ = p.bar.RenderBlank()
 }
 
 // end clears the line.

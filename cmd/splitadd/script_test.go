@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -208,14 +207,11 @@ func TestDiskFull(t *testing.T) {
 	path, err := exec.LookPath("splitadd")
 	require.NoError(t, err)
 	script := fmt.Sprintf("mount -t tmpfs -o size=64k none %[1]s && TMPDIR=%[1]s %[2]s check -json local; s=$?; ls -A %[1]s; exit $s", dir, path)
-	cmd := exec.Command("unshare", "--mount", "sh", "-c", script)
+	how := "--mount"
 	if os.Geteuid() != 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-		}
+		how = "--mount --map-root-user"
 	}
+	cmd := exec.Command("unshare", append(strings.Fields(how), "sh", "-c", script)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run()

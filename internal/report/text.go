@@ -57,7 +57,8 @@ func (c Check) affectedVictims() int {
 }
 
 func (c Check) table(b *strings.Builder) {
-	t := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
+	var padded strings.Builder
+	t := tabwriter.NewWriter(&padded, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
 	for _, w := range c.Windows {
 		name := w.Func[strings.LastIndexByte(w.Func, '.')+1:]
@@ -73,7 +74,9 @@ func (c Check) table(b *strings.Builder) {
 		fmt.Fprintf(t, "%s\t%d\t%s+%#x\t%d, %d\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), w.Actual, w.Claimed, pinned, raced)
 	}
 	t.Flush()
-	b.WriteByte('\n')
+	for _, line := range strings.SplitAfter(padded.String(), "\n") {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
 }
 
 // Conclusion returns the verdict in a sentence.

@@ -85,7 +85,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		v.doubt("the control, pinned where there is no window, did not survive: %v", control)
 	}
 	for _, w := range windows {
-		begin("pin %s", w)
+		begin("pin %s+%#x (%s)", g.Case(w).Func, w.Offset(), w.Class)
 		r, err := Told(func() (Run, error) { return g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class)) }, report)
 		if err := errors.Join(err, r.failure()); err != nil {
 			return v, err
@@ -97,7 +97,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		}
 	}
 	for kind, w := range g.Telling() {
-		begin("race %s, frame %d", kind, w.Frame)
+		begin("race %s (%s)", g.Case(w).Func, w.Class)
 		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit) }, report)
 		if err := errors.Join(err, r.failure()); err != nil {
 			return v, err

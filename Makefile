@@ -1,0 +1,49 @@
+# The two commands of the README are "make check" and "make test".
+
+GO ?= go
+
+.PHONY: check test lint fuzz bench emulator tools
+
+# Is the Go in use affected? That it is, exit status 3, is an answer and no
+# failure of make, so that "make check test" goes on.
+check: emulator
+	@$(GO) build ./cmd/splitadd
+	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
+
+test: emulator tools
+	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
+
+lint: tools
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	tools/bin/staticcheck ./...
+	tools/bin/actionlint
+	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go
+
+# Every fuzz target for a while each.
+FUZZTIME ?= 30s
+fuzz:
+	$(GO) test ./internal/objfile -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/pclntab -run '^$$' -fuzz FuzzTable -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/lab -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
+
+# Time to crash of every victim with a window, ten runs each.
+bench: emulator
+	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 10x -timeout 4h
+
+# The emulator, where the machine is not arm64 and has none. Without it check
+# still gives the verdict from the code, and the tests fail.
+emulator:
+	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
+	command -v qemu-aarch64-static qemu-aarch64 >/dev/null && exit 0; \
+	echo "installing qemu-user-static" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y qemu-user-static; } >/dev/null || \
+	echo "make: no emulator could be installed: install QEMU's user-mode emulator for aarch64" >&2
+
+tools: tools/bin/.built
+tools/bin/.built: tools/go.mod tools/go.sum
+	cd tools && GOBIN="$$PWD/bin" $(GO) install tool
+	touch $@

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// session matches a block of commands and what they print.
+var session = regexp.MustCompile("(?s)```console\n(.*?)```")
+
+// measured matches what differs from run to run and from machine to machine.
+var measured = regexp.MustCompile(`; (?:native|emulated): .*|; native .*|[0-9]+\.[0-9]+ s|[0-9]+ observations| {2,}`)
+
+// TestDocs runs every command that the README and the documents show, and
+// compares what it prints with what is shown, but for what was measured.
+func TestDocs(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	commands := 0
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, block := range session.FindAllStringSubmatch(string(text), -1) {
+			for _, part := range strings.Split("\n"+block[1], "\n$ ")[1:] {
+				command, shown, _ := strings.Cut(part, "\n")
+				commands++
+				t.Run(command, func(t *testing.T) { shows(t, strings.Fields(command), strings.TrimSpace(shown)) })
+			}
+		}
+	}
+	require.GreaterOrEqual(t, commands, 6)
+}
+
+func shows(t *testing.T, command []string, shown string) {
+	if command[0] == "go" { // the suite: that it runs is seen where it runs
+		require.Equal(t, []string{"go", "test", "./race", "-run", "SplitADD"}, command)
+		command = []string{"go", "test", "./race", "-list", "SplitADD"}
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir = "../.."
+	out, _ := cmd.Output()
+	assert.Contains(t, []int{0, exitAffected}, cmd.ProcessState.ExitCode(), "%s", out)
+	if command[0] == "go" {
+		assert.Contains(t, string(out), "TestSplitADDFrames\n")
+	}
+	if shown != "" {
+		assert.Equal(t, measured.ReplaceAllString(shown, " _"), measured.ReplaceAllString(strings.TrimSpace(string(out)), " _"))
+	}
+}
+
+// TestMake shows that the two commands of the README are there.
+func TestMake(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for _, target := range []string{"check", "test", "bench"} {
+		require.Contains(t, string(text), "make "+target)
+		cmd := exec.Command("make", "-n", target)
+		cmd.Dir = "../.."
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
