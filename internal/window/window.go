@@ -6,7 +6,6 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
-	"sort"
 	"strings"
 
 	"splitadd/internal/arm64"
@@ -151,28 +150,28 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	}
 	w := walk{code: code, entry: fn.Entry, pcsp: pcsp}
 	w.run()
-	for _, state := range w.sorted() {
-		pc := fn.Entry + uint64(state.at)
+	w.each(func(i int, regs *registers) {
+		pc := fn.Entry + uint64(4*i)
+		below, _ := pcsp.At(fn.Entry, pc)
 		resume, why := points.At(pc)
-		if why != "" {
-			resume = pc
+		if why == "" && resume != pc {
+			below, _ = pcsp.At(fn.Entry, resume)
 		}
-		below, _ := pcsp.At(fn.Entry, resume)
-		for _, class := range f.disagree(&state.regs, int64(below)) {
+		for _, class := range f.disagree(regs, int64(below)) {
 			file, line := fn.Line(pc)
 			found := Window{
 				Class: class, Func: result.Name, Leaf: result.Leaf, Entry: fn.Entry, PC: pc,
 				Frame: result.Frame, File: file, Line: line, Claimed: int64(below),
 				Preemptible: why == "", Why: why,
 			}
-			machine := state.regs[arm64.SP]
+			machine := regs[arm64.SP]
 			if class == FP {
-				found.Claimed, machine = -callersFP.n, state.regs[arm64.FP]
+				found.Claimed, machine = -callersFP.n, regs[arm64.FP]
 			}
 			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
 			result.Windows = append(result.Windows, found)
 		}
-	}
+	})
 	return result, nil
 }
 
@@ -213,112 +212,4 @@ func (f *Finder) leaf(fn pclntab.Func, code []byte) bool {
 		}
 	}
 	return true
-}
-
-// A state is what is known of the registers at an offset in a function. There
-// is one for each pair of stack and frame pointer that reaches the offset.
-type state struct {
-	at   int
-	regs registers
-}
-
-// maxStates bounds the pairs that are followed at one offset. Go's code has
-// one; a function with a push in a loop would have no end of them.
-const maxStates = 8
-
-// A walk follows the registers through the code of one function, along every
-// branch.
-type walk struct {
-	code   []byte
-	entry  uint64
-	pcsp   pclntab.Values
-	states [][]registers // by instruction
-	work   []state
-}
-
-// run walks from the entry, and then from whatever no known branch reaches:
-// the targets of jump tables and of a recovered panic. There the stack pointer
-// is taken to be what the function table claims.
-func (w *walk) run() {
-	w.states = make([][]registers, len(w.code)/4)
-	w.reach(state{0, entered()})
-	for {
-		for len(w.work) > 0 {
-			s := w.work[len(w.work)-1]
-			w.work = w.work[:len(w.work)-1]
-			w.step(s)
-		}
-		at := 0
-		for at < len(w.states) && w.states[at] != nil {
-			at++
-		}
-		if at == len(w.states) {
-			return
-		}
-		below, _ := w.pcsp.At(w.entry, w.entry+uint64(4*at))
-		w.reach(state{4 * at, claimed(int64(below))})
-	}
-}
-
-// reach notes that a state is reached, and puts it to work if that is news.
-func (w *walk) reach(s state) {
-	known := w.states[s.at/4]
-	for i := range known {
-		k := &known[i]
-		if k[arm64.SP] == s.regs[arm64.SP] && k[arm64.FP] == s.regs[arm64.FP] {
-			if k.join(&s.regs) {
-				w.work = append(w.work, state{s.at, *k})
-			}
-			return
-		}
-	}
-	if len(known) < maxStates {
-		w.states[s.at/4] = append(known, s.regs)
-		w.work = append(w.work, s)
-	}
-}
-
-// step executes one instruction and reaches its successors in the function.
-func (w *walk) step(s state) {
-	word := binary.LittleEndian.Uint32(w.code[s.at:])
-	regs := s.regs
-	regs.step(word)
-	flow, offset, _ := arm64.Control(word)
-	if target := int64(s.at) + offset; (flow == arm64.Branch || flow == arm64.Cond) && target >= 0 && target < int64(len(w.code)) {
-		w.reach(state{int(target), regs})
-	}
-	if next := s.at + 4; flow != arm64.Branch && flow != arm64.Leave && next < len(w.code) && !w.never(s.at) {
-		w.reach(state{next, regs})
-	}
-}
-
-// never reports whether control never gets past an instruction because it is,
-// or is the no-op after, a call that does not return. The compiler leaves a
-// no-op after such a call at the end of a function's body, so that its return
-// address is still the function's (cmd/compile/internal/ssagen, genssa). What
-// follows is the tail that grows the stack, or another block, and pcsp tells:
-// neither a call nor a no-op changes the stack pointer.
-func (w *walk) never(at int) bool {
-	here, _ := w.pcsp.At(w.entry, w.entry+uint64(at))
-	next, _ := w.pcsp.At(w.entry, w.entry+uint64(at)+4)
-	if here == next {
-		return false
-	}
-	if binary.LittleEndian.Uint32(w.code[at:]) == arm64.Nop && at > 0 {
-		at -= 4
-	}
-	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(w.code[at:]))
-	return flow == arm64.Call
-}
-
-// sorted returns the states in the order of their offsets.
-func (w *walk) sorted() []state {
-	var all []state
-	for i, known := range w.states {
-		for _, regs := range known {
-			all = append(all, state{4 * i, regs})
-		}
-	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].at < all[j].at })
-	return all
 }

@@ -1,0 +1,151 @@
+package window
+
+import (
+	"encoding/binary"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/pclntab"
+)
+
+// maxStates bounds the pairs of stack and frame pointer that are followed from
+// one instruction. Go's code has one; a function with a push in a loop would
+// have no end of them.
+const maxStates = 8
+
+// A walk follows the registers through the code of one function, along every
+// branch. It keeps what is known only where branches meet: at leaders.
+type walk struct {
+	code  []byte
+	entry uint64
+	pcsp  pclntab.Values
+
+	leader  []bool              // by instruction
+	reached []bool              // by instruction
+	states  map[int][]registers // by leader: one for each pair that reaches it
+	work    []int               // leaders with news
+}
+
+// run walks from the entry, and then from whatever no known branch reaches:
+// the targets of jump tables and of a recovered panic. There the stack pointer
+// is taken to be what the function table claims.
+func (w *walk) run() {
+	n := len(w.code) / 4
+	w.leader, w.reached, w.states = make([]bool, n), make([]bool, n), map[int][]registers{}
+	if n == 0 {
+		return
+	}
+	for i := range n {
+		if target, ok := w.target(i); ok {
+			w.leader[target] = true
+		}
+	}
+	w.reach(0, entered())
+	for from := 0; ; from++ {
+		for len(w.work) > 0 {
+			i := w.work[len(w.work)-1]
+			w.work = w.work[:len(w.work)-1]
+			for _, regs := range w.states[i] {
+				w.block(i, regs, nil)
+			}
+		}
+		for from < n && w.reached[from] {
+			from++
+		}
+		if from == n {
+			return
+		}
+		below, _ := w.pcsp.At(w.entry, w.entry+uint64(4*from))
+		w.reach(from, claimed(int64(below)))
+	}
+}
+
+// each calls visit with every state that reaches an instruction, in the order
+// of the instructions.
+func (w *walk) each(visit func(i int, regs *registers)) {
+	for i, leader := range w.leader {
+		if leader {
+			for _, regs := range w.states[i] {
+				w.block(i, regs, visit)
+			}
+		}
+	}
+}
+
+// block executes the instructions from a leader on, up to the next leader or to
+// where control does not fall through. With visit it reports each, and without
+// it passes what it learns on to the successors.
+func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) {
+	for first := true; ; first = false {
+		if !first && w.leader[i] {
+			if visit == nil {
+				w.reach(i, regs)
+			}
+			return
+		}
+		if visit != nil {
+			visit(i, &regs)
+		}
+		w.reached[i] = true
+		word := w.word(i)
+		regs.step(word)
+		if target, ok := w.target(i); ok && visit == nil {
+			w.reach(target, regs)
+		}
+		flow, _, _ := arm64.Control(word)
+		if flow == arm64.Branch || flow == arm64.Leave || i+1 == len(w.leader) || w.never(i) {
+			return
+		}
+		i++
+	}
+}
+
+// reach notes that a leader is reached, and puts it to work if that is news.
+func (w *walk) reach(i int, regs registers) {
+	w.leader[i] = true
+	known := w.states[i]
+	for k := range known {
+		if known[k][arm64.SP] == regs[arm64.SP] && known[k][arm64.FP] == regs[arm64.FP] {
+			if known[k].join(&regs) {
+				w.work = append(w.work, i)
+			}
+			return
+		}
+	}
+	if len(known) < maxStates {
+		w.states[i] = append(known, regs)
+		w.work = append(w.work, i)
+	}
+}
+
+func (w *walk) word(i int) uint32 { return binary.LittleEndian.Uint32(w.code[4*i:]) }
+
+// target returns the instruction of this function that another may branch to.
+func (w *walk) target(i int) (target int, ok bool) {
+	flow, offset, _ := arm64.Control(w.word(i))
+	to := int64(i) + offset/4
+	return int(to), (flow == arm64.Branch || flow == arm64.Cond) && to >= 0 && to < int64(len(w.code)/4)
+}
+
+// never reports whether control never gets past an instruction because it is,
+// or is the no-op after, a call that does not return. The compiler leaves a
+// no-op after such a call at the end of a function's body, so that its return
+// address is still the function's (cmd/compile/internal/ssagen, genssa). What
+// follows is the tail that grows the stack, or another block, and pcsp tells:
+// neither a call nor a no-op changes the stack pointer.
+func (w *walk) never(i int) bool {
+	word := w.word(i)
+	flow, _, _ := arm64.Control(word)
+	if flow != arm64.Call && word != arm64.Nop {
+		return false
+	}
+	pc := w.entry + uint64(4*i)
+	here, _ := w.pcsp.At(w.entry, pc)
+	next, _ := w.pcsp.At(w.entry, pc+4)
+	if here == next {
+		return false
+	}
+	if word == arm64.Nop && i > 0 {
+		flow, _, _ = arm64.Control(w.word(i - 1))
+	}
+	return flow == arm64.Call
+}
