@@ -3,6 +3,7 @@ package objfile
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -14,8 +15,11 @@ func (f *File) parseELF(data []byte) error {
 	if file.Class != elf.ELFCLASS64 || file.Data != elf.ELFDATA2LSB || file.Machine != elf.EM_AARCH64 {
 		return fmt.Errorf("%w: ELF for %v", ErrFormat, file.Machine)
 	}
-	f.Format = "ELF"
+	var dynamic *elf.Prog
 	for _, p := range file.Progs {
+		if p.Type == elf.PT_DYNAMIC {
+			dynamic = p
+		}
 		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
 			continue
 		}
@@ -23,6 +27,52 @@ func (f *File) parseELF(data []byte) error {
 		if err := f.add(data, s, p.Off, p.Filesz); err != nil {
 			return err
 		}
+	}
+	if dynamic == nil {
+		return nil
+	}
+	return f.relocateELF(dynamic.Vaddr, dynamic.Filesz)
+}
+
+// relocateELF writes the addends of relative relocations to their places, as
+// the loader does where it moves nothing. Position-independent executables and
+// shared objects hold zeros there. Packed relocations (DT_RELR) have their
+// addends in place.
+func (f *File) relocateELF(addr, size uint64) error {
+	dynamic, err := f.Bytes(addr, size&^15)
+	if err != nil {
+		return fmt.Errorf("dynamic section: %w", err)
+	}
+	tags := map[elf.DynTag]uint64{}
+	for ; len(dynamic) > 0; dynamic = dynamic[16:] {
+		tag := elf.DynTag(binary.LittleEndian.Uint64(dynamic))
+		if tag == elf.DT_NULL {
+			break
+		}
+		tags[tag] = binary.LittleEndian.Uint64(dynamic[8:])
+	}
+	const entry = 24
+	if tags[elf.DT_RELASZ] == 0 {
+		return nil
+	}
+	table, err := f.Bytes(tags[elf.DT_RELA], tags[elf.DT_RELASZ])
+	if err != nil {
+		return fmt.Errorf("relocations: %w", err)
+	}
+	// The table itself may be where a relocation points to.
+	table = append([]byte(nil), table...)
+	var s *Segment
+	for ; len(table) >= entry; table = table[entry:] {
+		at, info := binary.LittleEndian.Uint64(table), binary.LittleEndian.Uint64(table[8:])
+		if elf.R_AARCH64(uint32(info)) != elf.R_AARCH64_RELATIVE {
+			continue
+		}
+		if s == nil || at < s.Addr || at-s.Addr+8 > uint64(len(s.Data)) {
+			if s = f.segment(at, 8); s == nil {
+				continue // a place that is all zeros in memory and not in the file
+			}
+		}
+		copy(s.Data[at-s.Addr:], table[16:24])
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ var ErrFormat = errors.New("not an executable for arm64")
 
 // A Segment is a part of the file that is mapped into memory.
 type Segment struct {
-	Addr   uint64 // where it is mapped, before relocation
+	Addr   uint64 // where it is mapped, where the loader moves nothing
 	Offset int64  // of Data in the file
-	Data   []byte // the file's bytes; shared with the mapping, not to be written
+	Data   []byte // the file's bytes, relocated; not to be written
 	Exec   bool
 	Write  bool
 }
@@ -27,7 +27,7 @@ type Segment struct {
 // A File is an open executable. Its segments are valid until Close.
 type File struct {
 	Path     string
-	Format   string // "ELF"
+	Format   string // "ELF", "Mach-O" or "PE"
 	Segments []Segment
 
 	mapped mmap.MMap
@@ -47,7 +47,8 @@ func Open(path string) (*File, error) {
 	if !info.Mode().IsRegular() || info.Size() == 0 {
 		return nil, fmt.Errorf("%s: %w: no regular file with contents", path, ErrFormat)
 	}
-	mapped, err := mmap.Map(file, mmap.RDONLY, 0)
+	// A private copy, page by page, of what relocation writes to.
+	mapped, err := mmap.Map(file, mmap.COPY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -60,11 +61,19 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Parse reads the headers of an executable in memory. The path is for errors.
+// Parse reads the headers of an executable in memory, and relocates it there.
+// The path is for errors.
 func Parse(path string, data []byte) (*File, error) {
 	f, err := &File{Path: path}, fmt.Errorf("%w: no known format at offset 0", ErrFormat)
-	if bytes.HasPrefix(data, []byte("\x7fELF")) {
-		err = f.parseELF(data)
+	switch {
+	case bytes.HasPrefix(data, []byte("\x7fELF")):
+		f.Format, err = "ELF", f.parseELF(data)
+	case bytes.HasPrefix(data, []byte("MZ")):
+		f.Format, err = "PE", f.parsePE(data)
+	case bytes.HasPrefix(data, []byte{0xcf, 0xfa, 0xed, 0xfe}):
+		f.Format, err = "Mach-O", f.parseMachO(data, 0)
+	case bytes.HasPrefix(data, []byte{0xca, 0xfe, 0xba, 0xbe}):
+		f.Format, err = "Mach-O", f.parseUniversal(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
