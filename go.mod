@@ -4,6 +4,7 @@ go 1.23.0
 
 require (
 	github.com/edsrzf/mmap-go v1.2.0
+	github.com/owenrumney/go-sarif/v2 v2.3.3
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/schollz/progressbar/v3 v3.18.0
 	github.com/stretchr/testify v1.12.1

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/arm64"
-	"splitadd/internal/report"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
@@ -178,7 +177,7 @@ func TestSplitADDControls(t *testing.T) {
 }
 
 // disassembly returns the instructions around a window.
-func disassembly(w window.Window) string { return report.Disassembly(guest.File, w, 4, 2) }
+func disassembly(w window.Window) string { return window.Disassembly(guest.File, w, 4, 2) }
 
 // epilogue returns the instructions before a victim's last return.
 func epilogue(c victim.Case) string {
@@ -187,7 +186,7 @@ func epilogue(c victim.Case) string {
 		return err.Error() + "\n"
 	}
 	f := guest.Functions[c.Func]
-	return report.Disassembly(guest.File, window.Window{Entry: f.Entry, PC: pc}, 6, 0)
+	return window.Disassembly(guest.File, window.Window{Entry: f.Entry, PC: pc}, 6, 0)
 }
 
 // TestSplitADDVerdictFile checks the file's form, all releases of it.

@@ -30,16 +30,12 @@ type checker struct {
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := checker{stdout: stdout}
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.json, "json", false, "")
 	flags.DurationVar(&c.limit, "limit", 20*time.Second, "")
 	static := flags.Bool("static", false, "")
 	emulator := flags.String("emulator", "", "")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		_, err := io.WriteString(stdout, usage)
+	if done, err := parse(flags, args, stdout); done || err != nil {
 		return err
-	} else if err != nil {
-		return usageError{err}
 	}
 	if c.limit <= 0 {
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}

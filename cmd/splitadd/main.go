@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,16 +17,23 @@ import (
 
 const usage = `Usage:
     splitadd check [-json] [-static] [-limit TIME] [-emulator FILE] [TOOLCHAIN ...]
+    splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
 
 Check builds functions of known frame size for arm64 with each Go toolchain,
 finds the windows in them, pins each, races the unmodified binary, and prints a
 table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local",
 the go command in PATH, which is the default.
 
+Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
+alone. A folder is walked. Anything that is no path is a package pattern, built
+for arm64 with the go command in PATH. -q prints affected files only, -all lists
+the windows in which the runtime does not preempt, too.
+
 Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
 
 Example:
     $ splitadd check go1.23.4 go1.27.4
+    $ splitadd scan /usr/local/bin
 `
 
 // Exit statuses.
@@ -47,6 +55,7 @@ type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) err
 
 var verbs = map[string]verb{
 	"check": check,
+	"scan":  scan,
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -93,4 +102,17 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return usageError{fmt.Errorf("unknown verb %q", args[0])}
 	}
 	return f(ctx, args[1:], stdout, stderr)
+}
+
+// parse parses a verb's flags. It is done where they ask for help.
+func parse(flags *flag.FlagSet, args []string, stdout io.Writer) (done bool, err error) {
+	flags.SetOutput(io.Discard)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(stdout, usage)
+		return true, err
+	case err != nil:
+		return false, usageError{err}
+	}
+	return false, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -11,15 +12,16 @@ import (
 // A progress is a line on a terminal that says what is being done. On anything
 // but a terminal it says nothing.
 type progress struct {
-	to  io.Writer
-	bar *progressbar.ProgressBar
+	to    io.Writer
+	bar   *progressbar.ProgressBar
+	begin time.Time
 }
 
 func newProgress(to io.Writer) *progress {
 	if file, ok := to.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
 		to = io.Discard
 	}
-	return &progress{to: to}
+	return &progress{to: to, begin: time.Now()}
 }
 
 // say shows what is being done, with no known end.
@@ -45,5 +47,16 @@ func (p *progress) end() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 		p.bar = nil
+	}
+}
+
+// late is step, after a second's work.
+func (p *progress) late(what string, done, total int) {
+	if time.Since(p.begin) > time.Second {
+		const most = 40
+		if len(what) > most {
+			what = "..." + what[len(what)-most:]
+		}
+		p.step(what, done, total)
 	}
 }

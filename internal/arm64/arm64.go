@@ -157,6 +157,10 @@ func Control(w uint32) (flow Flow, offset int64, direct bool) {
 	return Next, 0, false
 }
 
+// JumpsRegister reports whether an instruction is BR: a jump to an address in a
+// register.
+func JumpsRegister(w uint32) bool { return w&0xfffffc1f == 0xd61f0000 }
+
 // Writeback decodes the base register of a load or store that writes its
 // address back, and by how many bytes. Where the amount is in a register, or
 // is not one this package knows, exact is false.

@@ -231,3 +231,25 @@ func operands(inst arm64asm.Inst) (s Set) {
 	}
 	return s
 }
+
+// TestMayMatter asks for every word that matters whether the quick test lets it
+// through.
+func TestMayMatter(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	matter, through := 0, 0
+	for range 50_000_000 {
+		word := random.Uint32()
+		flow, _, _ := Control(word)
+		if s := Writes(word); s.Has(SP) || s.Has(FP) || flow != Next {
+			matter++
+			if !MayMatter(word) {
+				t.Fatalf("%08x writes %b, flow %d", word, s, flow)
+			}
+		}
+		if MayMatter(word) {
+			through++
+		}
+	}
+	require.Positive(t, matter)
+	require.Less(t, through, 50_000_000/2)
+}

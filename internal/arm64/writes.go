@@ -128,3 +128,26 @@ func fromVector(w uint32) Set {
 	}
 	return 0
 }
+
+// MayMatter reports whether an instruction may write the stack pointer or the
+// frame pointer, or may change the flow of control. It is a quick test with
+// false alarms, for most words do neither: Writes and Control tell exactly.
+func MayMatter(w uint32) bool {
+	// Rd or Rt is 29 or 31; branches and system; UDF; some loads and stores.
+	return w&high == high || w&0x1c000000 == 0x14000000 || w>>25 == 0 ||
+		w&0x0a000000 == 0x08000000 && loadMatters(w)
+}
+
+const high = 0x1d // registers 29 and 31 have these bits of five
+
+// loadMatters is MayMatter for a load or store, but for Rt.
+func loadMatters(w uint32) bool {
+	if w&0x3b000000 == 0x39000000 { // unsigned offset: the most of them
+		return false
+	}
+	pair, exclusive := w&0x3a000000 == 0x28000000, w&0x3f000000 == 0x08000000
+	return w>>5&high == high && // the base, where it is written back
+		(w&0x3b000400 == 0x38000400 || w&0x3a800000 == 0x28800000 || w&0xbe800000 == 0x0c800000) ||
+		w>>10&high == high && (pair || exclusive) || // the second register
+		w>>16&0x1c == 0x1c && exclusive // what is swapped, or a status
+}

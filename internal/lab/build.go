@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
@@ -60,6 +62,35 @@ func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
 	}
 	if err := patch.Copy(guest, out); err != nil {
 		return &Error{fmt.Errorf("copy of the guest: %w", err), "is there room in the temporary folder? TMPDIR names another"}
+	}
+	return nil
+}
+
+// BuildPackages builds the commands that patterns name, as they are seen from
+// this process's folder, for arm64 and the environment's GOOS, or Linux, with
+// the go command in PATH and its settings. The folder out receives them.
+func BuildPackages(ctx context.Context, out string, patterns []string) error {
+	goos := os.Getenv("GOOS")
+	if goos == "" {
+		goos = "linux"
+	}
+	args := append([]string{"build", "-o", out + string(filepath.Separator), "--"}, patterns...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=arm64")
+	inGroup(cmd)
+	text, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	names := strings.Join(patterns, " ")
+	if err != nil {
+		return &Error{
+			fmt.Errorf("go build %s for %s/arm64: %w%s", names, goos, err, lastLine(string(text))),
+			"is there a file, folder or package of that name? Packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
+		}
+	}
+	if files, err := os.ReadDir(out); err != nil || len(files) == 0 {
+		return &Error{fmt.Errorf("go build %s: no command among the packages", names), "name packages of commands: package main"}
 	}
 	return nil
 }

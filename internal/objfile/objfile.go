@@ -30,8 +30,13 @@ type File struct {
 	Format   string // "ELF", "Mach-O" or "PE"
 	Segments []Segment
 
+	data   []byte
 	mapped mmap.MMap
 }
+
+// Contents returns the whole file, relocated; of a universal file, too, all of
+// it. It is not to be written.
+func (f *File) Contents() []byte { return f.data }
 
 // Open maps the file into memory and reads its headers.
 func Open(path string) (*File, error) {
@@ -64,7 +69,7 @@ func Open(path string) (*File, error) {
 // Parse reads the headers of an executable in memory, and relocates it there.
 // The path is for errors.
 func Parse(path string, data []byte) (*File, error) {
-	f, err := &File{Path: path}, fmt.Errorf("%w: no known format at offset 0", ErrFormat)
+	f, err := &File{Path: path, data: data}, fmt.Errorf("%w: no known format at offset 0", ErrFormat)
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
 		f.Format, err = "ELF", f.parseELF(data)

@@ -41,6 +41,10 @@ func (f Func) nfuncdata() int      { return int(f.record[f.t.size-1]) }
 // Name returns the function's name, as the linker wrote it.
 func (f Func) Name() string { return cstring(f.t.names, f.field(f.t.layout.entry)) }
 
+// DeferReturn returns the offset from the entry of where a function whose panic
+// was recovered returns to, or 0.
+func (f Func) DeferReturn() uint32 { return f.field(f.t.deferreturn) }
+
 // Assembly reports whether the function was written in assembly.
 func (f Func) Assembly() bool {
 	_, locals := f.funcdata(funcdataLocals)
@@ -115,15 +119,50 @@ func (v Values) At(entry, pc uint64) (value int32, from uint64) {
 	return v[i].Value, entry
 }
 
+// A Cursor looks values up in a table. It is quick where pcs come in order.
+type Cursor struct {
+	values Values
+	entry  uint64
+	i      int
+}
+
+// Cursor returns a cursor for a function's table.
+func (f Func) Cursor(v Values) Cursor { return Cursor{values: v, entry: f.Entry} }
+
+// At is Values.At.
+func (c *Cursor) At(pc uint64) (value int32, from uint64) {
+	if len(c.values) == 0 {
+		return -1, 0
+	}
+	if c.i > 0 && pc < c.values[c.i-1].End {
+		c.i = 0
+	}
+	for n := 0; pc >= c.values[c.i].End && c.i+1 < len(c.values); n++ {
+		if c.i++; n == 8 { // far
+			return c.values.At(c.entry, pc)
+		}
+	}
+	if pc < c.entry || pc >= c.values[c.i].End {
+		return -1, 0
+	}
+	from = c.entry
+	if c.i > 0 {
+		from = c.values[c.i-1].End
+	}
+	return c.values[c.i].Value, from
+}
+
 // values decodes the table at an offset (runtime/symtab.go, step).
-func (f Func) values(off uint32) (Values, error) {
+func (f Func) values(off uint32) (Values, error) { return f.appendValues(nil, off) }
+
+// appendValues appends the values of the table at an offset.
+func (f Func) appendValues(values Values, off uint32) (Values, error) {
 	if off == 0 {
-		return nil, nil
+		return values, nil
 	}
 	if uint64(off) >= uint64(len(f.t.pcs)) {
 		return nil, fmt.Errorf("function at %#x: table at %#x out of bounds [0,%#x)", f.Entry, off, len(f.t.pcs))
 	}
-	var values Values
 	p, pc, value := f.t.pcs[off:], f.Entry, int32(-1)
 	for len(values) < maxValues {
 		delta, n := binary.Uvarint(p)
@@ -151,7 +190,12 @@ func (f Func) values(off uint32) (Values, error) {
 // PCSP returns how many bytes the stack pointer is below its value at entry,
 // by pc, as the unwinder believes. It is empty for a function that the
 // unwinder does not pass.
-func (f Func) PCSP() (Values, error) { return f.values(f.field(f.t.pcsp)) }
+func (f Func) PCSP() (Values, error) { return f.AppendPCSP(nil) }
+
+// AppendPCSP appends the values of PCSP.
+func (f Func) AppendPCSP(values Values) (Values, error) {
+	return f.appendValues(values, f.field(f.t.pcsp))
+}
 
 // Line returns the source file and line of a pc, or "?" and 0.
 func (f Func) Line(pc uint64) (file string, line int) {
@@ -169,7 +213,8 @@ func (f Func) Line(pc uint64) (file string, line int) {
 // SafePoints answers where the runtime may preempt a function.
 type SafePoints struct {
 	f              Func
-	unsafe, inline Values
+	never          string // why the runtime preempts it nowhere
+	unsafe, inline Cursor
 }
 
 // SafePoints prepares the answers for one function.
@@ -179,39 +224,53 @@ func (f Func) SafePoints() (SafePoints, error) {
 		return SafePoints{}, err
 	}
 	inline, err := f.values(f.pcdata(pcdataInlTreeIndex))
-	return SafePoints{f, unsafe, inline}, err
+	s := SafePoints{f: f, unsafe: f.Cursor(unsafe), inline: f.Cursor(inline)}
+	if f.Assembly() {
+		s.never = "assembly"
+	}
+	return s, err
 }
 
 // At says whether the runtime may preempt a goroutine at a pc, and at which pc
 // the goroutine then resumes, which is also where the unwinder takes it to be;
-// where it may not, why.
+// where it may not, pc itself and why.
 //
 // The rule is that of runtime/preempt.go, isAsyncSafePoint, as far as it
 // depends on the code alone. The packages are those of all releases together.
-func (s SafePoints) At(pc uint64) (resume uint64, why string) {
-	up, from := s.unsafe.At(s.f.Entry, pc)
+func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
+	up, from := s.unsafe.At(pc)
 	if up == unsafePointUnsafe {
-		return 0, "unsafe point"
+		return pc, "unsafe point"
 	}
-	if s.f.Assembly() {
-		return 0, "assembly"
+	if s.never != "" {
+		return pc, s.never
 	}
 	name := s.f.Name()
-	if i, _ := s.inline.At(s.f.Entry, pc); i >= 0 {
+	if i, _ := s.inline.At(pc); i >= 0 {
 		if off, _, ok := s.f.inlined(i); ok {
 			name = cstring(s.f.t.names, off)
 		}
 	}
 	for _, prefix := range []string{"runtime.", "runtime/internal/", "internal/runtime/", "reflect."} {
 		if strings.HasPrefix(name, prefix) {
-			return 0, "code of " + prefix[:len(prefix)-1]
+			return pc, "code of " + prefix[:len(prefix)-1]
 		}
 	}
+	return s.resume(pc, up, from), ""
+}
+
+// Resume is the first result of At, for a pc at which the runtime may preempt.
+func (s *SafePoints) Resume(pc uint64) uint64 {
+	up, from := s.unsafe.At(pc)
+	return s.resume(pc, up, from)
+}
+
+func (s *SafePoints) resume(pc uint64, up int32, from uint64) uint64 {
 	switch up {
 	case unsafePointRestart1, unsafePointRestart2:
-		return from, ""
+		return from
 	case unsafePointAtEntry:
-		return s.f.Entry, ""
+		return s.f.Entry
 	}
-	return pc, ""
+	return pc
 }

@@ -22,7 +22,10 @@ var moduleGofunc = []int{304, 320, 344}
 func (t *Table) module() error {
 	header := binary.LittleEndian.AppendUint64(nil, t.addr)
 	for _, s := range t.file.Segments {
-		for at := range occurrences(s.Data, header) {
+		if !s.Write {
+			continue
+		}
+		for at := range occurrences(s.Data, header, 0) {
 			m := s.Data[at:]
 			if len(m) < moduleSize || !t.pointedTo(m) {
 				continue

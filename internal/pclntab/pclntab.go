@@ -54,31 +54,45 @@ type layout struct {
 // Open finds the function table of a file, without the help of section names.
 func Open(f *objfile.File) (*Table, error) {
 	reason := errors.New("no header in any segment")
-	for _, s := range f.Segments {
-		for _, magic := range []uint32{magic120, magic118, magic116} {
-			// The header: magic, two zeros, the instruction quantum, the pointer size.
-			header := append(binary.LittleEndian.AppendUint32(nil, magic), 0, 0, 4, 8)
-			for at := range occurrences(s.Data, header) {
-				t, err := open(f, magic, s.Addr+uint64(at), s.Data[at:])
-				if err == nil {
-					return t, nil
+	for _, anyMagic := range []bool{false, true} {
+		for _, exec := range []bool{false, true} { // the linker puts it apart from code
+			for _, s := range f.Segments {
+				if s.Exec != exec {
+					continue
 				}
-				reason = err
+				for at := range occurrences(s.Data, headerTail, 4) {
+					at -= 4
+					magic := binary.LittleEndian.Uint32(s.Data[at:])
+					if known := magic == magic120 || magic == magic118 || magic == magic116; known == anyMagic {
+						continue
+					}
+					t, err := open(f, magic, s.Addr+uint64(at), s.Data[at:])
+					if err == nil {
+						return t, nil
+					}
+					if !anyMagic {
+						reason = err
+					}
+				}
 			}
 		}
 	}
 	return nil, fmt.Errorf("%s: %w: %w", f.Path, ErrNone, reason)
 }
 
-// occurrences yields the 8-byte aligned offsets at which eight bytes occur.
-func occurrences(data, word []byte) iter.Seq[int] {
+// headerTail is what follows the magic in a header: two zeros, the instruction
+// quantum and the pointer size. Obfuscators change the magic, and not this.
+var headerTail = []byte{0, 0, 4, 8}
+
+// occurrences yields the offsets, of a remainder modulo 8, at which bytes occur.
+func occurrences(data, word []byte, remainder int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for at := 0; at < len(data); {
 			i := bytes.Index(data[at:], word)
 			if i < 0 {
 				return
 			}
-			if at += i; at%8 != 0 {
+			if at += i; at%8 != remainder {
 				at++
 				continue
 			}

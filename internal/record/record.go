@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/survey"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
 )
@@ -17,9 +18,9 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "verdict"
+	Kind    string `json:"kind"` // "window", "run", "control", "verdict", "binary", "scan"
 	Version int    `json:"v"`
-	Go      string `json:"go"` // the toolchain's own name for itself
+	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
 
 // A Window is one window that was found.
@@ -37,6 +38,29 @@ type Window struct {
 	Why         string       `json:"why,omitempty"` // not preemptible
 	File        string       `json:"file"`
 	Line        int          `json:"line"`
+	Binary      string       `json:"binary,omitempty"` // path; of a scan
+	Owner       string       `json:"owner,omitempty"`  // whose code it is; of a scan
+	Disassembly string       `json:"disassembly,omitempty"`
+}
+
+// A Binary is one binary that was scanned; its windows come before it.
+type Binary struct {
+	Head
+	Path        string   `json:"path"`
+	Format      string   `json:"format"`
+	Main        string   `json:"main,omitempty"` // main module and version
+	UnwindsFP   bool     `json:"unwinds_fp"`
+	Preemptible int      `json:"preemptible"` // windows in which the runtime preempts
+	Kinds       []string `json:"kinds"`       // of those
+}
+
+// A Scan is the last record of a scan.
+type Scan struct {
+	Head
+	Binaries int      `json:"binaries"` // Go binaries for arm64
+	Affected int      `json:"affected"` // of those, with a window in which the runtime preempts
+	Others   int      `json:"others"`   // files that are none
+	Errors   []string `json:"errors"`
 }
 
 // A Run is one run of a guest; of kind "control" it is one that must survive.
@@ -89,11 +113,34 @@ func (w Writer) write(record any) error {
 }
 
 // Window writes a window.
-func (w Writer) Window(x window.Window) error {
-	return w.write(Window{
-		w.head("window"), x.Class, x.Leaf, x.Func, x.Frame, hex(x.PC), hex(x.Offset()),
-		x.Claimed, x.Actual, x.Preemptible, x.Why, x.File, x.Line,
-	})
+func (w Writer) Window(x window.Window) error { return w.write(w.window(x)) }
+
+func (w Writer) window(x window.Window) Window {
+	return Window{
+		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
+		Claimed: x.Claimed, Actual: x.Actual, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
+	}
+}
+
+// Binary writes the windows of a binary, and then the binary.
+func (w Writer) Binary(b *survey.Binary) error {
+	w.Go = b.Go
+	for _, f := range b.Functions {
+		for _, x := range f.Windows {
+			record := w.window(x.Window)
+			record.Binary, record.Owner, record.Disassembly = b.Path, f.Owner, x.Disassembly
+			if err := w.write(record); err != nil {
+				return err
+			}
+		}
+	}
+	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...)})
+}
+
+// Scan writes the sum of a scan.
+func (w Writer) Scan(s Scan) error {
+	s.Head, s.Errors = w.head("scan"), append([]string{}, s.Errors...)
+	return w.write(s)
 }
 
 // Run writes a run, or a control.

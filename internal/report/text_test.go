@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/crash"
-	"splitadd/internal/lab/labtest"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
 )
@@ -57,19 +56,4 @@ func TestConclusion(t *testing.T) {
 		c.Verdict = v
 		assert.Equal(t, want, c.Conclusion())
 	}
-}
-
-func TestDisassembly(t *testing.T) {
-	f := labtest.Open(t, "go1.27.4")
-	finder, err := window.Open(f)
-	require.NoError(t, err)
-	functions, err := finder.Functions("splitadd/internal/victim.leaf65552")
-	require.NoError(t, err)
-	text := Disassembly(f, functions[0].Windows[1], 3, 1)
-	assert.Regexp(t, `^  0x[0-9a-f]+ \+0x60	910023fd	ADD \$8, RSP, R29
-  0x[0-9a-f]+ \+0x64	914043bd	ADD \$\(16<<12\), R29, R29
-  0x[0-9a-f]+ \+0x68	910043ff	ADD \$16, RSP, RSP
-  0x[0-9a-f]+ \+0x6c	914043ff	ADD \$\(16<<12\), RSP, RSP   <- leaf SP window
-  0x[0-9a-f]+ \+0x70	d65f03c0	RET
-$`, text)
 }

@@ -1,6 +1,10 @@
 package window
 
-import "splitadd/internal/arm64"
+import (
+	"math/bits"
+
+	"splitadd/internal/arm64"
+)
 
 // A value is what is known of a register: nothing, a constant, or its distance
 // from the stack pointer at the function's entry.
@@ -60,53 +64,74 @@ func (r *registers) join(other *registers) (changed bool) {
 
 // step executes one instruction as far as this project has to know it.
 func (r *registers) step(w uint32) {
-	old := *r
-	written := arm64.Writes(w)
-	for i := range r {
-		if written.Has(i) {
-			r[i] = value{}
-		}
-	}
 	if rd, rn, n, ok := arm64.AddImmediate(w); ok {
-		r[rd] = old[rn].add(n)
-	} else if rd, rn, rm, shift, sub, ok := arm64.AddRegister(w); ok {
-		if rm != arm64.SP && old[rm].kind == constant && shift <= 4 {
-			n := old[rm].n << shift
+		r[rd] = r[rn].add(n)
+		return
+	}
+	written := arm64.Writes(w)
+	if written == 0 {
+		return
+	}
+	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(w); ok {
+		sum := value{}
+		if rm != arm64.SP && r[rm].kind == constant && shift <= 4 {
+			n := r[rm].n << shift
 			if sub {
 				n = -n
 			}
-			r[rd] = old[rn].add(n)
+			sum = r[rn].add(n)
 		}
-	} else if rd, rm, ok := arm64.Move(w); ok && rd != 31 {
-		r[rd] = value{kind: constant}
-		if rm != 31 {
-			r[rd] = old[rm]
-		}
-	} else if rd, n, ok := arm64.MoveBitmask(w); ok {
-		r[rd] = value{constant, int64(n)}
-	} else if rd, f, keeps, ok := arm64.MoveWide(w); ok && rd != 31 {
-		if !keeps || old[rd].kind == constant {
-			r[rd] = value{constant, int64(f(uint64(old[rd].n)))}
-		}
-	} else if rn, n, exact, ok := arm64.Writeback(w); ok && exact {
-		r[rn] = old[rn].add(n)
-	} else if rt, rt2, rn, n, ok := arm64.LoadPair(w); ok {
-		r.load(rt, old[rn].add(n), old)
-		r.load(rt2, old[rn].add(n+8), old)
-	} else if rt, rn, n, ok := arm64.Load(w); ok {
-		r.load(rt, old[rn].add(n), old)
+		r[rd] = sum
+		return
 	}
+	if rd, rm, ok := arm64.Move(w); ok && rd != 31 {
+		if rm == 31 { // the zero register
+			r[rd] = value{kind: constant}
+		} else {
+			r[rd] = r[rm]
+		}
+		return
+	}
+	if rd, n, ok := arm64.MoveBitmask(w); ok {
+		r[rd] = value{constant, int64(n)}
+		return
+	}
+	if rd, f, keeps, ok := arm64.MoveWide(w); ok && rd != 31 {
+		if !keeps || r[rd].kind == constant {
+			r[rd] = value{constant, int64(f(uint64(r[rd].n)))}
+		} else {
+			r[rd] = value{}
+		}
+		return
+	}
+	sp, fp := r[arm64.SP], r[arm64.FP]
 	if flow, _, _ := arm64.Control(w); flow == arm64.Call {
-		sp, fp := old[arm64.SP], old[arm64.FP]
 		*r = registers{}
 		r[arm64.SP], r[arm64.FP] = sp, fp
+		return
+	}
+	moved := value{}
+	rn, n, exact, writeback := arm64.Writeback(w)
+	if writeback && exact {
+		moved = r[rn].add(n)
+	}
+	for s := written; s != 0; s &= s - 1 {
+		r[bits.TrailingZeros32(uint32(s))] = value{}
+	}
+	if writeback {
+		r[rn] = moved
+	}
+	if loadsFP(w) && sp.kind == fromEntry && sp.n < 0 {
+		r[arm64.FP] = callersFP
 	}
 }
 
-// load loads a register from an address. The word just below the stack pointer
-// of a function with a frame holds its caller's frame pointer.
-func (r *registers) load(rt int, addr value, old registers) {
-	if rt == arm64.FP && addr == old[arm64.SP].add(-8) && addr.n < -8 {
-		r[rt] = callersFP
+// loadsFP reports whether an instruction loads the frame pointer from 8 below
+// the stack pointer, where a function with a frame keeps its caller's.
+func loadsFP(w uint32) bool {
+	if rt, rn, n, ok := arm64.Load(w); ok {
+		return rt == arm64.FP && rn == arm64.SP && n == -8
 	}
+	rt, rt2, rn, n, ok := arm64.LoadPair(w)
+	return ok && rt == arm64.FP && rt2 != arm64.FP && rn == arm64.SP && n == -8
 }

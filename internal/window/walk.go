@@ -17,17 +17,21 @@ const maxStates = 8
 type walk struct {
 	code  []byte
 	entry uint64
-	pcsp  pclntab.Values
+	pcsp  pclntab.Cursor
+	// recovers is the offset at which a recovered panic returns, or 0.
+	recovers int
 
+	jumps   bool                // through a register, as to a jump table
 	leader  []bool              // by instruction
 	reached []bool              // by instruction
 	states  map[int][]registers // by leader: one for each pair that reaches it
 	work    []int               // leaders with news
 }
 
-// run walks from the entry, and then from whatever no known branch reaches:
-// the targets of jump tables and of a recovered panic. There the stack pointer
-// is taken to be what the function table claims.
+// run walks from the entry, from where a recovered panic returns to, and, where
+// there is a jump table, from whatever no known branch reaches. There the stack
+// pointer is taken to be what the function table claims. Anything else that is
+// not reached is no code, but constants.
 func (w *walk) run() {
 	n := len(w.code) / 4
 	w.leader, w.reached, w.states = make([]bool, n), make([]bool, n), map[int][]registers{}
@@ -38,8 +42,12 @@ func (w *walk) run() {
 		if target, ok := w.target(i); ok {
 			w.leader[target] = true
 		}
+		w.jumps = w.jumps || arm64.JumpsRegister(w.word(i))
 	}
 	w.reach(0, entered())
+	if at := w.recovers / 4; at > 0 && at < n {
+		w.reachClaimed(at)
+	}
 	for from := 0; ; from++ {
 		for len(w.work) > 0 {
 			i := w.work[len(w.work)-1]
@@ -51,12 +59,16 @@ func (w *walk) run() {
 		for from < n && w.reached[from] {
 			from++
 		}
-		if from == n {
+		if from == n || !w.jumps {
 			return
 		}
-		below, _ := w.pcsp.At(w.entry, w.entry+uint64(4*from))
-		w.reach(from, claimed(int64(below)))
+		w.reachClaimed(from)
 	}
+}
+
+func (w *walk) reachClaimed(i int) {
+	below, _ := w.pcsp.At(w.entry + uint64(4*i))
+	w.reach(i, claimed(int64(below)))
 }
 
 // each calls visit with every state that reaches an instruction, in the order
@@ -139,8 +151,8 @@ func (w *walk) never(i int) bool {
 		return false
 	}
 	pc := w.entry + uint64(4*i)
-	here, _ := w.pcsp.At(w.entry, pc)
-	next, _ := w.pcsp.At(w.entry, pc+4)
+	here, _ := w.pcsp.At(pc)
+	next, _ := w.pcsp.At(pc + 4)
 	if here == next {
 		return false
 	}

@@ -6,7 +6,11 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
@@ -75,8 +79,9 @@ type Finder struct {
 	table *pclntab.Table
 
 	// UnwindsFP reports whether the runtime unwinds by frame pointer: whether it
-	// has runtime.fpTracebackPCs, as it does from Go 1.21 on. Where it does not,
-	// a partial frame pointer hurts nobody and is not looked for.
+	// has runtime.fpTracebackPCs, as it does from Go 1.21 on, or may have it, where
+	// an obfuscator has removed the names. Where it does not, a partial frame
+	// pointer hurts nobody and is not looked for.
 	UnwindsFP bool
 }
 
@@ -86,22 +91,61 @@ func Open(f *objfile.File) (*Finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Finder{f, table, table.HasName("runtime.fpTracebackPCs")}, nil
+	unwinds := table.HasName("runtime.fpTracebackPCs") || !table.HasName("runtime.asyncPreempt")
+	return &Finder{f, table, unwinds}, nil
 }
 
-// All returns the windows of every function, preemptible or not.
-func (f *Finder) All() ([]Window, error) {
-	var windows []Window
-	for i := 0; i < f.table.Len(); i++ {
+// Find returns the windows in which the runtime preempts, in the order of
+// their pcs.
+func (f *Finder) Find() ([]Window, error) { return f.find(false) }
+
+// All returns the windows of every function, preemptible or not. Hand-written
+// assembly has many: it switches stacks.
+func (f *Finder) All() ([]Window, error) { return f.find(true) }
+
+// chunk is how many functions a goroutine takes at a time.
+const chunk = 1024
+
+func (f *Finder) find(all bool) ([]Window, error) {
+	chunks := (f.table.Len() + chunk - 1) / chunk
+	found := make([][]Window, chunks)
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for c := range chunks {
+		group.Go(func() error {
+			return objfile.Guard(func() (err error) {
+				found[c], err = f.some(c*chunk, min((c+1)*chunk, f.table.Len()), all)
+				return err
+			})
+		})
+	}
+	err := group.Wait()
+	return slices.Concat(found...), err
+}
+
+// some returns the windows of functions [from, to).
+func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
+	var p proof
+	for i := from; i < to; i++ {
 		fn, err := f.table.Func(i)
 		if err != nil {
 			return nil, err
+		}
+		if !all && fn.Assembly() {
+			continue
+		}
+		if p.clean(f, fn) {
+			continue
 		}
 		function, err := f.function(fn)
 		if err != nil {
 			return nil, err
 		}
-		windows = append(windows, function.Windows...)
+		for _, w := range function.Windows {
+			if all || w.Preemptible {
+				windows = append(windows, w)
+			}
+		}
 	}
 	return windows, nil
 }
@@ -140,7 +184,7 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	if err != nil {
 		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
 	}
-	result.Leaf = f.leaf(fn, code)
+	result.Leaf = leaf(code)
 	if len(pcsp) == 0 {
 		return result, nil // the unwinder does not pass it
 	}
@@ -148,16 +192,23 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	if err != nil {
 		return result, err
 	}
-	w := walk{code: code, entry: fn.Entry, pcsp: pcsp}
+	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn())}
 	w.run()
 	w.each(func(i int, regs *registers) {
 		pc := fn.Entry + uint64(4*i)
-		below, _ := pcsp.At(fn.Entry, pc)
-		resume, why := points.At(pc)
-		if why == "" && resume != pc {
-			below, _ = pcsp.At(fn.Entry, resume)
+		// Where the runtime does not preempt, resume may be another instruction's:
+		// then there is no window, and pc itself tells whether to list it.
+		below, _ := w.pcsp.At(points.Resume(pc))
+		classes := f.disagree(regs, int64(below))
+		if classes == nil {
+			return
 		}
-		for _, class := range f.disagree(regs, int64(below)) {
+		resume, why := points.At(pc)
+		if why != "" {
+			below, _ = w.pcsp.At(resume)
+			classes = f.disagree(regs, int64(below))
+		}
+		for _, class := range classes {
 			file, line := fn.Line(pc)
 			found := Window{
 				Class: class, Func: result.Name, Leaf: result.Leaf, Entry: fn.Entry, PC: pc,
@@ -195,21 +246,22 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	return classes
 }
 
+// saveLR is MOVD R30, R3, which the prologue does right before it calls
+// runtime.morestack, and nothing else does before a call
+// (cmd/internal/obj/arm64/obj7.go, stacksplit). The callee's name would tell as
+// well, where an obfuscator has left it.
+const saveLR = 0xaa1e03e3
+
 // leaf reports whether a function makes no calls but those of its prologue to
 // grow the stack.
-func (f *Finder) leaf(fn pclntab.Func, code []byte) bool {
-	for at := 0; at < len(code); at += 4 {
-		flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
-		if flow != arm64.Call {
-			continue
-		}
-		if !direct {
+func leaf(code []byte) bool {
+	before := uint32(0)
+	for ; len(code) >= 4; code = code[4:] {
+		word := binary.LittleEndian.Uint32(code)
+		if flow, _, _ := arm64.Control(word); flow == arm64.Call && before != saveLR {
 			return false
 		}
-		callee, ok := f.table.Find(fn.Entry + uint64(int64(at)+offset))
-		if !ok || !strings.HasPrefix(callee.Name(), "runtime.morestack") {
-			return false
-		}
+		before = word
 	}
 	return true
 }

@@ -177,3 +177,16 @@ func TestEdited(t *testing.T) {
 		require.False(t, windows[0].Known)
 	})
 }
+
+func TestDisassembly(t *testing.T) {
+	f, finder := open(t, "go1.27.4")
+	functions, err := finder.Functions("splitadd/internal/victim.leaf65552")
+	require.NoError(t, err)
+	text := window.Disassembly(f, functions[0].Windows[1], 3, 1)
+	assert.Regexp(t, `^  0x[0-9a-f]+ \+0x60	910023fd	ADD \$8, RSP, R29
+  0x[0-9a-f]+ \+0x64	914043bd	ADD \$\(16<<12\), R29, R29
+  0x[0-9a-f]+ \+0x68	910043ff	ADD \$16, RSP, RSP
+  0x[0-9a-f]+ \+0x6c	914043ff	ADD \$\(16<<12\), RSP, RSP   <- leaf SP window
+  0x[0-9a-f]+ \+0x70	d65f03c0	RET
+$`, text)
+}

@@ -1,4 +1,4 @@
-package report
+package window
 
 import (
 	"encoding/binary"
@@ -8,13 +8,12 @@ import (
 	"golang.org/x/arch/arm64/arm64asm"
 
 	"splitadd/internal/objfile"
-	"splitadd/internal/window"
 )
 
 // Disassembly returns the instructions around a window, from the given number
 // before it to the given number after it, as far as they are in its function.
 // The window is marked.
-func Disassembly(f *objfile.File, w window.Window, before, after int) string {
+func Disassembly(f *objfile.File, w Window, before, after int) string {
 	var b strings.Builder
 	for i := -before; i <= after; i++ {
 		pc := w.PC + uint64(4*i)

@@ -1,0 +1,222 @@
+// Package survey says of a binary what people who ship it ask: who built it,
+// what windows it has, whose code they are in, and what to do about them.
+package survey
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// ErrOther is wrapped by the error of File for a file that is no Go binary for
+// arm64.
+var ErrOther = errors.New("no Go binary for arm64")
+
+// A Binary is what was found in one.
+type Binary struct {
+	Path      string
+	Format    string // "ELF", "Mach-O" or "PE"
+	Go        string // the release that built it, or "" where it does not say
+	Main      string // the main module and its version, or ""
+	UnwindsFP bool   // its runtime unwinds by frame pointer
+	Functions []Function
+}
+
+// A Function is one with windows.
+type Function struct {
+	Name    string
+	Leaf    bool
+	Frame   int64  // bytes
+	Owner   string // whose code it is: see Owner
+	Windows []Window
+	// Less and More are by how many bytes the frame would have to shrink or to
+	// grow to have no window; 0 where no such size is near.
+	Less, More int64
+}
+
+// A Window is a window and the instructions around it.
+type Window struct {
+	window.Window
+	Disassembly string
+}
+
+// Preemptible returns how many windows there are in which the runtime preempts.
+func (b *Binary) Preemptible() (n int) {
+	for _, f := range b.Functions {
+		for _, w := range f.Windows {
+			if w.Preemptible {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Kinds returns the kinds of the windows in which the runtime preempts, sorted.
+func (b *Binary) Kinds() (kinds []string) {
+	for _, f := range b.Functions {
+		for _, w := range f.Windows {
+			if kind := w.Kind(); w.Preemptible && !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// File surveys a file. With all it lists the windows in which the runtime does
+// not preempt, too.
+func File(path string, all bool) (b *Binary, err error) {
+	f, err := objfile.Open(path)
+	if err != nil {
+		if errors.Is(err, objfile.ErrFormat) {
+			err = fmt.Errorf("%w: %w", ErrOther, err)
+		}
+		return nil, err
+	}
+	defer f.Close()
+	err = objfile.Guard(func() error {
+		b, err = survey(f, all)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func survey(f *objfile.File, all bool) (*Binary, error) {
+	finder, err := window.Open(f)
+	if errors.Is(err, pclntab.ErrNone) {
+		return nil, fmt.Errorf("%w: %w", ErrOther, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	find := finder.Find
+	if all {
+		find = finder.All
+	}
+	windows, err := find()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	b := &Binary{Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP}
+	info, err := buildinfo.Read(bytes.NewReader(f.Contents()))
+	if err != nil {
+		info = &debug.BuildInfo{}
+	}
+	b.Go = info.GoVersion
+	if b.Main = module(info.Main); b.Main == "" {
+		b.Main = info.Path
+	}
+	for _, w := range windows {
+		last := len(b.Functions) - 1
+		if last < 0 || b.Functions[last].Windows[0].Entry != w.Entry {
+			fn := Function{Name: w.Func, Leaf: w.Leaf, Frame: w.Frame, Owner: Owner(info, w.Func)}
+			fn.Less, fn.More = Nearest(w.Frame, w.Leaf && b.UnwindsFP)
+			b.Functions = append(b.Functions, fn)
+			last++
+		}
+		b.Functions[last].Windows = append(b.Functions[last].Windows, Window{w, window.Disassembly(f, w, 1, 1)})
+	}
+	return b, nil
+}
+
+// module names a module and its version.
+func module(m debug.Module) string {
+	if m.Version == "" || m.Version == "(devel)" {
+		return m.Path
+	}
+	return m.Path + "@" + m.Version
+}
+
+// Package returns the import path of a function's package, from its name as
+// the linker wrote it: dots in the last element are escaped there, and type
+// arguments come in brackets (cmd/internal/objabi/path.go, PathToPrefix).
+func Package(function string) string {
+	path, _, _ := strings.Cut(function, "[")
+	slash := strings.LastIndexByte(path, '/') + 1
+	last, _, _ := strings.Cut(path[slash:], ".")
+	return strings.ReplaceAll(path[:slash]+last, "%2e", ".")
+}
+
+// Owner says whose code a function is: "main module", "dependency PATH@VERSION",
+// "standard library", or "unknown" where the binary does not tell.
+func Owner(info *debug.BuildInfo, function string) string {
+	path := Package(function)
+	within := func(module string) bool {
+		return module != "" && (path == module || strings.HasPrefix(path, module+"/"))
+	}
+	owner, longest := "unknown", -1
+	for _, m := range info.Deps {
+		if within(m.Path) && len(m.Path) > longest {
+			if owner, longest = "dependency "+module(*m), len(m.Path); m.Replace != nil {
+				owner += " => " + module(*m.Replace)
+			}
+		}
+	}
+	if path == "main" || within(info.Main.Path) && len(info.Main.Path) > longest {
+		return "main module"
+	}
+	if first, _, _ := strings.Cut(path, "/"); longest < 0 && !strings.Contains(first, ".") && path != "" && info.Main.Path != "" {
+		return "standard library"
+	}
+	return owner
+}
+
+// far is how far Nearest looks, in bytes.
+const far = 128 << 10
+
+// Nearest returns by how many bytes a frame would have to shrink or to grow so
+// that an epilogue that adds its size has no window; of a leaf, so that one that
+// adds its size less 8 to the frame pointer has none, either. 0 says that no
+// such size is near, or that the frame's own is one. Frames are multiples of 16.
+func Nearest(frame int64, fp bool) (less, more int64) {
+	safe := func(n int64) bool {
+		return n > 0 && arm64.Expand(uint64(n)) != arm64.Pair && (!fp || arm64.Expand(uint64(n-8)) != arm64.Pair)
+	}
+	for d := int64(0); d <= far; d += 16 {
+		if less == 0 && safe(frame-d) {
+			less = d
+		}
+		if more == 0 && safe(frame+d) {
+			more = d
+		}
+		if less > 0 && more > 0 || d == 0 && safe(frame) {
+			break
+		}
+	}
+	return less, more
+}
+
+// Remedies returns what to do about windows of these kinds, a sentence each.
+//
+// golang/go#73259 was fixed in go1.23.12, go1.24.6 and go1.25.0, for functions
+// that make calls. No later release up to go1.27.4 changed leaf functions: see
+// race/testdata/verdicts.txt.
+func Remedies(kinds []string) (sentences []string) {
+	if slices.Contains(kinds, "non-leaf SP") {
+		sentences = append(sentences, "non-leaf SP: go1.23.12, go1.24.6, go1.25.0 and later build these functions without the window")
+	}
+	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "leaf ") }) {
+		sentences = append(sentences, "leaf: no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap")
+	}
+	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasSuffix(k, " FP") }) {
+		sentences = append(sentences, "FP: hurts only while the execution tracer runs: a flight recorder, a trace endpoint")
+	}
+	if len(kinds) > 0 {
+		sentences = append(sentences, "until then: GODEBUG=asyncpreemptoff=1 closes every window, at the price of slower garbage collection where loops do not call")
+	}
+	return sentences
+}

@@ -1,0 +1,76 @@
+package survey
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A Result is what became of one file.
+type Result struct {
+	Path   string
+	Binary *Binary // nil where there is an error
+	Err    error   // ErrOther for a file that is no Go binary for arm64
+}
+
+// Files returns the files that a path names: itself, or where it is a folder
+// all regular files below it, in lexical order. Links are not followed below
+// it. What cannot be read on the way is reported, and passed over.
+func Files(root string, unreadable func(error)) (paths []string, err error) {
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{root}, nil
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			unreadable(err)
+		case d.Type().IsRegular():
+			paths = append(paths, path)
+		}
+		return nil
+	})
+	return paths, err
+}
+
+// Each surveys files, as many at a time as there are processors, and gives the
+// results to done in the order of the paths, one at a time.
+func Each(ctx context.Context, paths []string, all bool, done func(Result) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0) + 1) // and the one that gives them on
+	results := make([]chan Result, len(paths))
+	for i := range results {
+		results[i] = make(chan Result, 1)
+	}
+	group.Go(func() error {
+		for _, result := range results {
+			select {
+			case r := <-result:
+				if err := done(r); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for i, path := range paths {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			b, err := File(path, all)
+			results[i] <- Result{path, b, err}
+			return nil
+		})
+	}
+	return group.Wait()
+}

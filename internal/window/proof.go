@@ -1,0 +1,243 @@
+package window
+
+import (
+	"encoding/binary"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/pclntab"
+)
+
+// A proof shows of most functions, in one pass over their words, what walking
+// their every path would show: that they have no window. It follows the code
+// in the order of addresses, and demands that each instruction changes the
+// stack pointer by as much as pcsp does, that each branch goes where pcsp says
+// the same, and that the frame pointer is set up and restored in one of the
+// ways that the assembler knows. What it cannot show is left to the walk.
+type proof struct {
+	code []byte
+	pcsp pclntab.Values // reused
+
+	branches []branch
+	// shut are ranges of instructions that no branch may enter: where the frame
+	// pointer is not the one that fits pcsp, or a register holds what will be
+	// the stack pointer.
+	shut []span
+
+	unwindsFP bool
+	below     int64 // what pcsp claims here
+	fp        int64 // the frame pointer, from the entry's stack pointer
+	since     int   // where the frame pointer began not to fit; -1 where it fits
+	written   int   // the instruction after the last that wrote the stack pointer
+}
+
+type branch struct {
+	target int
+	below  int64
+}
+
+type span struct{ from, to int }
+
+// clean reports whether a function is shown to have no window.
+func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
+	var err error
+	if p.pcsp, err = fn.AppendPCSP(p.pcsp[:0]); err != nil {
+		return false
+	}
+	if p.code, err = f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err != nil || len(p.pcsp) == 0 {
+		return false
+	}
+	if p.pcsp[0].Value != 0 {
+		return false
+	}
+	p.branches, p.shut = p.branches[:0], p.shut[:0]
+	p.unwindsFP, p.below, p.fp, p.since, p.written = f.UnwindsFP, 0, callersFP.n, -1, 0
+	i, n := 0, len(p.code)/4
+	for k, run := range p.pcsp {
+		if i >= n {
+			break
+		}
+		end := min(int((run.End-fn.Entry)/4), n)
+		next := p.below
+		if k+1 < len(p.pcsp) {
+			next = int64(p.pcsp[k+1].Value)
+		}
+		if !p.run(i, end, next) {
+			return false
+		}
+		i, p.below = end, next
+	}
+	return p.enter(fn)
+}
+
+// run follows the instructions [i, end), over which pcsp claims p.below, and
+// from then on next.
+func (p *proof) run(i, end int, next int64) bool {
+	changed := next == p.below // whether the last instruction accounts for next
+	i--
+	for code := p.code[4*(i+1) : 4*end]; len(code) >= 4; code = code[4:] {
+		i++
+		word := binary.LittleEndian.Uint32(code)
+		if !arm64.MayMatter(word) {
+			continue
+		}
+		last := len(code) == 4
+		if !last && word&0xfc000000 == 0x94000000 { // a call: the most of what matters
+			continue
+		}
+		stops := false // whether control does not fall through
+		switch flow, offset, _ := arm64.Control(word); flow {
+		case arm64.Branch, arm64.Cond:
+			if target := int64(i) + offset/4; target >= 0 && target < int64(len(p.code)/4) {
+				if p.since >= 0 {
+					return false
+				}
+				p.branches = append(p.branches, branch{int(target), p.below})
+			}
+			stops = flow == arm64.Branch
+		case arm64.Leave:
+			stops = true
+		case arm64.Call:
+			stops = last && next != p.below // see walk.never
+		default:
+			if word == arm64.Nop {
+				stops = last && next != p.below && i > 0 && p.calls(i-1)
+				break
+			}
+			written := arm64.Writes(word)
+			if written.Has(arm64.SP) {
+				by, ok := p.moves(i, word)
+				if !ok || written.Has(arm64.FP) || !last || p.below-by != next || p.unwindsFP && p.fp != callersFP.n {
+					return false
+				}
+				changed, p.written = true, i+1
+				p.fits(i+1, next)
+			} else if written.Has(arm64.FP) && p.unwindsFP {
+				if !p.frames(word) {
+					return false
+				}
+				p.fits(i+1, p.below)
+			}
+		}
+		if stops {
+			after := p.below
+			if last {
+				after, changed = next, true
+			}
+			p.fp = -after - 8 // as it will be wherever a branch comes from
+			p.fits(i+1, after)
+		}
+	}
+	return changed
+}
+
+// fits notes from which instruction on the frame pointer does or does not fit
+// what pcsp claims: its own where there is a frame, and its caller's elsewhere.
+func (p *proof) fits(i int, below int64) {
+	fit := !p.unwindsFP || p.fp == -below-8
+	switch {
+	case fit && p.since >= 0:
+		p.shut = append(p.shut, span{p.since, i})
+		p.since = -1
+	case !fit && p.since < 0:
+		p.since = i
+	}
+}
+
+// frames follows an instruction that writes the frame pointer, to one of the
+// values that make no window: see Finder.disagree.
+func (p *proof) frames(word uint32) bool {
+	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.FP && rn == arm64.SP {
+		p.fp = n - p.below
+		return p.fp == callersFP.n || n == -8 || n == -24
+	}
+	p.fp = callersFP.n
+	return p.below > 0 && loadsFP(word)
+}
+
+// moves returns by how many bytes an instruction moves the stack pointer up.
+func (p *proof) moves(i int, word uint32) (by int64, ok bool) {
+	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.SP {
+		if rn == arm64.SP {
+			return n, true
+		}
+		from, ok := p.define(i, rn, true)
+		return from + n, ok
+	}
+	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(word); ok && rd == arm64.SP && rn == arm64.SP && rm != arm64.SP && shift <= 4 {
+		n, ok := p.define(i, rm, false)
+		if n <<= shift; sub {
+			n = -n
+		}
+		return n, ok
+	}
+	rn, n, exact, ok := arm64.Writeback(word)
+	return n, ok && exact && rn == arm64.SP
+}
+
+// define returns what the instructions before i make of a register: a distance
+// from the stack pointer, or a constant. No branch may enter between.
+func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
+	const most = 8
+	for j := i - 1; j >= max(i-most, p.written); j-- {
+		word := binary.LittleEndian.Uint32(p.code[4*j:])
+		if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+			return 0, false
+		}
+		if !arm64.Writes(word).Has(r) {
+			continue
+		}
+		p.shut = append(p.shut, span{j + 1, i + 1})
+		if rd, rn, more, ok := arm64.AddImmediate(word); ok && rd == r && distance {
+			if n += more; rn == arm64.SP {
+				return n, true
+			} else if rn == r {
+				continue
+			}
+			return 0, false
+		}
+		if distance {
+			return 0, false
+		}
+		if rd, bits, ok := arm64.MoveBitmask(word); ok && rd == r {
+			return int64(bits), true
+		}
+		rd, value, keeps, ok := arm64.MoveWide(word)
+		if !ok || rd != r {
+			return 0, false
+		}
+		if keeps {
+			var before int64
+			if before, ok = p.define(j, r, false); !ok {
+				return 0, false
+			}
+			return int64(value(uint64(before))), true
+		}
+		return int64(value(0)), true
+	}
+	return 0, false
+}
+
+func (p *proof) calls(i int) bool {
+	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(p.code[4*i:]))
+	return flow == arm64.Call
+}
+
+// enter reports whether every branch goes where pcsp claims the same as where
+// it comes from, and to no instruction that is shut.
+func (p *proof) enter(fn pclntab.Func) bool {
+	if len(p.pcsp) == 1 && len(p.shut) == 0 {
+		return true
+	}
+	cursor := fn.Cursor(p.pcsp)
+	for _, b := range p.branches {
+		if below, _ := cursor.At(fn.Entry + uint64(4*b.target)); int64(below) != b.below {
+			return false
+		}
+		for _, s := range p.shut {
+			if b.target >= s.from && b.target < s.to {
+				return false
+			}
+		}
+	}
+	return true
+}
