@@ -249,6 +249,12 @@ func TestMayMatter(t *testing.T) {
 		if MayMatter(word) {
 			through++
 		}
+		switch class := Classes[word>>24<<5|word&31]; {
+		case class == Calls:
+			require.Equal(t, Call, flow)
+		case class != Loads && MayMatter(word) != (class == Matters):
+			t.Fatalf("%08x is of class %d", word, class)
+		}
 	}
 	require.Positive(t, matter)
 	require.Less(t, through, 50_000_000/2)

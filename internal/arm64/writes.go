@@ -151,3 +151,29 @@ func loadMatters(w uint32) bool {
 		w>>10&high == high && (pair || exclusive) || // the second register
 		w>>16&0x1c == 0x1c && exclusive // what is swapped, or a status
 }
+
+// A Class is what the top byte and the low five bits of a word tell of it.
+type Class uint8
+
+const (
+	Boring  Class = iota // MayMatter is false
+	Matters              // MayMatter is true
+	Calls                // BL: it is true
+	Loads                // a load or store: ask MayMatter
+)
+
+// Classes holds the class of a word w at w>>24<<5 | w&31.
+var Classes = func() (classes [1 << 13]Class) {
+	for i := range classes {
+		w := uint32(i>>5)<<24 | uint32(i&31)
+		switch {
+		case w&0xfc000000 == 0x94000000:
+			classes[i] = Calls
+		case w&high == high, w&0x1c000000 == 0x14000000, w>>25 == 0:
+			classes[i] = Matters
+		case w&0x0a000000 == 0x08000000 && w&0x3b000000 != 0x39000000:
+			classes[i] = Loads
+		}
+	}
+	return classes
+}()

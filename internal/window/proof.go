@@ -73,17 +73,18 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 // from then on next.
 func (p *proof) run(i, end int, next int64) bool {
 	changed := next == p.below // whether the last instruction accounts for next
-	i--
-	for code := p.code[4*(i+1) : 4*end]; len(code) >= 4; code = code[4:] {
-		i++
-		word := binary.LittleEndian.Uint32(code)
-		if !arm64.MayMatter(word) {
+	code, first := p.code[4*i:4*end], i
+	for at := 0; at+3 < len(code); at += 4 {
+		word := uint32(code[at]) | uint32(code[at+1])<<8 | uint32(code[at+2])<<16 | uint32(code[at+3])<<24
+		class := arm64.Classes[word>>24<<5&0x1fe0|word&31]
+		if class == arm64.Boring {
 			continue
 		}
-		last := len(code) == 4
-		if !last && word&0xfc000000 == 0x94000000 { // a call: the most of what matters
+		last := at+4 == len(code)
+		if class == arm64.Calls && !last || class == arm64.Loads && !arm64.MayMatter(word) {
 			continue
 		}
+		i := first + at/4
 		stops := false // whether control does not fall through
 		switch flow, offset, _ := arm64.Control(word); flow {
 		case arm64.Branch, arm64.Cond:
