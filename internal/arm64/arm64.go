@@ -186,23 +186,37 @@ func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
 	return 0, 0, false, false
 }
 
-// LoadPair decodes LDP of 64-bit registers, signed offset: rt and rt2 are
-// loaded from rn+n and rn+n+8.
-func LoadPair(w uint32) (rt, rt2, rn int, n int64, ok bool) {
-	if w&0xffc00000 != 0xa9400000 {
-		return 0, 0, 0, 0, false
-	}
-	return reg(w, 0), reg(w, 10), reg(w, 5), int64(w>>15) << 57 >> 57 << 3, true
+// An Access is a load or store of one or two 64-bit general registers at a
+// distance from a base register.
+type Access struct {
+	Load    bool
+	Rt, Rt2 int   // Rt2 is at the word after Rt's; 31 where there is one register only
+	Rn      int   // the base, before any write-back; 31 is the stack pointer
+	N       int64 // bytes from the base
 }
 
-// Load decodes LDR and LDUR of a 64-bit register, unsigned and unscaled
-// offset: rt is loaded from rn+n.
-func Load(w uint32) (rt, rn int, n int64, ok bool) {
+// AccessOf decodes LDR, LDUR, LDP, STR, STUR and STP of 64-bit registers with a
+// constant distance, and those that write their base back.
+func AccessOf(w uint32) (a Access, ok bool) {
+	a = Access{Rt: reg(w, 0), Rt2: 31, Rn: reg(w, 5), Load: w>>22&1 != 0}
 	switch {
-	case w&0xffc00000 == 0xf9400000:
-		return reg(w, 0), reg(w, 5), int64(w>>10&0xfff) << 3, true
-	case w&0xffe00c00 == 0xf8400000:
-		return reg(w, 0), reg(w, 5), int64(w>>12) << 55 >> 55, true
+	case w&0xfe000000 == 0xa8000000: // pair
+		a.Rt2 = reg(w, 10)
+		if mode := w >> 23 & 3; mode != 1 { // not post-indexed
+			a.N = int64(w>>15) << 57 >> 57 << 3
+		}
+		return a, true
+	case w&0xff800000 == 0xf9000000: // unsigned offset
+		a.N = int64(w>>10&0xfff) << 3
+		return a, true
+	case w&0xffa00000 == 0xf8000000: // unscaled, pre- and post-indexed
+		switch w >> 10 & 3 {
+		case 0, 3:
+			a.N = int64(w>>12) << 55 >> 55
+			return a, true
+		case 1:
+			return a, true
+		}
 	}
-	return 0, 0, 0, false
+	return a, false
 }

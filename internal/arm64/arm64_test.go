@@ -125,12 +125,24 @@ func TestDecode(t *testing.T) {
 	rn, n, exact, ok = Writeback(0xf81e0ffe) // MOVD.W R30, -32(RSP)
 	assert.True(t, ok && exact)
 	assert.Equal(t, []int{SP, -32}, []int{rn, int(n)})
-	rt, rt2, rn, n, ok := LoadPair(0xa97ffbfd) // LDP -8(RSP), (R29, R30)
-	assert.True(t, ok)
-	assert.Equal(t, []int{FP, LR, SP, -8}, []int{rt, rt2, rn, int(n)})
-	rt, rn, n, ok = Load(0xf85f83fd) // MOVD -8(RSP), R29
-	assert.True(t, ok)
-	assert.Equal(t, []int{FP, SP, -8}, []int{rt, rn, int(n)})
+	for word, want := range map[uint32]Access{
+		0xa97ffbfd: {true, FP, LR, SP, -8},   // LDP -8(RSP), (R29, R30)
+		0xa93ffa9d: {false, FP, LR, 20, -8},  // STP (R29, R30), -8(R20)
+		0xa9bf7bfd: {false, FP, LR, SP, -16}, // STP.W (R29, R30), -16(RSP)
+		0xa8c17bfd: {true, FP, LR, SP, 0},    // LDP.P 16(RSP), (R29, R30)
+		0xf85f83fd: {true, FP, 31, SP, -8},   // MOVD -8(RSP), R29
+		0xf90007e0: {false, 0, 31, SP, 8},    // MOVD R0, 8(RSP)
+		0xf81e0ffe: {false, LR, 31, SP, -32}, // MOVD.W R30, -32(RSP)
+		0xf84207fe: {true, LR, 31, SP, 0},    // MOVD.P 32(RSP), R30
+	} {
+		got, ok := AccessOf(word)
+		assert.True(t, ok, "%08x", word)
+		assert.Equal(t, want, got, "%08x", word)
+	}
+	for _, word := range []uint32{0xb94007e0, 0x3dc007e0, 0xf8626820, 0xf8600820, Nop} { // word, vector, register offset, unprivileged
+		_, ok := AccessOf(word)
+		assert.False(t, ok, "%08x", word)
+	}
 	_, value, _, ok := MoveWide(0xd29ff21b) // MOVD $65424, R27
 	assert.True(t, ok)
 	assert.EqualValues(t, 65424, value(0))

@@ -184,10 +184,16 @@ func (t *Table) Func(i int) (Func, error) {
 	return f, nil
 }
 
+// Search returns the number of the function that holds an address.
+func (t *Table) Search(pc uint64) (i int, ok bool) {
+	i = sort.Search(t.n, func(i int) bool { return t.entry(i) > pc }) - 1
+	return i, i >= 0 && pc < t.entry(i+1)
+}
+
 // Find returns the function that holds an address.
 func (t *Table) Find(pc uint64) (Func, bool) {
-	i := sort.Search(t.n, func(i int) bool { return t.entry(i) > pc }) - 1
-	if i < 0 || pc >= t.entry(i+1) {
+	i, ok := t.Search(pc)
+	if !ok {
 		return Func{}, false
 	}
 	f, err := t.Func(i)

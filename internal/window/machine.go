@@ -33,8 +33,12 @@ func (v value) add(n int64) value {
 // preprocess: SUB $8, RSP, R29), and the callee is entered with the caller's.
 var callersFP = value{fromEntry, -8}
 
-// registers are the general registers, with the stack pointer as 31.
-type registers [32]value
+// registers are the general registers, with the stack pointer as 31, and where
+// the caller's frame pointer is saved on the stack: unknown until it is.
+type registers [33]value
+
+// saved is the index of that place among the registers.
+const saved = 32
 
 // entered returns the registers at a function's entry.
 func entered() (r registers) {
@@ -48,14 +52,15 @@ func entered() (r registers) {
 func claimed(below int64) (r registers) {
 	r[arm64.SP] = value{fromEntry, -below}
 	r[arm64.FP] = value{fromEntry, -below - 8}
+	r[saved] = r[arm64.FP]
 	return r
 }
 
 // join forgets what differs from other, but for the stack and frame pointers,
 // and reports whether that changed anything.
 func (r *registers) join(other *registers) (changed bool) {
-	for i := range r[:arm64.SP] {
-		if i != arm64.FP && r[i].kind != unknown && r[i] != other[i] {
+	for i := range r {
+		if i != arm64.SP && i != arm64.FP && r[i].kind != unknown && r[i] != other[i] {
 			r[i], changed = value{}, true
 		}
 	}
@@ -69,6 +74,11 @@ func (r *registers) step(w uint32) {
 		return
 	}
 	written := arm64.Writes(w)
+	rn, n, load, ok := accessesFP(w)
+	at := r[rn].add(n) // where the frame pointer is loaded or stored
+	if ok && !load && r[arm64.FP] == callersFP {
+		r[saved] = at
+	}
 	if written == 0 {
 		return
 	}
@@ -104,34 +114,37 @@ func (r *registers) step(w uint32) {
 		}
 		return
 	}
-	sp, fp := r[arm64.SP], r[arm64.FP]
+	place := r[saved]
 	if flow, _, _ := arm64.Control(w); flow == arm64.Call {
+		sp, fp := r[arm64.SP], r[arm64.FP]
 		*r = registers{}
-		r[arm64.SP], r[arm64.FP] = sp, fp
+		r[arm64.SP], r[arm64.FP], r[saved] = sp, fp, place
 		return
 	}
 	moved := value{}
-	rn, n, exact, writeback := arm64.Writeback(w)
+	base, by, exact, writeback := arm64.Writeback(w)
 	if writeback && exact {
-		moved = r[rn].add(n)
+		moved = r[base].add(by)
 	}
 	for s := written; s != 0; s &= s - 1 {
 		r[bits.TrailingZeros32(uint32(s))] = value{}
 	}
 	if writeback {
-		r[rn] = moved
+		r[base] = moved
 	}
-	if loadsFP(w) && sp.kind == fromEntry && sp.n < 0 {
+	if ok && load && place.kind == fromEntry && at == place {
 		r[arm64.FP] = callersFP
 	}
 }
 
-// loadsFP reports whether an instruction loads the frame pointer from 8 below
-// the stack pointer, where a function with a frame keeps its caller's.
-func loadsFP(w uint32) bool {
-	if rt, rn, n, ok := arm64.Load(w); ok {
-		return rt == arm64.FP && rn == arm64.SP && n == -8
+// accessesFP decodes a load or store of the frame pointer at rn+n.
+func accessesFP(w uint32) (rn int, n int64, load, ok bool) {
+	a, ok := arm64.AccessOf(w)
+	switch {
+	case ok && a.Rt == arm64.FP:
+		return a.Rn, a.N, a.Load, true
+	case ok && a.Rt2 == arm64.FP:
+		return a.Rn, a.N + 8, a.Load, true
 	}
-	rt, rt2, rn, n, ok := arm64.LoadPair(w)
-	return ok && rt == arm64.FP && rt2 != arm64.FP && rn == arm64.SP && n == -8
+	return 0, 0, false, false
 }

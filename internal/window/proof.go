@@ -26,6 +26,7 @@ type proof struct {
 	unwindsFP bool
 	below     int64 // what pcsp claims here
 	fp        int64 // the frame pointer, from the entry's stack pointer
+	saved     int64 // where the caller's is on the stack, likewise; 0 until it is
 	since     int   // where the frame pointer began not to fit; -1 where it fits
 	written   int   // the instruction after the last that wrote the stack pointer
 }
@@ -50,7 +51,7 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 		return false
 	}
 	p.branches, p.shut = p.branches[:0], p.shut[:0]
-	p.unwindsFP, p.below, p.fp, p.since, p.written = f.UnwindsFP, 0, callersFP.n, -1, 0
+	p.unwindsFP, p.below, p.fp, p.saved, p.since, p.written = f.UnwindsFP, 0, callersFP.n, 0, -1, 0
 	i, n := 0, len(p.code)/4
 	for k, run := range p.pcsp {
 		if i >= n {
@@ -117,6 +118,8 @@ func (p *proof) run(i, end int, next int64) bool {
 					return false
 				}
 				p.fits(i+1, p.below)
+			} else if p.unwindsFP && p.fp == callersFP.n {
+				p.saves(i, word)
 			}
 		}
 		if stops {
@@ -151,8 +154,22 @@ func (p *proof) frames(word uint32) bool {
 		p.fp = n - p.below
 		return p.fp == callersFP.n || n == -8 || n == -24
 	}
+	rn, n, load, ok := accessesFP(word)
 	p.fp = callersFP.n
-	return p.below > 0 && loadsFP(word)
+	return ok && load && rn == arm64.SP && p.saved != 0 && n-p.below == p.saved
+}
+
+// saves follows a store of the caller's frame pointer.
+func (p *proof) saves(i int, word uint32) {
+	rn, n, load, ok := accessesFP(word)
+	if !ok || load {
+		return
+	}
+	if p.saved = 0; rn == arm64.SP {
+		p.saved = n - p.below
+	} else if from, ok := p.define(i, rn, true); ok {
+		p.saved = from + n - p.below
+	}
 }
 
 // moves returns by how many bytes an instruction moves the stack pointer up.

@@ -103,6 +103,16 @@ func (f *Finder) Find() ([]Window, error) { return f.find(false) }
 // assembly has many: it switches stacks.
 func (f *Finder) All() ([]Window, error) { return f.find(true) }
 
+// In returns the windows in which the runtime preempts of the function that
+// holds an address.
+func (f *Finder) In(pc uint64) ([]Window, error) {
+	i, ok := f.table.Search(pc)
+	if !ok {
+		return nil, fmt.Errorf("address %#x is in no function", pc)
+	}
+	return f.some(i, i+1, false)
+}
+
 // chunk is how many functions a goroutine takes at a time.
 const chunk = 1024
 
@@ -240,7 +250,8 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	if sp.kind != fromEntry || sp.n != -below {
 		classes = append(classes, SP)
 	}
-	if f.UnwindsFP && fp != callersFP && fp != sp.add(-8) && fp != sp.add(-24) {
+	known := fp == callersFP || fp.kind == fromEntry && (fp == sp.add(-8) || fp == sp.add(-24))
+	if f.UnwindsFP && !known {
 		classes = append(classes, FP)
 	}
 	return classes

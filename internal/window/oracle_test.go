@@ -1,0 +1,306 @@
+package window_test
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/arch/arm64/arm64asm"
+
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// The oracle is a plain interpreter of the stack and frame pointer. It shares
+// no code with the finder but the function table: it reads the disassembler's
+// text, follows one path after the other with numbers in its registers, and
+// looks at every state it gets into.
+
+// entrySP is the stack pointer at a function's entry.
+const entrySP = 1 << 40
+
+// A cpu has the registers that are known, by name, and the places on the stack
+// that hold the caller's frame pointer.
+type cpu struct {
+	regs   map[string]uint64
+	places map[uint64]bool
+}
+
+func (c cpu) clone() cpu {
+	n := cpu{map[string]uint64{}, map[uint64]bool{}}
+	for k, v := range c.regs {
+		n.regs[k] = v
+	}
+	for k := range c.places {
+		n.places[k] = true
+	}
+	return n
+}
+
+// A point is a class of window at a pc.
+type point struct {
+	class window.Class
+	pc    uint64
+}
+
+type oracle struct {
+	fn        pclntab.Func
+	code      []byte
+	unwindsFP bool
+	pcsp      pclntab.Values
+	points    pclntab.SafePoints
+	seen      map[string]bool
+	count     map[uint64]int
+	found     map[point]bool
+	invalid   bool // there is a word that is no instruction
+}
+
+// interpret returns the windows of a function in which the runtime preempts,
+// and whether all that was reached are instructions.
+func interpret(fn pclntab.Func, code []byte, unwindsFP bool) (found map[point]bool, ok bool) {
+	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, seen: map[string]bool{}, count: map[uint64]int{}, found: map[point]bool{}}
+	o.pcsp, _ = fn.PCSP()
+	o.points, _ = fn.SafePoints()
+	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
+	if r := fn.DeferReturn(); r != 0 {
+		o.resume(fn.Entry + uint64(r))
+	}
+	// A jump table's targets are not known: whatever is not reached may be one.
+	for pc := fn.Entry; pc < fn.End && o.jumps(); pc += 4 {
+		if o.count[pc] == 0 {
+			o.resume(pc)
+		}
+	}
+	return o.found, !o.invalid
+}
+
+func (o *oracle) jumps() bool {
+	for pc := o.fn.Entry; pc < o.fn.End; pc += 4 {
+		if inst, err := arm64asm.Decode(o.code[pc-o.fn.Entry:]); err == nil && inst.Op == arm64asm.BR {
+			return true
+		}
+	}
+	return false
+}
+
+// resume begins a path in the middle, as pcsp has it there.
+func (o *oracle) resume(pc uint64) {
+	below, _ := o.pcsp.At(o.fn.Entry, pc)
+	sp := entrySP - uint64(int64(below))
+	o.path(pc, cpu{map[string]uint64{"SP": sp, "X29": sp - 8}, map[uint64]bool{sp - 8: true}})
+}
+
+// path follows the code from a pc, and every branch on the way.
+func (o *oracle) path(pc uint64, c cpu) {
+	for pc >= o.fn.Entry && pc < o.fn.End {
+		sp, spKnown := c.regs["SP"]
+		fp, fpKnown := c.regs["X29"]
+		key := strings.Join([]string{hex(pc), hex(sp), hex(fp), strconv.FormatBool(spKnown), strconv.FormatBool(fpKnown)}, " ")
+		if o.seen[key] || o.count[pc] > 40 {
+			return
+		}
+		o.seen[key] = true
+		o.count[pc]++
+		o.look(pc, sp, spKnown, fp, fpKnown)
+
+		inst, err := arm64asm.Decode(o.code[pc-o.fn.Entry:])
+		if err != nil {
+			o.invalid = o.invalid || o.code[pc-o.fn.Entry+2] != 0 || o.code[pc-o.fn.Entry+3] != 0
+			return
+		}
+		text := inst.String()
+		op, operands, _ := strings.Cut(text, " ")
+		c = c.clone()
+		switch {
+		case op == "BL" || op == "BLR":
+			if o.ends(pc) {
+				return
+			}
+			for r := range c.regs {
+				if r != "SP" && r != "X29" {
+					delete(c.regs, r)
+				}
+			}
+		case op == "RET" || op == "BR" || op == "BRK":
+			return
+		case op == "NOP":
+			if pc > o.fn.Entry && o.ends(pc) {
+				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && (before.Op == arm64asm.BL || before.Op == arm64asm.BLR) {
+					return
+				}
+			}
+		case op == "B" || strings.HasPrefix(op, "CB") || strings.HasPrefix(op, "TB") && strings.Contains(operands, ".+"):
+			_, offset, _ := strings.Cut(operands, ".+")
+			by, _ := strconv.ParseUint(offset, 0, 64)
+			if op == "B" && strings.HasPrefix(operands, ".+") {
+				pc += by
+				continue
+			}
+			o.path(pc+by, c.clone())
+		default:
+			c.execute(op, operands)
+		}
+		pc += 4
+	}
+}
+
+// ends reports whether pcsp changes after an instruction.
+func (o *oracle) ends(pc uint64) bool {
+	here, _ := o.pcsp.At(o.fn.Entry, pc)
+	next, _ := o.pcsp.At(o.fn.Entry, pc+4)
+	return here != next
+}
+
+// look notes the windows at a pc.
+func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool) {
+	resume, why := o.points.At(pc)
+	if why != "" {
+		return
+	}
+	below, _ := o.pcsp.At(o.fn.Entry, resume)
+	if !spKnown || sp != entrySP-uint64(int64(below)) {
+		o.found[point{window.SP, pc}] = true
+	}
+	if o.unwindsFP && (!fpKnown || fp != entrySP-8 && (!spKnown || fp != sp-8 && fp != sp-24)) {
+		o.found[point{window.FP, pc}] = true
+	}
+}
+
+func hex(n uint64) string { return strconv.FormatUint(n, 16) }
+
+var (
+	memory = regexp.MustCompile(`\[(\w+)(?:,#(-?\d+))?(.*?)\](!)?(?:,#(-?\d+))?(,.*)?$`)
+	number = regexp.MustCompile(`^#(0x[0-9a-f]+)(?:, LSL #(\d+))?$`)
+	scaled = regexp.MustCompile(`^(\w+)(?:, LSL #(\d+))?$`)
+)
+
+// execute executes an instruction that goes to the next one.
+func (c cpu) execute(op, operands string) {
+	list := strings.Split(operands, ", ")
+	first := list[0]
+	switch op {
+	case "ADD", "SUB":
+		rest := strings.Join(list[2:], ", ")
+		from, ok := c.regs[list[1]]
+		by, known := c.operand(rest)
+		if op == "SUB" {
+			by = -by
+		}
+		c.set(first, from+by, ok && known)
+	case "MOV", "MOVZ", "MOVN":
+		by, known := c.operand(strings.Join(list[1:], ", "))
+		c.set(first, by, known && op == "MOV")
+	case "MOVK":
+		m := number.FindStringSubmatch(strings.Join(list[1:], ", "))
+		old, ok := c.regs[first]
+		if m == nil {
+			c.set(first, 0, false)
+			return
+		}
+		n, _ := strconv.ParseUint(m[1], 0, 64)
+		shift, _ := strconv.ParseUint("0"+m[2], 10, 8)
+		c.set(first, old&^(0xffff<<shift)|n<<shift, ok)
+	case "ORR":
+		by, known := c.operand(strings.Join(list[2:], ", "))
+		c.set(first, by, known && list[1] == "XZR" && strings.HasPrefix(list[2], "#"))
+	default:
+		c.memory(op, operands, list)
+	}
+}
+
+// operand returns a constant, or a register that may be shifted.
+func (c cpu) operand(text string) (uint64, bool) {
+	if m := number.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.ParseUint(m[1], 0, 64)
+		shift, _ := strconv.ParseUint("0"+m[2], 10, 8)
+		return n << shift, true
+	}
+	if m := scaled.FindStringSubmatch(text); m != nil {
+		n, ok := c.regs[m[1]]
+		if m[1] == "XZR" {
+			n, ok = 0, true
+		}
+		shift, _ := strconv.ParseUint("0"+m[2], 10, 8)
+		return n << shift, ok
+	}
+	return 0, false
+}
+
+// set sets a register, by any of its names; a word register's value is not
+// followed.
+func (c cpu) set(name string, value uint64, known bool) {
+	if strings.HasPrefix(name, "W") {
+		name, known = strings.Replace(name, "W", "X", 1), false
+		if name == "XSP" {
+			name = "SP"
+		}
+	}
+	if name == "XZR" {
+		return
+	}
+	if !known {
+		delete(c.regs, name)
+		return
+	}
+	c.regs[name] = value
+}
+
+// memory executes what is no arithmetic on the stack pointer: stores and loads
+// of the frame pointer are followed, and write-back; anything else makes its
+// destination unknown.
+func (c cpu) memory(op, operands string, list []string) {
+	m := memory.FindStringSubmatch(operands)
+	store := strings.HasPrefix(op, "ST")
+	if m != nil {
+		base, ok := c.regs[m[1]]
+		before, _ := strconv.ParseInt("0"+strings.TrimPrefix(m[2], "-"), 10, 64)
+		if strings.HasPrefix(m[2], "-") {
+			before = -before
+		}
+		after, _ := strconv.ParseInt("0"+strings.TrimPrefix(m[5], "-"), 10, 64)
+		if strings.HasPrefix(m[5], "-") {
+			after = -after
+		}
+		at := base + uint64(before)
+		exact := ok && m[3] == ""
+		pair := op == "STP" || op == "STNP" || op == "LDP" || op == "LDNP"
+		plain := pair || op == "STR" || op == "STUR" || op == "LDR" || op == "LDUR"
+		for i, name := range list {
+			if !strings.HasPrefix(name, "X") {
+				break
+			}
+			if i > 1 || i == 1 && !pair {
+				break
+			}
+			place := at + uint64(8*i)
+			switch fp, known := c.regs["X29"]; {
+			case store && name == "X29" && known && fp == entrySP-8 && exact && plain:
+				for p := range c.places {
+					delete(c.places, p)
+				}
+				c.places[place] = true
+			case !store && plain && exact && name == "X29" && m[1] == "SP" && c.places[place]:
+				defer c.set(name, entrySP-8, true)
+			}
+		}
+		if m[4] == "!" || m[5] != "" || m[6] != "" {
+			c.set(m[1], at+uint64(after), exact && m[6] == "")
+		}
+	}
+	if !writesFirst(op) {
+		if strings.HasPrefix(op, "STX") || strings.HasPrefix(op, "STLX") {
+			c.set(list[0], 0, false)
+		}
+		return
+	}
+	if strings.HasPrefix(list[0], "X") || strings.HasPrefix(list[0], "W") || list[0] == "SP" {
+		c.set(list[0], 0, false)
+	}
+	if strings.HasPrefix(op, "LDP") || strings.HasPrefix(op, "LDNP") || strings.HasPrefix(op, "LDXP") || strings.HasPrefix(op, "LDAXP") {
+		c.set(list[1], 0, false)
+	}
+}
+
+var readers = regexp.MustCompile(`^(ST|CMP|CMN|CCM|TST|PRF|MSR|HINT|SYS$|D[CS]|IC|TLBI|AT$|SVC|HVC|SMC|HLT|DMB|ISB|CLREX|YIELD|WF|SEV)`)
+
+func writesFirst(op string) bool { return !readers.MatchString(op) }
