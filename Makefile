@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test lint fuzz bench emulator tools
+.PHONY: check test lint fuzz bench exhaustive emulator tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -32,6 +32,11 @@ fuzz:
 # Time to crash of every victim with a window, ten runs each.
 bench: emulator
 	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 10x -timeout 4h
+
+# Every boundary of every victim of the oldest and the newest affected release,
+# pinned: half an hour each.
+exhaustive: emulator
+	$(GO) test ./race -run SplitADDExhaustive -v -timeout 4h -args -exhaustive go1.18.10,go1.27.4
 
 # The emulator, where the machine is not arm64 and has none. Without it check
 # still gives the verdict from the code, and the tests fail.

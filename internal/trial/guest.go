@@ -160,18 +160,25 @@ func Observer(class window.Class) string {
 	return "gc"
 }
 
-// Bounds of a pinned guest. One that dies does so in its first observations;
-// one that cannot be preempted never completes any. The stall leaves time for a
-// machine that is busy with other things.
-const (
-	pinObservations = 20
-	pinStall        = 5 * time.Second
-	pinDeadline     = 60 * time.Second
-)
+// Bounds are those of a pinned guest. One that dies does so in its first
+// observations; one that cannot be preempted never completes any.
+type Bounds struct {
+	Observations int           // after which it has survived
+	Stall        time.Duration // without an observation, after which it is not preemptible
+	Deadline     time.Duration
+}
+
+// pinBounds leave time for a machine that is busy with other things.
+var pinBounds = Bounds{20, 5 * time.Second, time.Minute}
 
 // Pin runs a copy of the guest in which the victim waits at w.PC until it is
 // preempted there.
 func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer string, env ...string) (Run, error) {
+	return g.PinBounded(ctx, name, w, observer, pinBounds, env...)
+}
+
+// PinBounded is Pin with bounds of one's own.
+func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b Bounds, env ...string) (Run, error) {
 	r := g.start(name, w.Class, observer)
 	r.Pinned, r.Window = true, w
 	path := filepath.Join(g.dir, fmt.Sprintf("pin-%x-%s", w.PC, observer))
@@ -179,8 +186,8 @@ func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer 
 		return r, err
 	}
 	defer os.Remove(path)
-	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: pinObservations}
-	err := g.run(ctx, &r, config, lab.Job{Path: path, Deadline: pinDeadline, Stall: pinStall, Env: env})
+	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: b.Observations}
+	err := g.run(ctx, &r, config, lab.Job{Path: path, Deadline: b.Deadline, Stall: b.Stall, Env: env})
 	return r, err
 }
 

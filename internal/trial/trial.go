@@ -35,6 +35,7 @@ type Run struct {
 	Outcome      Outcome
 	Death        crash.Death // of a run that died
 	Reason       string      // of a harness failure
+	Missed       bool        // the victim's calls do not pass the pin: a harness failure
 	Seconds      float64     // from the start of the process to its end
 	Observations int         // completed, as far as the guest lived to say
 	Calls        uint64      // of the victim, completed, likewise
@@ -93,6 +94,7 @@ func (r *Run) judge(result lab.Result, windows []window.Window) {
 	case !x.Began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
 	case result.End == lab.Exited && result.Code == 0 && x.Ended && r.Pinned && x.Calls > 0:
+		r.Missed = true
 		fail("the pin was never reached: %d calls returned", x.Calls)
 	case result.End == lab.Exited && result.Code == 0 && x.Ended:
 		r.Outcome = Survived

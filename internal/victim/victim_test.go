@@ -31,7 +31,7 @@ func TestCases(t *testing.T) {
 
 // TestMainRuns runs each observer on the machine at hand, whatever it is.
 func TestMainRuns(t *testing.T) {
-	for _, observer := range Observers {
+	for _, observer := range append([]string{"all"}, Observers...) {
 		var out bytes.Buffer
 		c := Config{Victim: "leaf4096", Observer: observer, Victims: 2, Procs: 3, Observe: 3}
 		require.Zero(t, Main(c.Args(), new(Goroutines), &out), "%s: %s", observer, &out)

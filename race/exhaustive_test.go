@@ -1,0 +1,116 @@
+package race
+
+import (
+	"flag"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+var exhaustive = flag.String("exhaustive", "", "toolchains, with commas, of which to pin every boundary of every victim")
+
+// exhaustiveBounds are for thousands of runs. An observation by all observers
+// takes some 50 ms.
+var exhaustiveBounds = trial.Bounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
+
+// TestSplitADDExhaustive pins victims at every instruction boundary of their
+// functions, under all observers in turn, and compares what happens with the
+// finder's map: where it reports a window in which the runtime preempts the
+// victim dies, of that; where it does not, it lives; and where it says that the
+// runtime does not preempt, no observation ever completes.
+//
+// Without -exhaustive it does so for a leaf and a non-leaf of this Go.
+func TestSplitADDExhaustive(t *testing.T) {
+	if *exhaustive == "" {
+		for _, name := range []string{"leaf65552", "nonleaf65552"} {
+			t.Run(name, func(t *testing.T) { everyBoundary(t, guest, name) })
+		}
+		return
+	}
+	for _, name := range strings.Split(*exhaustive, ",") {
+		t.Run(name, func(t *testing.T) {
+			toolchain, err := lab.Resolve(ctx, name)
+			require.NoError(t, err)
+			path := filepath.Join(t.TempDir(), "guest")
+			require.NoError(t, lab.Build(ctx, toolchain, engine.Target, path))
+			g, err := trial.Open(path, engine)
+			require.NoError(t, err)
+			defer g.Close()
+			for _, c := range victim.Cases() {
+				t.Run(c.Func, func(t *testing.T) { everyBoundary(t, g, c.Func) })
+			}
+		})
+	}
+}
+
+func everyBoundary(t *testing.T, g *trial.Guest, name string) {
+	table, err := pclntab.Open(g.File)
+	require.NoError(t, err)
+	f := g.Functions[name]
+	fn, ok := table.Find(f.Entry)
+	require.True(t, ok)
+	points, err := fn.SafePoints()
+	require.NoError(t, err)
+	pcsp, err := fn.PCSP()
+	require.NoError(t, err)
+	end := pcsp[len(pcsp)-1].End // what follows is padding
+
+	count := make(map[string]int, 4)
+	results := make([]string, (end-f.Entry)/4)
+	var group errgroup.Group
+	group.SetLimit(2)
+	for pc := f.Entry; pc < end; pc += 4 {
+		w := window.Window{Class: window.SP, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
+		reported := slices.IndexFunc(f.Windows, func(x window.Window) bool { return x.PC == pc && x.Preemptible })
+		if reported >= 0 {
+			w = f.Windows[reported]
+		}
+		_, why := points.At(pc)
+		group.Go(func() error {
+			pin := func() (trial.Run, error) { return g.PinBounded(ctx, name, w, "all", exhaustiveBounds) }
+			r, err := trial.Told(pin, func(trial.Run) {})
+			if err != nil {
+				return err
+			}
+			results[(pc-f.Entry)/4] = boundary(r, reported >= 0, why)
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	for i, result := range results {
+		short, wrong, _ := strings.Cut(result, ": ")
+		count[short]++
+		if wrong != "" {
+			t.Errorf("%s+%#x: %s", name, 4*i, result)
+		}
+	}
+	t.Logf("%s: %d boundaries: %v", name, len(results), count)
+}
+
+// boundary says in a word what became of a pin, and more where that is not what
+// the finder leads one to expect.
+func boundary(r trial.Run, reported bool, why string) string {
+	switch {
+	case r.Missed:
+		return "not reached"
+	case reported && r.Confirmed():
+		return "died"
+	case !reported && why == "" && r.Outcome == trial.Survived:
+		return "survived"
+	case !reported && why != "" && r.Outcome == trial.NotPreemptible:
+		return "not preemptible"
+	}
+	return fmt.Sprintf("wrong: reported as a window: %t; not preemptible: %q; but: %v", reported, why, r)
+}
