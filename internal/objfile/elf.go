@@ -1,34 +1,46 @@
 package objfile
 
 import (
-	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
 )
 
+// parseELF reads the program headers. Section headers, which need not be there,
+// are not asked.
 func (f *File) parseELF(data []byte) error {
-	file, err := elf.NewFile(bytes.NewReader(data))
+	var header elf.Header64
+	n, err := binary.Decode(data, binary.LittleEndian, &header)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+		return fmt.Errorf("%w: ELF header cut off at %#x", ErrFormat, len(data))
 	}
-	if file.Class != elf.ELFCLASS64 || file.Data != elf.ELFDATA2LSB || file.Machine != elf.EM_AARCH64 {
-		return fmt.Errorf("%w: ELF for %v", ErrFormat, file.Machine)
+	if class := elf.Class(header.Ident[elf.EI_CLASS]); class != elf.ELFCLASS64 {
+		return fmt.Errorf("%w: ELF of %v", ErrFormat, class)
 	}
-	var dynamic *elf.Prog
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_DYNAMIC {
+	if machine := elf.Machine(header.Machine); machine != elf.EM_AARCH64 || elf.Data(header.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
+		return fmt.Errorf("%w: ELF for %v", ErrFormat, machine)
+	}
+	var dynamic elf.Prog64
+	for i := range uint64(header.Phnum) {
+		at := header.Phoff + i*uint64(header.Phentsize)
+		var p elf.Prog64
+		if at < uint64(n) || at > uint64(len(data)) {
+			return fmt.Errorf("program header %d at %#x out of file bounds [%#x,%#x)", i, at, n, len(data))
+		}
+		if _, err := binary.Decode(data[at:], binary.LittleEndian, &p); err != nil {
+			return fmt.Errorf("program header %d at %#x: cut off", i, at)
+		}
+		switch flags := elf.ProgFlag(p.Flags); {
+		case elf.ProgType(p.Type) == elf.PT_DYNAMIC:
 			dynamic = p
-		}
-		if p.Type != elf.PT_LOAD || p.Filesz == 0 {
-			continue
-		}
-		s := Segment{Addr: p.Vaddr, Exec: p.Flags&elf.PF_X != 0, Write: p.Flags&elf.PF_W != 0}
-		if err := f.add(data, s, p.Off, p.Filesz); err != nil {
-			return err
+		case elf.ProgType(p.Type) == elf.PT_LOAD && p.Filesz > 0:
+			s := Segment{Addr: p.Vaddr, Exec: flags&elf.PF_X != 0, Write: flags&elf.PF_W != 0}
+			if err := f.add(data, s, p.Off, p.Filesz); err != nil {
+				return err
+			}
 		}
 	}
-	if dynamic == nil {
+	if dynamic.Filesz == 0 {
 		return nil
 	}
 	return f.relocateELF(dynamic.Vaddr, dynamic.Filesz)

@@ -7,20 +7,31 @@ import (
 	"fmt"
 )
 
-// parseUniversal reads the arm64 part of a universal file.
+// maxParts is how many parts a universal file may have. Java's class files begin
+// with the same bytes, and have a larger number there.
+const maxParts = 30
+
+// parseUniversal reads the arm64 part of a universal file. The other parts may
+// be whatever they like.
 func (f *File) parseUniversal(data []byte) error {
-	file, err := macho.NewFatFile(bytes.NewReader(data))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+	const header, part = 8, 20
+	if len(data) < header {
+		return fmt.Errorf("%w: universal file cut off at %#x", ErrFormat, len(data))
 	}
-	for _, part := range file.Arches {
-		if part.Cpu == macho.CpuArm64 {
-			if uint64(part.Offset)+uint64(part.Size) > uint64(len(data)) {
-				return fmt.Errorf("part for arm64 at [%#x,%#x) out of file bounds [0,%#x)",
-					part.Offset, uint64(part.Offset)+uint64(part.Size), len(data))
-			}
-			return f.parseMachO(data[:part.Offset+part.Size], uint64(part.Offset))
+	parts := binary.BigEndian.Uint32(data[4:])
+	if parts > maxParts || len(data) < header+int(parts)*part {
+		return fmt.Errorf("%w: universal file of %d parts", ErrFormat, parts)
+	}
+	for i := range parts {
+		p := data[header+part*i:]
+		if macho.Cpu(binary.BigEndian.Uint32(p)) != macho.CpuArm64 {
+			continue
 		}
+		offset, size := uint64(binary.BigEndian.Uint32(p[8:])), uint64(binary.BigEndian.Uint32(p[12:]))
+		if offset+size > uint64(len(data)) {
+			return fmt.Errorf("part for arm64 at [%#x,%#x) out of file bounds [0,%#x)", offset, offset+size, len(data))
+		}
+		return f.parseMachO(data[:offset+size], offset)
 	}
 	return fmt.Errorf("%w: universal file without a part for it", ErrFormat)
 }

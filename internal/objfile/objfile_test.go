@@ -64,7 +64,7 @@ func TestCutOff(t *testing.T) {
 	require.NoError(t, err)
 	whole, err := objfile.Parse("whole", data)
 	require.NoError(t, err)
-	for n := 0; n < 1024; n++ {
+	for n := range 1024 {
 		_, err := objfile.Parse("cut", data[:n])
 		require.Error(t, err, "%d bytes", n)
 	}

@@ -86,7 +86,7 @@ func File(path string, all bool) (b *Binary, err error) {
 	}
 	defer f.Close()
 	err = objfile.Guard(func() error {
-		b, err = survey(f, all)
+		b, err = Of(f, all)
 		return err
 	})
 	if err != nil {
@@ -95,7 +95,8 @@ func File(path string, all bool) (b *Binary, err error) {
 	return b, nil
 }
 
-func survey(f *objfile.File, all bool) (*Binary, error) {
+// Of surveys an open file.
+func Of(f *objfile.File, all bool) (*Binary, error) {
 	finder, err := window.Open(f)
 	if errors.Is(err, pclntab.ErrNone) {
 		return nil, fmt.Errorf("%w: %w", ErrOther, err)
@@ -152,13 +153,14 @@ func Package(function string) string {
 }
 
 // Owner says whose code a function is: "main module", "dependency PATH@VERSION",
-// "standard library", or "unknown" where the binary does not tell.
+// "standard library", or "package PATH" where the binary does not tell its
+// modules.
 func Owner(info *debug.BuildInfo, function string) string {
 	path := Package(function)
 	within := func(module string) bool {
 		return module != "" && (path == module || strings.HasPrefix(path, module+"/"))
 	}
-	owner, longest := "unknown", -1
+	owner, longest := "package "+path, -1
 	for _, m := range info.Deps {
 		if within(m.Path) && len(m.Path) > longest {
 			if owner, longest = "dependency "+module(*m), len(m.Path); m.Replace != nil {

@@ -1,0 +1,266 @@
+package survey_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/objfile"
+	"splitadd/internal/survey"
+)
+
+const root = "../.."
+
+// build builds a package in a folder for arm64, and returns where it is.
+func build(tb testing.TB, dir, pkg string, env []string, flags ...string) string {
+	out := filepath.Join(tb.TempDir(), "out")
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", out}, flags...), pkg)...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off"), env...)
+	text, err := cmd.CombinedOutput()
+	require.NoError(tb, err, "%s", text)
+	return out
+}
+
+func guest(tb testing.TB, env []string, flags ...string) string {
+	return build(tb, root, "./internal/victim/guest", env, flags...)
+}
+
+// count returns the numbers of windows of a binary in which the runtime
+// preempts, by kind.
+func count(t *testing.T, path string) map[string]int {
+	b, err := survey.File(path, false)
+	require.NoError(t, err)
+	return countOf(b)
+}
+
+func countOf(b *survey.Binary) map[string]int {
+	n := map[string]int{}
+	for _, f := range b.Functions {
+		for _, w := range f.Windows {
+			n[w.Kind()]++
+		}
+	}
+	return n
+}
+
+// TestFormats surveys the same victims in every format and build mode.
+func TestFormats(t *testing.T) {
+	want := map[string]int{"leaf SP": 5, "leaf FP": 9}
+	strip := "-ldflags=-s -w"
+	for name, path := range map[string]string{
+		"linux":             guest(t, nil),
+		"linux, stripped":   guest(t, nil, strip),
+		"linux, pie":        guest(t, nil, "-buildmode=pie"),
+		"windows":           guest(t, []string{"GOOS=windows"}),
+		"windows, stripped": guest(t, []string{"GOOS=windows"}, strip),
+		"darwin":            guest(t, []string{"GOOS=darwin"}),
+		"darwin, stripped":  guest(t, []string{"GOOS=darwin"}, strip),
+		"universal":         universal(t, guest(t, []string{"GOOS=darwin"})),
+		"garbled":           garbled(t, guest(t, nil)),
+	} {
+		assert.Equal(t, want, count(t, path), name)
+	}
+}
+
+// TestLinkedByC surveys what a C linker has linked.
+func TestLinkedByC(t *testing.T) {
+	env := []string{"CGO_ENABLED=1"}
+	if runtime.GOARCH != "arm64" {
+		env = append(env, "CC=aarch64-linux-gnu-gcc")
+	}
+	for name, flags := range map[string][]string{
+		"cgo":                {},
+		"cgo, pie":           {"-buildmode=pie"},
+		"c-shared":           {"-buildmode=c-shared"},
+		"c-shared, stripped": {"-buildmode=c-shared", "-ldflags=-s -w"},
+		"plugin":             {"-buildmode=plugin"},
+	} {
+		b, err := survey.File(build(t, "testdata/cgo", ".", env, flags...), false)
+		require.NoError(t, err, name)
+		assert.Equal(t, map[string]int{"leaf SP": 1, "leaf FP": 1}, countOf(b), name)
+		assert.Equal(t, "main module", b.Functions[0].Owner, name)
+		assert.Equal(t, runtime.Version(), strings.Fields(b.Go)[0], name)
+	}
+}
+
+// TestOldReleases surveys the layouts of older function tables, position
+// independent ones too, in which the table itself is relocated.
+func TestOldReleases(t *testing.T) {
+	for _, release := range []string{"go1.17.13", "go1.18.10", "go1.20.14"} {
+		env := []string{"GOTOOLCHAIN=" + release, "GOFLAGS=-trimpath"}
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module splitadd\n\ngo 1.17\n"), 0o600))
+		require.NoError(t, os.CopyFS(filepath.Join(dir, "internal", "victim"), os.DirFS("../victim")))
+		for _, mode := range []string{"exe", "pie"} {
+			path := build(t, dir, "./internal/victim/guest", env, "-buildmode="+mode)
+			assert.Equal(t, map[string]int{"leaf SP": 5, "non-leaf SP": 4}, count(t, path), "%s, %s", release, mode)
+		}
+	}
+}
+
+// universal wraps a Mach-O file for arm64 in a universal one, behind a part for
+// another machine.
+func universal(t *testing.T, path string) string {
+	thin, err := os.ReadFile(path)
+	require.NoError(t, err)
+	const at, cpuAMD64, cpuARM64 = 1 << 14, 0x01000007, 0x0100000c
+	fat := binary.BigEndian.AppendUint32(nil, 0xcafebabe)
+	fat = binary.BigEndian.AppendUint32(fat, 2)
+	other := append([]byte(nil), thin[:4096]...)
+	binary.LittleEndian.PutUint32(other[4:], cpuAMD64)
+	for _, part := range [][5]uint32{{cpuAMD64, 3, at / 2, 4096, 12}, {cpuARM64, 0, at, uint32(len(thin)), 14}} {
+		for _, field := range part {
+			fat = binary.BigEndian.AppendUint32(fat, field)
+		}
+	}
+	fat = append(fat, make([]byte, at/2-len(fat))...)
+	fat = append(fat, other...)
+	fat = append(append(fat, make([]byte, at-len(fat))...), thin...)
+	out := filepath.Join(t.TempDir(), "universal")
+	require.NoError(t, os.WriteFile(out, fat, 0o600))
+	return out
+}
+
+// garbled does to a binary what obfuscators do: every letter of every function
+// name is another, and the table's magic is no known one.
+func garbled(t *testing.T, path string) string {
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	f, err := objfile.Parse(path, data)
+	require.NoError(t, err)
+	table := strings.Index(string(data), "\xf1\xff\xff\xff\x00\x00\x04\x08")
+	require.Positive(t, table)
+	word := func(i int) int { return int(binary.LittleEndian.Uint64(data[table+8+8*i:])) }
+	names := data[table+word(3) : table+word(4)]
+	random := rand.New(rand.NewPCG(1, 2))
+	for i, c := range names {
+		if c != 0 && c != '.' && c != '/' {
+			names[i] = byte('a' + random.IntN(26))
+		}
+	}
+	random.Uint32()
+	binary.LittleEndian.PutUint32(data[table:], random.Uint32())
+	require.NoError(t, f.Close())
+	out := filepath.Join(t.TempDir(), "garbled")
+	require.NoError(t, os.WriteFile(out, data, 0o600))
+	return out
+}
+
+// small returns a small binary in each format.
+func small(tb testing.TB) (images map[string][]byte) {
+	images = map[string][]byte{}
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		data, err := os.ReadFile(guest(tb, []string{"GOOS=" + goos}, "-ldflags=-s -w"))
+		require.NoError(tb, err)
+		images[goos] = data
+	}
+	return images
+}
+
+// try surveys an image, whatever it is.
+func try(image []byte) {
+	if f, err := objfile.Parse("image", image); err == nil {
+		_, _ = survey.Of(f, false)
+	}
+}
+
+// changes makes changes to copies of an image, each undone before the next, on
+// every processor, and surveys each.
+func changes(image []byte, n int, change func(i int, image []byte) (at, size int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			own := append([]byte(nil), image...)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				at, size := change(i, own)
+				try(own)
+				copy(own[at:at+size], image[at:])
+			}
+		}()
+	}
+	wait.Wait()
+}
+
+// TestHostile changes real binaries: 10,000 times a bit, near the headers and
+// anywhere, and each word of the headers to what claims too much or points to
+// itself. Whatever comes of it, it must come without a panic or a hang, and
+// with bounded memory.
+func TestHostile(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for goos, image := range small(t) {
+		changes(image, 10_000/3+1, func(i int, image []byte) (at, size int) {
+			random := rand.New(rand.NewPCG(3, uint64(i)))
+			if at = random.IntN(len(image)); i%2 == 0 {
+				at = random.IntN(4096)
+			}
+			image[at] ^= 1 << random.IntN(8)
+			return at, 1
+		})
+		words := []uint64{0xffffffff, 0xffffffffffffffff, 0x80000000, 1 << 40, 0, 0x40}
+		const header = 2048
+		changes(image, header/8*len(words), func(i int, image []byte) (at, size int) {
+			at = i / len(words) * 8
+			word := words[i%len(words)]
+			if word == 0x40 {
+				word = uint64(at)
+			}
+			binary.LittleEndian.PutUint64(image[at:], word)
+			return at, 8
+		})
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		assert.Less(t, after.HeapSys-before.HeapSys, uint64(512<<20), goos)
+	}
+}
+
+// FuzzSurvey overwrites eight bytes anywhere in a binary of each format.
+func FuzzSurvey(f *testing.F) {
+	images := small(f)
+	for i := range 3 {
+		f.Add(uint8(i), uint32(24), uint64(1<<40))
+		f.Add(uint8(i), uint32(4096), uint64(0xffffffff))
+	}
+	f.Fuzz(func(_ *testing.T, which uint8, at uint32, word uint64) {
+		image := images[[]string{"linux", "darwin", "windows"}[which%3]]
+		changed := append([]byte(nil), image...)
+		binary.LittleEndian.PutUint64(changed[int(at)%(len(changed)-8):], word)
+		try(changed)
+	})
+}
+
+// TestCutOffMeanwhile cuts a file off while it is open: reading it must be an
+// error, and no fault.
+func TestCutOffMeanwhile(t *testing.T) {
+	path := guest(t, nil)
+	f, err := objfile.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, os.Truncate(path, 4096))
+	err = objfile.Guard(func() error {
+		_, err := survey.Of(f, false)
+		return err
+	})
+	require.Error(t, err)
+	require.ErrorIs(t, err, objfile.ErrChanged, fmt.Sprint(err))
+}
