@@ -67,3 +67,21 @@ func TestMake(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 	}
 }
+
+// TestDebian runs docs/debian.sh for one package.
+func TestDebian(t *testing.T) {
+	if release, _ := os.ReadFile("/etc/os-release"); !regexp.MustCompile(`(?m)^ID=debian$`).Match(release) {
+		t.Skip("the script takes Debian's packages through apt on Debian")
+	}
+	path, err := exec.LookPath("splitadd")
+	require.NoError(t, err)
+	cmd := exec.Command("../../docs/debian.sh", t.TempDir(), "age/trixie")
+	cmd.Env = append(os.Environ(), "SPLITADD="+path)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^\| age 1\.[^ ]+ \| age \| go1\.[0-9.]+ \| 0 windows \|$`, string(out))
+	assert.Regexp(t, `(?m)^2 Go binaries for arm64, 0 with windows; [0-9]+ other files; 0 errors$`, string(out))
+	page, err := os.ReadFile("../../docs/debian.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "docs/debian.sh DIR\n")
+}

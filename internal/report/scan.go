@@ -20,7 +20,11 @@ func Binary(to io.Writer, b *survey.Binary) error {
 		built += ", " + b.Main
 	}
 	n := b.Preemptible()
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", clean(b.Path), b.Format, clean(built), count(n, "window"))
+	sum := count(n, "window")
+	if n > 0 {
+		sum += fmt.Sprintf(" in %s: %s", count(b.Affected(), "function"), strings.Join(b.Kinds(), ", "))
+	}
+	fmt.Fprintf(&s, "%s: %s, %s: %s\n", clean(b.Path), b.Format, clean(built), sum)
 	for _, f := range b.Functions {
 		function(&s, f)
 	}

@@ -61,6 +61,16 @@ func (b *Binary) Preemptible() (n int) {
 	return n
 }
 
+// Affected returns how many functions have such windows.
+func (b *Binary) Affected() (n int) {
+	for _, f := range b.Functions {
+		if slices.ContainsFunc(f.Windows, func(w Window) bool { return w.Preemptible }) {
+			n++
+		}
+	}
+	return n
+}
+
 // Kinds returns the kinds of the windows in which the runtime preempts, sorted.
 func (b *Binary) Kinds() (kinds []string) {
 	for _, f := range b.Functions {
