@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test lint fuzz bench exhaustive emulator tools
+.PHONY: check test lint fuzz bench exhaustive emulator cross tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -10,7 +10,7 @@ check: emulator
 	@$(GO) build ./cmd/splitadd
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
 
-test: emulator tools
+test: emulator cross tools
 	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
 
 lint: tools
@@ -28,9 +28,12 @@ fuzz:
 	$(GO) test ./internal/pclntab -run '^$$' -fuzz FuzzTable -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/lab -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 
-# Time to crash of every victim with a window, ten runs each.
+# Time to crash of every victim with a window, ten runs each; a scan against
+# objdump.
 bench: emulator
+	$(GO) test ./cmd/splitadd -run '^$$' -bench Scan
 	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 10x -timeout 4h
 
 # Every boundary of every victim of the oldest and the newest affected release,
@@ -47,6 +50,15 @@ emulator:
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y qemu-user-static; } >/dev/null || \
 	echo "make: no emulator could be installed: install QEMU's user-mode emulator for aarch64" >&2
+
+# A C compiler for arm64, for the tests of binaries that a C linker has linked.
+cross:
+	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
+	command -v aarch64-linux-gnu-gcc >/dev/null && exit 0; \
+	echo "installing gcc-aarch64-linux-gnu" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross; } >/dev/null || \
+	echo "make: no C compiler for arm64 could be installed: install gcc-aarch64-linux-gnu" >&2
 
 tools: tools/bin/.built
 tools/bin/.built: tools/go.mod tools/go.sum

@@ -26,6 +26,7 @@ type scanner struct {
 	records        record.Writer
 	sum            record.Scan
 	found          []*survey.Binary // for SARIF
+	built          string           // the folder of what was built here
 }
 
 func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -104,11 +105,15 @@ func (s *scanner) packages(ctx context.Context, patterns []string) error {
 		return err
 	}
 	s.progress.end()
+	s.built = dir
 	return s.path(ctx, dir)
 }
 
 // binary prints what was found in a binary.
 func (s *scanner) binary(b *survey.Binary) error {
+	if name, ok := strings.CutPrefix(b.Path, s.built+string(filepath.Separator)); ok && s.built != "" {
+		b.Path = name // of a folder that is soon gone
+	}
 	s.sum.Binaries++
 	if b.Preemptible() > 0 {
 		s.sum.Affected++
