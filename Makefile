@@ -36,8 +36,8 @@ bench: emulator
 	$(GO) test ./cmd/splitadd -run '^$$' -bench Scan
 	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 10x -timeout 4h
 
-# Every boundary of every victim of the oldest and the newest affected release,
-# pinned: half an hour each.
+# Every boundary of every victim of an old and the newest affected release,
+# pinned: a quarter of an hour each, and an hour more each for frames of 16 MiB.
 exhaustive: emulator
 	$(GO) test ./race -run SplitADDExhaustive -v -timeout 4h -args -exhaustive go1.18.10,go1.27.4
 

@@ -34,6 +34,7 @@ type Window struct {
 	Offset      string       `json:"offset"` // from the function's entry
 	Claimed     int64        `json:"claimed"`
 	Actual      int64        `json:"actual"` // bytes below the stack pointer at entry
+	Pair        bool         `json:"pair"`   // between the two ADDs of one adjustment
 	Preemptible bool         `json:"preemptible"`
 	Why         string       `json:"why,omitempty"` // not preemptible
 	File        string       `json:"file"`
@@ -118,7 +119,7 @@ func (w Writer) Window(x window.Window) error { return w.write(w.window(x)) }
 func (w Writer) window(x window.Window) Window {
 	return Window{
 		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
-		Claimed: x.Claimed, Actual: x.Actual, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
+		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func TestForm(t *testing.T) {
 	w := window.Window{
 		Class: window.SP, Func: "main.f", Leaf: true, Entry: 0x77b70, PC: 0x77c04, Frame: 65552,
-		File: "main.go", Line: 7, Claimed: 65552, Actual: 65536, Known: true, Preemptible: true,
+		File: "main.go", Line: 7, Claimed: 65552, Actual: 65536, Known: true, Pair: true, Preemptible: true,
 	}
 	run := trial.Run{
 		Class: window.SP, Leaf: true, Func: "leaf65552", Frame: 65552, Observer: "gc", Pinned: true, Window: w,
@@ -32,7 +32,7 @@ func TestForm(t *testing.T) {
 	require.NoError(t, to.Run(control))
 	require.NoError(t, to.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true}))
 	require.NoError(t, to.Verdict(trial.Verdict{Doubts: []string{"x"}}))
-	assert.Equal(t, `{"kind":"window","v":1,"go":"go1.27.4","class":"SP","leaf":true,"func":"main.f","frame":65552,"pc":"0x77c04","offset":"0x94","claimed":65552,"actual":65536,"preemptible":true,"file":"main.go","line":7}
+	assert.Equal(t, `{"kind":"window","v":1,"go":"go1.27.4","class":"SP","leaf":true,"func":"main.f","frame":65552,"pc":"0x77c04","offset":"0x94","claimed":65552,"actual":65536,"pair":true,"preemptible":true,"file":"main.go","line":7}
 {"kind":"run","v":1,"go":"go1.27.4","class":"SP","leaf":true,"frame":65552,"func":"leaf65552","observer":"gc","pinned":true,"pc":"0x77c04","offset":"0x94","outcome":"died","seconds":0.41,"observations":1,"calls":0,"death":"split SP","evidence":"fatal \"error\"","window":"0x77c04","engine":"native linux/arm64"}
 {"kind":"control","v":1,"go":"go1.27.4","class":"SP","leaf":false,"frame":4096,"func":"leaf4096","observer":"gc","pinned":true,"pc":"0x0","offset":"0x0","outcome":"survived","seconds":0,"observations":0,"calls":0,"engine":"native linux/arm64"}
 {"kind":"verdict","v":1,"go":"go1.27.4","affected":["leaf SP"],"proved":true,"engine":"native linux/arm64"}

@@ -47,6 +47,9 @@ func function(s *strings.Builder, f survey.Function) {
 	for i, w := range f.Windows {
 		first := i == 0 || f.Windows[i-1].Class != w.Class || f.Windows[i-1].Why != w.Why
 		why := ""
+		if !w.Pair && w.Preemptible {
+			why = " (no pair of ADDs: another disagreement with the function table)"
+		}
 		if !w.Preemptible {
 			why = " (not preempted: " + w.Why + ")"
 		}

@@ -42,6 +42,11 @@ type Window struct {
 	Claimed, Actual int64
 	Known           bool
 
+	// Pair is true between the two ADDs of one adjustment, as the assembler
+	// writes it. A window of another shape is a disagreement that no release is
+	// known to make.
+	Pair bool
+
 	Preemptible bool
 	Why         string // why the runtime does not preempt here
 }
@@ -230,6 +235,7 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 				found.Claimed, machine = -callersFP.n, regs[arm64.FP]
 			}
 			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
+			found.Pair = i > 0 && pair(w.word(i-1), w.word(i), class)
 			result.Windows = append(result.Windows, found)
 		}
 	})
@@ -255,6 +261,18 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 		classes = append(classes, FP)
 	}
 	return classes
+}
+
+// pair reports whether two instructions are the halves of one adjustment of a
+// pointer: cmd/internal/obj/arm64/asm7.go writes the low 12 bits first.
+func pair(first, second uint32, class Class) bool {
+	to := arm64.SP
+	if class == FP {
+		to = arm64.FP
+	}
+	rd, rn, low, ok := arm64.AddImmediate(first)
+	rd2, rn2, high, ok2 := arm64.AddImmediate(second)
+	return ok && ok2 && rd == to && rn == arm64.SP && rd2 == to && rn2 == to && low < 1<<12 && high >= 1<<12
 }
 
 // saveLR is MOVD R30, R3, which the prologue does right before it calls

@@ -60,7 +60,7 @@ func TestVictims(t *testing.T) {
 				}
 				var got []window.Class
 				for _, w := range f.Windows {
-					require.True(t, w.Preemptible && w.Known, "%v", w)
+					require.True(t, w.Preemptible && w.Known && w.Pair, "%v", w)
 					got = append(got, w.Class)
 					assert.Contains(t, w.File, "internal/victim/", "%v", w)
 					assert.Positive(t, w.Line)
@@ -157,6 +157,7 @@ func TestEdited(t *testing.T) {
 		windows := edit(t, "leaf65552", pairs, []uint32{0xf85f83fd, arm64.Nop, arm64.Nop, arm64.Nop, arm64.Ret})
 		require.Len(t, windows, 1) // at the return
 		require.Equal(t, [2]int64{0, 65552}, [2]int64{windows[0].Claimed, windows[0].Actual})
+		require.False(t, windows[0].Pair)
 	})
 	t.Run("popped too early", func(t *testing.T) {
 		windows := edit(t, "leaf65552", pairs, []uint32{0xd2820030, 0x8b3073ff, arm64.Nop, arm64.Nop, arm64.Ret})
