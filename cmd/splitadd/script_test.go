@@ -192,7 +192,9 @@ func TestInterrupted(t *testing.T) {
 			left, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			assert.Empty(t, left)
-			assert.Error(t, exec.Command("pgrep", "-f", dir).Run(), "a guest is left")
+			pgrep, err := exec.LookPath("pgrep")
+			require.NoError(t, err)
+			assert.Error(t, exec.Command(pgrep, "-f", dir).Run(), "a guest is left")
 		})
 	}
 }

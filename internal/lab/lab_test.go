@@ -27,7 +27,9 @@ func script(t *testing.T, body string) (*Engine, Job) {
 
 // gone waits until no process is left that has the text in its command line.
 func gone(t *testing.T, text string) {
-	require.Eventually(t, func() bool { return exec.Command("pgrep", "-f", text).Run() != nil },
+	pgrep, err := exec.LookPath("pgrep")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return exec.Command(pgrep, "-f", text).Run() != nil },
 		10*time.Second, 20*time.Millisecond, "a process with %q is left", text)
 }
 
