@@ -24,7 +24,7 @@ import (
 
 var (
 	update = flag.Bool("update", false, "record the verdict of this Go in testdata")
-	limit  = flag.Duration("limit", 20*time.Second, "how long one natural race may last")
+	limit  = flag.Duration("limit", 40*time.Second, "how long one natural race may last")
 )
 
 // asGuest is set in the environment of a test binary that is to be the guest.

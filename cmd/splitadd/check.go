@@ -31,7 +31,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := checker{stdout: stdout}
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.BoolVar(&c.json, "json", false, "")
-	flags.DurationVar(&c.limit, "limit", 20*time.Second, "")
+	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
 	static := flags.Bool("static", false, "")
 	emulator := flags.String("emulator", "", "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
