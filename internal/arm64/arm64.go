@@ -16,7 +16,6 @@ const (
 // the zero register; in this package a register 31 that is reported as written
 // is always the stack pointer.
 const (
-	R16 = 16
 	R27 = 27 // REGTMP, the assembler's scratch register
 	FP  = 29
 	LR  = 30

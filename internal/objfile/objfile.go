@@ -129,15 +129,6 @@ func (f *File) Bytes(addr, n uint64) ([]byte, error) {
 	return s.Data[addr-s.Addr:][:n:n], nil
 }
 
-// Tail returns the bytes from an address to the end of its segment.
-func (f *File) Tail(addr uint64) ([]byte, error) {
-	s := f.segment(addr, 1)
-	if s == nil {
-		return nil, fmt.Errorf("address %#x is in no segment", addr)
-	}
-	return s.Data[addr-s.Addr:], nil
-}
-
 // Offset returns where in the file the n bytes at an address are.
 func (f *File) Offset(addr, n uint64) (int64, error) {
 	s := f.segment(addr, n)
