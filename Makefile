@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test lint fuzz bench exhaustive emulator cross tools
+.PHONY: check test test-vm lint fuzz bench exhaustive emulator vm cross tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -10,8 +10,15 @@ check: emulator
 	@$(GO) build ./cmd/splitadd
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
 
-test: emulator cross tools
+test: emulator vm cross tools
 	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
+
+# What takes longer in a virtual machine: the same verdicts from both engines,
+# the suite, and the tools that only a kernel gives.
+test-vm: emulator vm
+	$(GO) test ./internal/lab -run VM -v -args -tools
+	$(GO) test ./cmd/splitadd -run Engines -v -timeout 30m -args -engines
+	$(GO) test ./race -run SplitADD -v -timeout 1h -args -engine vm
 
 lint: tools
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
@@ -27,7 +34,8 @@ FUZZTIME ?= 30s
 fuzz:
 	$(GO) test ./internal/objfile -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/pclntab -run '^$$' -fuzz FuzzTable -fuzztime $(FUZZTIME)
-	$(GO) test ./internal/lab -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/trial -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/lab/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 
@@ -51,6 +59,14 @@ emulator:
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y qemu-user-static; } >/dev/null || \
 	echo "make: no emulator could be installed: install QEMU's user-mode emulator for aarch64" >&2
+
+# The system emulator; the kernel for it is fetched by what boots it.
+vm:
+	@command -v qemu-system-aarch64 >/dev/null && exit 0; \
+	echo "installing qemu-system-arm" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends qemu-system-arm debian-archive-keyring; } >/dev/null || \
+	echo "make: no system emulator could be installed: install QEMU's qemu-system-aarch64" >&2
 
 # A C compiler for arm64, for the tests of binaries that a C linker has linked.
 cross:

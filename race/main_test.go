@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ import (
 var (
 	update = flag.Bool("update", false, "record the verdict of this Go in testdata")
 	limit  = flag.Duration("limit", 40*time.Second, "how long one natural race may last")
+
+	engineName = flag.String("engine", "auto", "what runs the guests: "+strings.Join(lab.Engines, ", "))
 )
 
 // asGuest is set in the environment of a test binary that is to be the guest.
@@ -60,6 +63,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "splitadd/race:", err)
 		return 1
 	}
+	defer engine.Close()
 	defer guest.Close()
 	return m.Run()
 }
@@ -67,7 +71,7 @@ func run(m *testing.M) int {
 // open makes the guest: this test binary on arm64, and elsewhere the same test
 // built for arm64.
 func open(dir string) (err error) {
-	if engine, err = lab.FindEngine(ctx, ""); err != nil {
+	if engine, err = lab.FindEngine(ctx, lab.Choice{Name: *engineName}); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, "race.test")

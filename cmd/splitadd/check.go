@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"splitadd/internal/lab"
@@ -33,12 +35,21 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&c.json, "json", false, "")
 	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
 	static := flags.Bool("static", false, "")
-	emulator := flags.String("emulator", "", "")
+	var choice lab.Choice
+	flags.StringVar(&choice.Name, "engine", "auto", "")
+	flags.StringVar(&choice.Emulator, "emulator", "", "")
+	flags.StringVar(&choice.Kernel, "kernel", "", "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
 		return err
 	}
 	if c.limit <= 0 {
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
+	}
+	if !slices.Contains(lab.Engines, choice.Name) {
+		return usageError{fmt.Errorf("-engine %s: want one of %s", choice.Name, strings.Join(lab.Engines, ", "))}
+	}
+	if choice.Kernel != "" && choice.Name != "vm" {
+		return usageError{errors.New("-kernel is for -engine vm")}
 	}
 	names := flags.Args()
 	if len(names) == 0 {
@@ -48,8 +59,11 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c.progress = newProgress(stderr)
 	defer c.progress.end()
 	if !*static {
-		if err := c.findEngine(ctx, *emulator, stderr); err != nil {
+		if err := c.findEngine(ctx, choice, stderr); err != nil {
 			return err
+		}
+		if c.engine != nil {
+			defer c.engine.Close()
 		}
 	}
 	var toolchains []*lab.Toolchain
@@ -83,11 +97,14 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // findEngine finds what runs guests. Where there is nothing the check goes on
-// without, unless an emulator was named.
-func (c *checker) findEngine(ctx context.Context, emulator string, stderr io.Writer) error {
-	engine, err := lab.FindEngine(ctx, emulator)
+// without, unless an engine was named.
+func (c *checker) findEngine(ctx context.Context, choice lab.Choice, stderr io.Writer) error {
+	if choice.Name == "vm" {
+		c.progress.say("booting a virtual machine")
+	}
+	engine, err := lab.FindEngine(ctx, choice)
 	var hinted *lab.Error
-	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) {
+	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) && choice.Name == "auto" {
 		fmt.Fprintf(stderr, "splitadd: warning: %v: nothing is run, the verdict is from the code alone\n", err)
 		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
 		return nil

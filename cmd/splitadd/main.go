@@ -16,13 +16,16 @@ import (
 )
 
 const usage = `Usage:
-    splitadd check [-json] [-static] [-limit TIME] [-emulator FILE] [TOOLCHAIN ...]
+    splitadd check [-json] [-static] [-limit TIME] [-engine auto|native|user|vm]
+                   [-emulator FILE] [-kernel DIR] [TOOLCHAIN ...]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
 
 Check builds functions of known frame size for arm64 with each Go toolchain,
 finds the windows in them, pins each, races the unmodified binary, and prints a
 table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local",
-the go command in PATH, which is the default.
+the go command in PATH, which is the default. The engine that runs them is the
+machine itself where it is arm64, else user-mode QEMU; vm boots a Linux for arm64
+in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. A folder is walked. Anything that is no path is a package pattern, built

@@ -3,15 +3,21 @@ package lab
 import (
 	"context"
 	"crypto/sha256"
+	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
+	"splitadd/internal/lab/agent"
+	"splitadd/internal/lab/process"
 	"splitadd/internal/patch"
 	"splitadd/internal/victim"
 )
@@ -21,28 +27,60 @@ type Target struct{ OS, Arch string }
 
 func (t Target) String() string { return t.OS + "/" + t.Arch }
 
-// moduleFile is the go.mod of the stand-alone guest.
-const moduleFile = "module splitadd\n\ngo 1.18\n"
+// A module is the source of a program of ours, as a Go module of its own.
+type module struct {
+	language string              // of its go.mod
+	sources  map[string]embed.FS // by folder
+	program  string              // the package of its command
+}
 
-// Build builds the stand-alone guest with a toolchain and copies it to out.
-//
-// The guest's source, and what was built from it, stay in the user's cache
-// folder, by toolchain, target and flags. The go command decides whether what
-// is there is still what it would build: it knows the compiler's own contents,
-// which a version does not tell for a tree under development.
-func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
+var (
+	guestModule = module{"1.18", map[string]embed.FS{"internal/victim": victim.Source}, "./internal/victim/guest"}
+	initModule  = module{"1.21", map[string]embed.FS{"internal/lab/process": process.Source, "internal/lab/agent": agent.Source}, "./internal/lab/agent/init"}
+)
+
+// cacheFolder returns the folder for what is made once and used again.
+func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return &Error{fmt.Errorf("no folder for built guests: %w", err), "set HOME or XDG_CACHE_HOME"}
+		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "set HOME or XDG_CACHE_HOME"}
 	}
-	cache = filepath.Join(cache, "splitadd")
-	source, err := writeSource(cache)
+	return filepath.Join(cache, "splitadd"), nil
+}
+
+// Build builds the stand-alone guest with a toolchain and copies it to out.
+func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
+	return t.build(ctx, guestModule, target, out)
+}
+
+// buildInit builds the init of a virtual machine with the go command in PATH.
+func buildInit(ctx context.Context, out string) error {
+	t, err := Resolve(ctx, "local")
 	if err != nil {
 		return err
 	}
+	return t.build(ctx, initModule, Target{"linux", "arm64"}, out)
+}
+
+// build builds a module's program and copies it to out.
+//
+// The source, and what was built from it, stay in the user's cache folder, by
+// toolchain, target and flags. The go command decides whether what is there is
+// still what it would build: it knows the compiler's own contents, which a
+// version does not tell for a tree under development.
+func (t *Toolchain) build(ctx context.Context, m module, target Target, out string) error {
+	cache, err := cacheFolder()
+	if err != nil {
+		return err
+	}
+	source, err := m.write(cache)
+	if err != nil {
+		return err
+	}
+	name := path.Base(m.program)
 	flags := []string{"build", "-trimpath"}
 	key := sha256.Sum256(fmt.Append(nil, t.command, t.env, t.Version, target, flags, filepath.Base(source)))
-	dir := filepath.Join(cache, fmt.Sprintf("guest-%x", key[:8]))
+	dir := filepath.Join(cache, fmt.Sprintf("%s-%x", name, key[:8]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -51,17 +89,17 @@ func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
 		return err
 	}
 	defer unlock()
-	guest := filepath.Join(dir, "guest")
+	built := filepath.Join(dir, name)
 	build := *t
 	build.env = append(append([]string(nil), t.env...), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
-	if _, err := build.run(ctx, source, append(flags, "-o", guest, "./internal/victim/guest")...); err != nil {
+	if _, err := build.run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
 		return &Error{
-			fmt.Errorf("%s: build of the guest for %s: %w", t.Version, target, err),
+			fmt.Errorf("%s: build of the %s for %s: %w", t.Version, name, target, err),
 			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
 		}
 	}
-	if err := patch.Copy(guest, out); err != nil {
-		return &Error{fmt.Errorf("copy of the guest: %w", err), "is there room in the temporary folder? TMPDIR names another"}
+	if err := patch.Copy(built, out); err != nil {
+		return &Error{fmt.Errorf("copy of the %s: %w", name, err), "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return nil
 }
@@ -77,7 +115,7 @@ func BuildPackages(ctx context.Context, out string, patterns []string) error {
 	args := append([]string{"build", "-o", out + string(filepath.Separator), "--"}, patterns...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=arm64")
-	inGroup(cmd)
+	process.InGroup(cmd)
 	text, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -95,23 +133,27 @@ func BuildPackages(ctx context.Context, out string, patterns []string) error {
 	return nil
 }
 
-// writeSource writes the guest's module below the cache folder and returns
-// where it is: a folder named by its contents, complete as soon as it is there.
-func writeSource(cache string) (string, error) {
+// write writes the module below the cache folder and returns where it is: a
+// folder named by its contents, complete as soon as it is there.
+func (m module) write(cache string) (string, error) {
 	hash := sha256.New()
-	files := map[string][]byte{"go.mod": []byte(moduleFile)}
-	err := fs.WalkDir(victim.Source, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	files := map[string][]byte{"go.mod": []byte("module splitadd\n\ngo " + m.language + "\n")}
+	for _, root := range slices.Sorted(maps.Keys(m.sources)) {
+		source := m.sources[root]
+		err := fs.WalkDir(source, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := source.ReadFile(path)
+			fmt.Fprintf(hash, "%s/%s %d\n%s", root, path, len(data), data)
+			files[filepath.Join(filepath.FromSlash(root), filepath.FromSlash(path))] = data
 			return err
+		})
+		if err != nil {
+			return "", err
 		}
-		data, err := victim.Source.ReadFile(path)
-		fmt.Fprintf(hash, "%s %d\n%s", path, len(data), data)
-		files[filepath.Join("internal", "victim", filepath.FromSlash(path))] = data
-		return err
-	})
-	if err != nil {
-		return "", err
 	}
+	hash.Write(files["go.mod"])
 	dir := filepath.Join(cache, fmt.Sprintf("source-%x", hash.Sum(nil)[:8]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil

@@ -6,85 +6,182 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"splitadd/internal/lab/process"
 )
+
+// Engines are the names of the engines, as a Choice takes them.
+var Engines = []string{"auto", "native", "user", "vm"}
+
+// A Choice says which engine is to run guests. The zero value is for whatever
+// is there.
+type Choice struct {
+	// Name is one of Engines, or "". "auto" is "native" on arm64 machines and
+	// "user" elsewhere.
+	Name string
+	// Emulator is the QEMU to use; "" is the one in PATH. An emulator makes
+	// "auto" mean "user".
+	Emulator string
+	// Kernel is for "vm": the folder in which a package of a Linux kernel for
+	// arm64 is unpacked, with its boot/vmlinuz-* and lib/modules. "" is Debian's
+	// cloud kernel, which is fetched once.
+	Kernel string
+	// Tools are Debian packages that a "vm" is to have, with all they need.
+	Tools []string
+}
 
 // An Engine runs guests.
 type Engine struct {
+	Name     string // of Engines, never "auto"
 	Target   Target // what its guests are built for
-	Evidence string // what it is, for the record: emulated figures say so
+	Evidence string // what it is, exactly, for the record: emulated figures say so
 
-	emulator string // "" where the machine runs guests itself
-	oneByOne string // the emulator's flag to look for signals after every instruction
+	emulator string   // of "user"
+	oneByOne string   // the emulator's flag to look for signals after every instruction
+	machine  *machine // of "vm"
 }
 
-// Emulated reports whether guests run under an emulator.
-func (e *Engine) Emulated() bool { return e.emulator != "" }
-
-// emulators are the names under which user-mode QEMU is installed.
-var emulators = []string{"qemu-aarch64-static", "qemu-aarch64"}
-
-var emulatorVersion = regexp.MustCompile(`version (([0-9]+)\.[0-9]+\.[0-9]+)`)
+// A Job is one run of a guest.
+type Job struct {
+	Path     string   // the guest
+	Under    []string // the command and flags that are to run it, of the engine's own tools: strace, say
+	Args     []string
+	Env      []string      // beside PATH and the like: GODEBUG, say
+	Raced    bool          // signals must be able to land on any instruction
+	Core     bool          // may leave a core file: see Engine.Cores
+	Deadline time.Duration // when to kill the guest; required
+	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
+}
 
 // ErrNoEngine is wrapped by the error of FindEngine where nothing can run an
 // arm64 guest.
 var ErrNoEngine = errors.New("no emulator for arm64")
 
-const installHint = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
+const (
+	installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
+	installVM   = "install QEMU's system emulator: apt-get install qemu-system-arm on Debian and Ubuntu"
+)
 
-// FindEngine returns the native engine on arm64 machines, and elsewhere
-// user-mode QEMU: the named emulator, or the one in PATH where the name is "".
-func FindEngine(ctx context.Context, emulator string) (*Engine, error) {
+// FindEngine returns an engine. One of name "vm" is booted: it has to be closed.
+func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	host := Target{runtime.GOOS, runtime.GOARCH}
-	if emulator == "" && host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin") {
-		return &Engine{Target: host, Evidence: "native " + host.String()}, nil
-	}
-	for _, name := range emulators {
-		if path, err := exec.LookPath(name); err == nil && emulator == "" {
-			emulator = path
+	native := host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin")
+	name := c.Name
+	if name == "" || name == "auto" {
+		name = "user"
+		if native && c.Emulator == "" {
+			name = "native"
 		}
 	}
-	if emulator == "" {
-		return nil, &Error{fmt.Errorf("%w: neither %s is in PATH", ErrNoEngine, strings.Join(emulators, " nor ")), installHint}
+	switch {
+	case !slices.Contains(Engines, name):
+		return nil, fmt.Errorf("engine %q: want one of %s", name, strings.Join(Engines, ", "))
+	case name == "native" && !native:
+		return nil, &Error{fmt.Errorf("engine native: this is %s, not arm64", host), "user and vm emulate arm64"}
+	case name == "native":
+		return &Engine{Name: name, Target: host, Evidence: fmt.Sprintf("native: %s, %s", host, process.Machine())}, nil
+	case name == "vm":
+		return bootEngine(ctx, c)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, emulator, "-version")
-	inGroup(cmd)
-	out, err := cmd.Output()
-	match := emulatorVersion.FindSubmatch(out)
-	if err != nil || match == nil {
-		return nil, &Error{
-			fmt.Errorf("emulator %s: -version answered %q (%v)", emulator, bytes.TrimSpace(out[:min(len(out), 80)]), err),
-			"is that user-mode QEMU? " + installHint,
-		}
+	q, err := findQEMU(ctx, c.Emulator, []string{"qemu-aarch64-static", "qemu-aarch64"}, installUser)
+	if err != nil {
+		return nil, err
 	}
-	e := &Engine{
+	return &Engine{
+		Name:     name,
 		Target:   Target{"linux", "arm64"},
-		Evidence: fmt.Sprintf("emulated: qemu-aarch64 %s, user mode, on %s", match[1], host),
-		emulator: emulator,
-		oneByOne: "-one-insn-per-tb",
+		Evidence: fmt.Sprintf("emulated: qemu-aarch64 %s, user mode, cpu max, on %s, %s", q.version, host, process.Machine()),
+		emulator: q.path,
+		oneByOne: "-" + q.oneByOne(),
+	}, nil
+}
+
+// Close ends an engine and whatever it still runs.
+func (e *Engine) Close() error {
+	if e.machine != nil {
+		e.machine.close()
 	}
-	if major, _ := strconv.Atoi(string(match[2])); major < 8 {
-		e.oneByOne = "-singlestep"
+	return nil
+}
+
+// Emulated reports whether guests run under an emulator.
+func (e *Engine) Emulated() bool { return e.Name != "native" }
+
+// Run runs a guest, which dies with this process. The error is that of the
+// harness: the guest's own end is in the result.
+func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
+	if e.machine != nil {
+		return e.machine.run(ctx, job)
 	}
-	return e, nil
+	return process.Run(ctx, process.Job{
+		Line: e.command(job), Dir: filepath.Dir(job.Path), Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall,
+	})
 }
 
 // command returns the command line that runs a guest. A raced guest must take
 // signals at every instruction boundary: QEMU delivers them only between
 // translation blocks, and a whole epilogue is one.
 func (e *Engine) command(job Job) []string {
-	line := append([]string{job.Path}, job.Args...)
-	if !e.Emulated() {
-		return line
+	line := append(append([]string(nil), job.Under...), job.Path)
+	if e.emulator != "" {
+		line = append(line[:len(job.Under)], e.emulator, "-cpu", "max")
+		if job.Raced {
+			line = append(line, e.oneByOne)
+		}
+		line = append(line, job.Path)
 	}
-	if job.Raced {
-		return append([]string{e.emulator, e.oneByOne}, line...)
+	return append(line, job.Args...)
+}
+
+// A qemu is an emulator that said its version.
+type qemu struct {
+	path, version string
+	major, minor  int
+}
+
+var emulatorVersion = regexp.MustCompile(`version (([0-9]+)\.([0-9]+)\.[0-9]+)`)
+
+// findQEMU finds an emulator: the named one, or the first of the usual names
+// that is in PATH.
+func findQEMU(ctx context.Context, path string, usual []string, install string) (q qemu, err error) {
+	for _, name := range usual {
+		if found, err := exec.LookPath(name); err == nil && path == "" {
+			path = found
+		}
 	}
-	return append([]string{e.emulator}, line...)
+	if path == "" {
+		return q, &Error{fmt.Errorf("%w: no %s in PATH", ErrNoEngine, strings.Join(usual, ", no ")), install}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-version")
+	process.InGroup(cmd)
+	out, err := cmd.Output()
+	match := emulatorVersion.FindSubmatch(out)
+	if err != nil || match == nil {
+		return q, &Error{
+			fmt.Errorf("emulator %s: -version answered %q (%v)", path, bytes.TrimSpace(out[:min(len(out), 80)]), err),
+			"is that QEMU? " + install,
+		}
+	}
+	q = qemu{path: path, version: string(match[1])}
+	q.major, _ = strconv.Atoi(string(match[2]))
+	q.minor, _ = strconv.Atoi(string(match[3]))
+	return q, nil
+}
+
+// oneByOne names the flag, and the monitor's command, that has QEMU translate
+// one instruction at a time.
+func (q qemu) oneByOne() string {
+	if q.major < 8 || q.major == 8 && q.minor < 1 {
+		return "singlestep"
+	}
+	return "one-insn-per-tb"
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"splitadd/internal/lab/process"
 )
 
 // An Error is something a person can mend: what was wrong, and what to do.
@@ -96,7 +98,7 @@ func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string
 	}
 	cmd.Env = append(cmd.Env, t.env...)
 	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off")
-	inGroup(cmd)
+	process.InGroup(cmd)
 	var out, text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &text
 	if err := cmd.Run(); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
+	"splitadd/internal/lab/process"
 	"splitadd/internal/window"
 )
 
@@ -81,26 +82,26 @@ func (r Run) failure() error {
 }
 
 // judge says what became of a guest, from how its process ended.
-func (r *Run) judge(result lab.Result, windows []window.Window) {
-	x := result.Exposure()
-	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.Observations, x.Calls, result.Output
+func (r *Run) judge(result process.Result, windows []window.Window) {
+	x := exposed(result.Output)
+	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.observations, x.calls, result.Output
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
-	case result.End == lab.TooMuch:
-		fail("the guest printed more than %d bytes", lab.MaxOutput)
-	case !x.Began:
+	case result.End == process.TooMuch:
+		fail("the guest printed more than %d bytes", process.MaxOutput)
+	case !x.began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
-	case result.End == lab.Exited && result.Code == 0 && x.Ended && r.Pinned && x.Calls > 0:
+	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && x.calls > 0:
 		r.Missed = true
-		fail("the pin was never reached: %d calls returned", x.Calls)
-	case result.End == lab.Exited && result.Code == 0 && x.Ended:
+		fail("the pin was never reached: %d calls returned", x.calls)
+	case result.End == process.Exited && result.Code == 0 && x.ended:
 		r.Outcome = Survived
-	case result.End == lab.Exited && death.Kind != "":
+	case result.End == process.Exited && death.Kind != "":
 		r.Outcome, r.Death = Died, death
-	case result.End != lab.Exited && r.Pinned && x.Calls == 0:
+	case result.End != process.Exited && r.Pinned && x.calls == 0:
 		r.Outcome = NotPreemptible
 	default:
 		fail("%s: %s", ending(result), lastLine(result.Output))
@@ -108,12 +109,12 @@ func (r *Run) judge(result lab.Result, windows []window.Window) {
 }
 
 // ending says how a guest's process ended.
-func ending(r lab.Result) string {
+func ending(r process.Result) string {
 	switch {
-	case r.End != lab.Exited:
+	case r.End != process.Exited:
 		return fmt.Sprintf("killed after %.1f s (%s)", r.Seconds, r.End)
 	case r.Signal != "":
-		return "killed by " + r.Signal
+		return "ended by a signal: " + r.Signal
 	}
 	return fmt.Sprintf("exit status %d", r.Code)
 }

@@ -12,6 +12,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
+	"splitadd/internal/lab/process"
 	"splitadd/internal/window"
 )
 
@@ -37,33 +38,33 @@ func TestJudge(t *testing.T) {
 	windows := []window.Window{{Class: window.SP, Func: "main.f", Entry: 0x1000, PC: 0x1094, Preemptible: true}}
 	for _, c := range []struct {
 		name      string
-		result    lab.Result
+		result    process.Result
 		pinned    bool
 		outcome   Outcome
 		confirmed bool
 	}{
-		{"ended", lab.Result{Output: []byte(called)}, false, Survived, false},
-		{"ended, pinned", lab.Result{Output: []byte(ended)}, true, Survived, false},
-		{"ended, pin not reached", lab.Result{Output: []byte(called)}, true, HarnessFailure, false},
-		{"died", lab.Result{Output: []byte(died), Code: 2}, false, Died, true},
-		{"died, pinned", lab.Result{Output: []byte(died), Code: 2}, true, Died, true},
-		{"died by a signal", lab.Result{Output: []byte(died), Code: -1, Signal: "SIGSEGV"}, false, Died, true},
-		{"killed while dying", lab.Result{Output: []byte(died), End: lab.Stalled}, false, HarnessFailure, false},
-		{"exit status without a word", lab.Result{Output: []byte(begin), Code: 1}, false, HarnessFailure, false},
-		{"a signal without a word", lab.Result{Output: []byte(begin), Code: -1, Signal: "SIGKILL"}, false, HarnessFailure, false},
-		{"exit status 0 before the end", lab.Result{Output: []byte(begin)}, false, HarnessFailure, false},
-		{"nothing", lab.Result{}, false, HarnessFailure, false},
-		{"emulator's complaint", lab.Result{Output: []byte("qemu: fatal\n"), Code: 1}, true, HarnessFailure, false},
-		{"stalled", lab.Result{Output: []byte(begin), End: lab.Stalled}, false, HarnessFailure, false},
-		{"stalled, pinned", lab.Result{Output: []byte(partial), End: lab.Stalled}, true, NotPreemptible, false},
-		{"stalled before it began", lab.Result{End: lab.Stalled}, true, HarnessFailure, false},
-		{"deadline, pinned", lab.Result{Output: []byte(partial), End: lab.Deadline}, true, NotPreemptible, false},
-		{"too much", lab.Result{Output: []byte(ended), End: lab.TooMuch}, false, HarnessFailure, false},
-		{"corrupt", lab.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
+		{"ended", process.Result{Output: []byte(called)}, false, Survived, false},
+		{"ended, pinned", process.Result{Output: []byte(ended)}, true, Survived, false},
+		{"ended, pin not reached", process.Result{Output: []byte(called)}, true, HarnessFailure, false},
+		{"died", process.Result{Output: []byte(died), Code: 2}, false, Died, true},
+		{"died, pinned", process.Result{Output: []byte(died), Code: 2}, true, Died, true},
+		{"died by a signal", process.Result{Output: []byte(died), Code: -1, Signal: "segmentation fault"}, false, Died, true},
+		{"killed while dying", process.Result{Output: []byte(died), End: process.Stalled}, false, HarnessFailure, false},
+		{"exit status without a word", process.Result{Output: []byte(begin), Code: 1}, false, HarnessFailure, false},
+		{"a signal without a word", process.Result{Output: []byte(begin), Code: -1, Signal: "killed"}, false, HarnessFailure, false},
+		{"exit status 0 before the end", process.Result{Output: []byte(begin)}, false, HarnessFailure, false},
+		{"nothing", process.Result{}, false, HarnessFailure, false},
+		{"emulator's complaint", process.Result{Output: []byte("qemu: fatal\n"), Code: 1}, true, HarnessFailure, false},
+		{"stalled", process.Result{Output: []byte(begin), End: process.Stalled}, false, HarnessFailure, false},
+		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, NotPreemptible, false},
+		{"stalled before it began", process.Result{End: process.Stalled}, true, HarnessFailure, false},
+		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, NotPreemptible, false},
+		{"too much", process.Result{Output: []byte(ended), End: process.TooMuch}, false, HarnessFailure, false},
+		{"corrupt", process.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.result.End == "" {
-				c.result.End = lab.Exited
+				c.result.End = process.Exited
 			}
 			r := Run{Class: window.SP, Pinned: c.pinned, Window: windows[0]}
 			r.judge(c.result, windows)
@@ -104,7 +105,7 @@ func TestTold(t *testing.T) {
 // guest's folder.
 func TestDecide(t *testing.T) {
 	ctx := context.Background()
-	engine, err := lab.FindEngine(ctx, "")
+	engine, err := lab.FindEngine(ctx, lab.Choice{})
 	require.NoError(t, err)
 	path := labtest.Guest(t, "go1.27.4")
 	g, err := Open(path, engine)
@@ -127,4 +128,29 @@ func TestDecide(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
+}
+
+// TestVM has a guest die in a virtual machine, where a Linux delivers the
+// signals: pinned, and by nature.
+func TestVM(t *testing.T) {
+	ctx := context.Background()
+	engine, err := lab.FindEngine(ctx, lab.Choice{Name: "vm"})
+	require.NoError(t, err)
+	defer engine.Close()
+	g, err := Open(labtest.Guest(t, "go1.27.4"), engine)
+	require.NoError(t, err)
+	defer g.Close()
+	control, err := g.PinReturn(ctx, "leaf4096", "gc")
+	require.NoError(t, err)
+	assert.Equal(t, Survived, control.Outcome, "%v", control)
+	w := g.Preemptible("leaf65568")[1]
+	require.Equal(t, window.SP, w.Class)
+	logged := func(r Run) { t.Logf("%s, pinned=%t: %v; %s", r.Func, r.Pinned, r, engine.Evidence) }
+	pinned, err := Told(func() (Run, error) { return g.Pin(ctx, "leaf65568", w, "gc") }, logged)
+	require.NoError(t, err)
+	assert.True(t, pinned.Confirmed(), "%s", pinned.Log)
+	fp := g.Preemptible("leaf69632")[0]
+	raced, err := Told(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", 2*time.Minute) }, logged)
+	require.NoError(t, err)
+	assert.True(t, raced.Confirmed(), "%s", raced.Log)
 }

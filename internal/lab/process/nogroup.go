@@ -1,6 +1,6 @@
 //go:build !unix
 
-package lab
+package process
 
 import (
 	"os"
@@ -9,7 +9,12 @@ import (
 
 // Where there are no process groups no guest is run: there is no engine. The
 // go command's own end is left to the context of its command.
-func inGroup(*exec.Cmd)                  {}
-func limit(int)                          {}
-func killGroup(p *os.Process)            { _ = p.Kill() }
+
+// InGroup does nothing here.
+func InGroup(*exec.Cmd) {}
+
+// KillGroup kills the process alone.
+func KillGroup(p *os.Process) { _ = p.Kill() }
+
+func limit(int, bool)                    {}
 func signalName(*os.ProcessState) string { return "" }

@@ -1,10 +1,10 @@
 //go:build unix && !linux
 
-package lab
+package process
 
 import "syscall"
 
 // Only Linux ties a process's life to its parent's, and bounds another
 // process's memory.
 func dieWithParent(*syscall.SysProcAttr) {}
-func limit(int)                          {}
+func limit(int, bool)                    {}

@@ -1,30 +1,29 @@
-package lab
+// Package process runs one process under bounds. It imports the standard
+// library alone: the agent of a virtual machine is built from it, too, so that
+// a guest has the same bounds and ends in the same ways in every engine.
+package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"time"
-
-	"splitadd/internal/victim"
 )
 
-// A Job is one run of a guest.
+// A Job is one run of a command.
 type Job struct {
-	Path     string // the guest
-	Args     []string
+	Line     []string // the command and its arguments
+	Dir      string
 	Env      []string      // beside PATH and the like: GODEBUG, say
-	Raced    bool          // signals must be able to land on any instruction
-	Deadline time.Duration // when to kill the guest; required
+	Core     bool          // may leave a core file, where the system has it so
+	Deadline time.Duration // when to kill the process; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
 }
 
-// An End says why a guest's run ended.
+// An End says why a process's run ended.
 type End string
 
 const (
@@ -34,34 +33,32 @@ const (
 	TooMuch  End = "too much" // killed for printing more than MaxOutput
 )
 
-// MaxOutput is how many bytes of a guest's output are read before it is killed.
+// MaxOutput is how many bytes of a process's output are read before it is killed.
 const MaxOutput = 4 << 20
 
-// maxMemory bounds a guest's writable memory in bytes, the emulator's own
+// maxMemory bounds a process's writable memory in bytes, an emulator's own
 // included; QEMU sets a gigabyte aside for translated code.
 const maxMemory = 6 << 30
 
-// A Result is how a guest's run ended.
+// A Result is how a process's run ended.
 type Result struct {
 	End     End
 	Code    int    // exit status; -1 where a signal ended it
-	Signal  string // its name, or ""
-	Output  []byte // stdout and stderr, as they came
+	Signal  string // what the system calls it, or ""
+	Output  []byte `json:"-"` // stdout and stderr, as they came
 	Seconds float64
 }
 
-// Run runs a guest in a process group of its own, which dies with this
-// process. The error is that of the harness: the guest's own end is in the
-// result.
-func (e *Engine) Run(ctx context.Context, job Job) (Result, error) {
+// Run runs a job in a process group of its own, which dies with this process.
+// The error is that of the harness: the process's own end is in the result.
+func Run(ctx context.Context, job Job) (Result, error) {
 	if job.Deadline <= 0 {
 		return Result{}, errors.New("a guest without a deadline")
 	}
-	line := e.command(job)
-	cmd := exec.Command(line[0], line[1:]...)
-	cmd.Dir = filepath.Dir(job.Path)
+	cmd := exec.Command(job.Line[0], job.Line[1:]...)
+	cmd.Dir = job.Dir
 	cmd.Env = append([]string{"GOTRACEBACK=system", "HOME=/", "PATH=" + os.Getenv("PATH")}, job.Env...)
-	inGroup(cmd)
+	InGroup(cmd)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return Result{}, err
@@ -78,12 +75,12 @@ func (e *Engine) Run(ctx context.Context, job Job) (Result, error) {
 		return Result{}, fmt.Errorf("guest: %w", err)
 	}
 	write.Close()
-	limit(cmd.Process.Pid)
-	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process) })
+	limit(cmd.Process.Pid, job.Core)
+	stop := context.AfterFunc(ctx, func() { KillGroup(cmd.Process) })
 	defer stop()
 
 	r := Result{End: Exited}
-	r.read(read, job, begin, func() { killGroup(cmd.Process) })
+	r.read(read, job, begin, func() { KillGroup(cmd.Process) })
 	err = cmd.Wait()
 	r.Seconds = time.Since(begin).Seconds()
 	if ctx.Err() != nil {
@@ -97,7 +94,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (Result, error) {
 	return r, nil
 }
 
-// read reads the guest's output to its end, and kills the guest where the job
+// read reads the process's output to its end, and kills it where the job
 // says so.
 func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
 	deadline := begin.Add(job.Deadline)
@@ -134,33 +131,4 @@ func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
 			return
 		}
 	}
-}
-
-// An Exposure is what a guest says it went through.
-type Exposure struct {
-	Began        bool // victims were about to start
-	Ended        bool // the guest reached a bound of its own
-	Observations int
-	Calls        uint64
-	Seconds      float64 // since observation began
-}
-
-// Exposure reads the guest's last word of its exposure from its output.
-func (r Result) Exposure() (x Exposure) {
-	for rest := r.Output; len(rest) > 0; {
-		var line []byte
-		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		said, ok := bytes.CutPrefix(line, []byte(victim.Mark))
-		if !ok {
-			continue
-		}
-		x.Began = x.Began || bytes.HasPrefix(said, []byte("begin "))
-		var word string
-		next := Exposure{Began: x.Began}
-		if n, _ := fmt.Sscanf(string(said), "%s %d calls %d seconds %f", &word, &next.Observations, &next.Calls, &next.Seconds); n == 4 {
-			next.Ended = word == "end"
-			x = next
-		}
-	}
-	return x
 }

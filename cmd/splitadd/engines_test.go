@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/record"
+)
+
+var engines = flag.Bool("engines", false, "compare the verdicts of the engines")
+
+// TestEngines holds the table of one engine against that of the other, row by
+// row, and times the virtual machine's.
+func TestEngines(t *testing.T) {
+	if !*engines {
+		t.Skip("checks three releases twice: make test-vm")
+	}
+	for _, release := range []string{"go1.23.4", "go1.24.6", "go1.27.4"} {
+		t.Run(release, func(t *testing.T) {
+			user, _ := rows(t, "-engine", "user", release)
+			begin := time.Now()
+			vm, evidence := rows(t, "-engine", "vm", release)
+			t.Logf("%d rows, in %.1f s on %s", len(vm), time.Since(begin).Seconds(), evidence)
+			assert.Equal(t, user, vm)
+			assert.Less(t, time.Since(begin), 90*time.Second)
+			assert.Contains(t, evidence, "qemu-system-aarch64 ")
+		})
+	}
+}
+
+// rows returns what a check says of each window, control and verdict, without
+// what was measured, and the engine.
+func rows(t *testing.T, args ...string) (rows []string, engine string) {
+	cmd, stdout, stderr := splitadd(t, append([]string{"check", "-json"}, args...)...)
+	_ = cmd.Run()
+	require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
+	for _, line := range strings.Split(strings.TrimSpace(stdout.String()), "\n") {
+		var head record.Head
+		require.NoError(t, json.Unmarshal([]byte(line), &head))
+		switch head.Kind {
+		case "run", "control":
+			var r record.Run
+			require.NoError(t, json.Unmarshal([]byte(line), &r))
+			engine = r.Engine
+			if r.Death == "unwind failure" {
+				break // and was run again
+			}
+			rows = append(rows, fmt.Sprintf("%s %s leaf=%t %d %s %s pinned=%t %s: %s, %s at %s",
+				r.Kind, r.Class, r.Leaf, r.Frame, r.Func, r.Observer, r.Pinned, r.Offset, r.Outcome, r.Death, r.Window))
+		case "verdict":
+			var v record.Verdict
+			require.NoError(t, json.Unmarshal([]byte(line), &v))
+			rows = append(rows, fmt.Sprintf("verdict: %v %v", v.Affected, v.Proved))
+		}
+	}
+	return rows, engine
+}

@@ -1,0 +1,85 @@
+// Package agent carries out a host's orders in a virtual machine: files come and
+// go, and jobs are run, over one stream. Both ends are here, so that they cannot
+// differ. It imports the standard library and package process alone, since it is
+// built for the virtual machine as a module of its own.
+package agent
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"splitadd/internal/lab/process"
+)
+
+// The operations of a Request.
+const (
+	Hello  = "hello"  // answered with the machine
+	Put    = "put"    // write the payload to Path
+	Get    = "get"    // answered with the file at Path, if it has at most Size bytes
+	List   = "list"   // answered with the names of the files in the folder Path
+	Remove = "remove" // delete the file at Path
+	Run    = "run"    // run Job; answered with its result and, as payload, its output
+)
+
+// A Request is an order to the agent.
+type Request struct {
+	Op   string
+	Path string
+	Size int64 // of the payload, but for Get
+	Job  process.Job
+}
+
+// A Response answers a request.
+type Response struct {
+	Error   string `json:",omitempty"` // why it could not be carried out
+	Machine string `json:",omitempty"`
+	Names   []string
+	Result  process.Result
+	Size    int64 // of the payload
+}
+
+// maxHeader bounds a request or response without its payload, in bytes.
+const maxHeader = 1 << 20
+
+// A Conn is one end of the stream. A message is a line of JSON and as many
+// bytes of payload as it says.
+type Conn struct {
+	r *bufio.Reader
+	w io.Writer
+}
+
+// NewConn returns an end of a stream.
+func NewConn(stream io.ReadWriter) *Conn {
+	return &Conn{bufio.NewReaderSize(stream, maxHeader), stream}
+}
+
+// Send sends a message and its payload of size bytes.
+func (c *Conn) Send(header any, payload io.Reader, size int64) error {
+	line, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	if len(line) >= maxHeader {
+		return fmt.Errorf("a message of %d bytes: want less than %d", len(line), maxHeader)
+	}
+	if _, err := c.w.Write(append(line, '\n')); err != nil || size == 0 {
+		return err
+	}
+	_, err = io.CopyN(c.w, payload, size)
+	return err
+}
+
+// Receive receives a message without its payload.
+func (c *Conn) Receive(header any) error {
+	line, err := c.r.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(line, header)
+}
+
+// Payload returns the next size bytes of the stream; all of them are to be read
+// before the next message.
+func (c *Conn) Payload(size int64) io.Reader { return io.LimitReader(c.r, max(size, 0)) }

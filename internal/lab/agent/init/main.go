@@ -1,0 +1,123 @@
+//go:build linux
+
+// Init is the first and only process of a virtual machine: it mounts what
+// programs expect, loads the drivers it was given and serves its host until the
+// host closes the port.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"splitadd/internal/lab/agent"
+)
+
+func main() {
+	err := run()
+	fmt.Println("splitadd init:", err) // to the console
+	syscall.Sync()
+	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+	select {}
+}
+
+func run() error {
+	for _, m := range []struct{ kind, dir, options string }{
+		{"proc", "/proc", ""},
+		{"sysfs", "/sys", ""},
+		{"devtmpfs", "/dev", ""},
+		{"tmpfs", "/tmp", "mode=1777,size=75%"},
+	} {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Mount(m.kind, m.dir, m.kind, 0, m.options); err != nil && !errors.Is(err, syscall.EBUSY) {
+			return fmt.Errorf("mount %s: %w", m.dir, err)
+		}
+	}
+	if err := loadModules("/modules"); err != nil {
+		return err
+	}
+	// Core files go where the host finds them, and a user's settings are as on
+	// most servers.
+	for file, value := range map[string]string{
+		"/proc/sys/kernel/core_pattern":        "/tmp/core/core.%p",
+		"/proc/sys/kernel/perf_event_paranoid": "-1",
+	} {
+		if err := os.WriteFile(file, []byte(value), 0); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	for _, dir := range []string{"/tmp/core", "/tmp/guest"} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+	}
+	if err := os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+		return err
+	}
+	port, err := openPort()
+	if err != nil {
+		return err
+	}
+	return agent.Serve(port)
+}
+
+// finitModule is the number of that system call on arm64 (asm-generic/unistd.h).
+const finitModule = 273
+
+// loadModules loads the modules in a folder, in the order of their names, and
+// frees their memory.
+func loadModules(dir string) error {
+	names, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		return err
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		const compressed = 4 // MODULE_INIT_COMPRESSED_FILE of linux/module.h
+		var flags uintptr
+		if !strings.HasSuffix(name, ".ko") {
+			flags = compressed
+		}
+		none := new(byte) // its parameters, which end with a zero
+		_, _, errno := syscall.Syscall(finitModule, file.Fd(), uintptr(unsafe.Pointer(none)), flags)
+		if errno != 0 && errno != syscall.EEXIST {
+			return fmt.Errorf("module %s: %w", filepath.Base(name), errno)
+		}
+		file.Close()
+		os.Remove(name)
+	}
+	return nil
+}
+
+// openPort opens the only virtio port there is, which comes up after its driver
+// is loaded.
+func openPort() (*os.File, error) {
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		names, err := filepath.Glob("/dev/vport*")
+		if err != nil {
+			return nil, err
+		}
+		err = errors.New("no virtio port")
+		if len(names) > 0 {
+			var port *os.File
+			if port, err = os.OpenFile(names[0], os.O_RDWR, 0); err == nil {
+				return port, nil
+			}
+		}
+		if time.Since(begin) > 20*time.Second {
+			return nil, err
+		}
+	}
+}

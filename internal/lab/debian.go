@@ -1,0 +1,169 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"splitadd/internal/lab/process"
+)
+
+const (
+	suite       = "bookworm"
+	debianTime  = 10 * time.Minute // to fetch packages in
+	debian      = "http://deb.debian.org/debian"
+	keyring     = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	kernelMeta  = "linux-image-cloud-arm64" // depends on the current kernel's package
+	debianHint  = "that takes apt-get, apt-cache, dpkg-deb and, on other systems than Debian, its debian-archive-keyring; -kernel names a kernel that is unpacked already"
+	packageName = `[a-z0-9][a-z0-9+.-]+`
+)
+
+// unpackDebian returns the folder in which packages of Debian for arm64 are
+// unpacked. They are fetched and unpacked once, into the cache, by the user's
+// own apt with a state of its own: what the machine has installed, and what it
+// knows of packages, stays as it is. With deps all that they need comes along.
+func unpackDebian(ctx context.Context, packages []string, deps bool) (string, error) {
+	cache, err := cacheFolder()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "debian-"+suite+"-"+strings.Join(packages, "-"))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	half, err := os.MkdirTemp(cache, "half-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(half)
+	ctx, cancel := context.WithTimeout(ctx, debianTime)
+	defer cancel()
+	apt, err := newApt(ctx, half)
+	if err == nil {
+		err = apt.unpack(ctx, packages, deps)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", &Error{fmt.Errorf("packages of Debian for arm64: %w", err), debianHint}
+	}
+	if err := os.Rename(filepath.Join(half, "root"), dir); err != nil {
+		if _, there := os.Stat(dir); there != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// An apt is the machine's apt with a state of its own in a folder.
+type apt struct {
+	dir     string
+	options []string
+}
+
+func newApt(ctx context.Context, dir string) (*apt, error) {
+	a := &apt{dir: dir}
+	for _, sub := range []string{"lists/partial", "archives/partial", "deb", "root"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	mirror, signed := debian, " signed-by="+keyring
+	if release, _ := os.ReadFile("/etc/os-release"); regexp.MustCompile(`(?m)^ID=debian$`).Match(release) {
+		signed = ""
+		out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)")
+		if err != nil {
+			return nil, err
+		}
+		uris := strings.Fields(out)
+		sort.Strings(uris)
+		for _, uri := range uris {
+			if !strings.Contains(uri, "security") {
+				mirror = uri
+				break
+			}
+		}
+	}
+	list := filepath.Join(dir, "sources.list")
+	if err := os.WriteFile(list, []byte("deb [arch=arm64"+signed+"] "+mirror+" "+suite+" main\n"), 0o644); err != nil {
+		return nil, err
+	}
+	for _, option := range []string{
+		"Dir::Etc::sourcelist=" + list, "Dir::Etc::sourceparts=/dev/null", "Dir::State=" + dir, "Dir::State::status=/dev/null",
+		"Dir::Cache=" + dir, "APT::Architecture=arm64", "APT::Architectures=arm64", "APT::Sandbox::User=",
+	} {
+		a.options = append(a.options, "-o", option)
+	}
+	_, err := a.run(ctx, "apt-get", "-qq", "update")
+	return a, err
+}
+
+// run runs a command of apt's in the folder for packages.
+func (a *apt) run(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, append(a.options, args...)...)
+	cmd.Dir = filepath.Join(a.dir, "deb")
+	process.InGroup(cmd)
+	var text tail
+	cmd.Stderr = &text
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w%s", name, err, lastLine(string(text.text)))
+	}
+	return string(out), nil
+}
+
+// A line of apt-cache depends that names a package there is: "foo", in a list
+// with all dependencies, and "  Depends: foo" in one of the first alone.
+var (
+	eachPackage = regexp.MustCompile(`(?m)^(` + packageName + `)$`)
+	needed      = regexp.MustCompile(`(?m)^  Depends: (` + packageName + `)$`)
+)
+
+// unpack fetches packages and unpacks them below root.
+func (a *apt) unpack(ctx context.Context, packages []string, deps bool) error {
+	pattern, args := needed, []string{"depends"}
+	if deps {
+		pattern = eachPackage
+		for _, kind := range []string{"recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"} {
+			args = append(args, "--no-"+kind)
+		}
+		args = append(args, "--recurse")
+	}
+	out, err := a.run(ctx, "apt-cache", append(args, packages...)...)
+	if err != nil {
+		return err
+	}
+	args = []string{"-qq", "download"}
+	for _, m := range pattern.FindAllStringSubmatch(out, -1) {
+		args = append(args, m[1])
+	}
+	if len(args) == 2 {
+		return errors.New("nothing to fetch for " + strings.Join(packages, ", "))
+	}
+	if _, err := a.run(ctx, "apt-get", args...); err != nil {
+		return err
+	}
+	debs, err := filepath.Glob(filepath.Join(a.dir, "deb", "*.deb"))
+	if err != nil {
+		return err
+	}
+	for _, deb := range debs {
+		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(a.dir, "root"))
+		process.InGroup(cmd)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("dpkg-deb: %w%s", err, lastLine(string(out)))
+		}
+	}
+	return nil
+}

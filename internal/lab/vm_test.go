@@ -1,0 +1,185 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/agent"
+	"splitadd/internal/lab/process"
+)
+
+var withTools = flag.Bool("tools", false, "fetch tools of Debian's and run them in the virtual machine")
+
+// bootVM boots a virtual machine with tools.
+func bootVM(t *testing.T, tools ...string) *Engine {
+	begin := time.Now()
+	e, err := FindEngine(context.Background(), Choice{Name: "vm", Tools: tools})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	t.Logf("booted in %.1f s: %s", time.Since(begin).Seconds(), e.Evidence)
+	return e
+}
+
+// program builds a program of one file for the virtual machine.
+func program(t *testing.T, body string) string {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\n"+body), 0o600))
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), filepath.Join(dir, "main.go"))
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return filepath.Join(dir, "program")
+}
+
+// TestVM runs jobs that end in every way in one virtual machine, and ends it.
+func TestVM(t *testing.T) {
+	e := bootVM(t)
+	ctx := context.Background()
+	assert.Regexp(t, `qemu-system-aarch64 [0-9.]+, (TCG|KVM), cpu \S+, Linux \S+, cpu part \S+ of implementer \S+, [0-9]+ cpus, on `, e.Evidence)
+	path := program(t, `
+import ("fmt"; "os"; "syscall"; "time")
+func main() {
+	switch os.Args[1] {
+	case "exit": fmt.Println(os.Getenv("A")); fmt.Fprintln(os.Stderr, "err"); os.Exit(3)
+	case "signal": syscall.Kill(os.Getpid(), syscall.SIGKILL); time.Sleep(time.Minute)
+	case "sleep": fmt.Println("x"); time.Sleep(time.Hour)
+	case "write": for { fmt.Println("0123456789012345678901234567890123456789") }
+	}
+}`)
+	run := func(what string, deadline, stall time.Duration) process.Result {
+		r, err := e.Run(ctx, Job{Path: path, Args: []string{what}, Env: []string{"A=b"}, Deadline: deadline, Stall: stall})
+		require.NoError(t, err, what)
+		return r
+	}
+	r := run("exit", time.Minute, 0)
+	assert.Equal(t, []any{process.Exited, 3, "b\nerr\n"}, []any{r.End, r.Code, string(r.Output)})
+	r = run("signal", time.Minute, 0)
+	assert.Equal(t, []any{process.Exited, -1, "killed"}, []any{r.End, r.Code, r.Signal})
+	assert.Equal(t, process.Deadline, run("sleep", time.Second, 0).End)
+	r = run("sleep", time.Minute, time.Second)
+	assert.Equal(t, process.Stalled, r.End)
+	assert.InDelta(t, 1, r.Seconds, 2)
+	r = run("write", time.Minute, 0)
+	assert.Equal(t, process.TooMuch, r.End)
+	assert.Len(t, r.Output, process.MaxOutput)
+
+	_, err := e.Run(ctx, Job{Path: path})
+	require.Error(t, err, "no deadline")
+	_, err = e.Run(ctx, Job{Path: "/nonexistent/guest", Deadline: time.Second})
+	require.Error(t, err, "no such file here")
+	_, err = e.Run(ctx, Job{Path: path, Under: []string{"/nonexistent/tool"}, Deadline: time.Second})
+	require.ErrorContains(t, err, "in the virtual machine: ")
+	for i := range maxGuests + 2 { // it forgets the oldest and gets it again
+		other := filepath.Join(t.TempDir(), "guest")
+		require.NoError(t, os.WriteFile(other, []byte{byte(i)}, 0o600))
+		_, err := e.machine.put(other)
+		require.NoError(t, err)
+	}
+	assert.Len(t, e.machine.files, maxGuests)
+	assert.Equal(t, 3, run("exit", time.Minute, 0).Code)
+
+	within, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	_, err = e.Run(within, Job{Path: path, Args: []string{"sleep"}, Deadline: time.Minute})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	<-e.machine.ended
+}
+
+// TestVMTools runs a guest under tools of Debian's, and brings out a core file
+// that Linux wrote.
+func TestVMTools(t *testing.T) {
+	if !*withTools {
+		t.Skip("fetches 50 MB of packages: make test-vm")
+	}
+	e := bootVM(t, "gdb-minimal", "strace", "linux-perf")
+	ctx := context.Background()
+	path := program(t, `
+import "runtime"
+func main() { for i := 0; i < 10; i++ { runtime.GC() }; panic("over") }`)
+	run := func(job Job) string {
+		job.Path, job.Deadline = path, 2*time.Minute
+		r, err := e.Run(ctx, job)
+		require.NoError(t, err)
+		return string(r.Output)
+	}
+	assert.Regexp(t, `(?s)rt_sigaction\(.*panic: .*\+\+\+ exited with 2 \+\+\+`, run(Job{Under: []string{"strace", "-f"}}))
+	out := run(Job{Under: []string{"gdb", "-q", "-batch", "-ex", "set startup-with-shell off", "-ex", "break main.main", "-ex", "run", "-ex", "info registers sp", "--args"}})
+	assert.Regexp(t, `(?s)Breakpoint 1, main\.main.*sp +0x[0-9a-f]+`, out)
+	assert.Regexp(t, `(?s)[0-9]+ +cycles.*[0-9]+ +context-switches`, run(Job{Under: []string{"perf", "stat", "-e", "cycles,context-switches"}}))
+
+	dir := t.TempDir()
+	run(Job{Env: []string{"GOTRACEBACK=crash"}})
+	cores, err := e.Cores(dir)
+	require.NoError(t, err)
+	assert.Empty(t, cores, "a guest that may not leave a core file")
+	run(Job{Env: []string{"GOTRACEBACK=crash"}, Core: true})
+	cores, err = e.Cores(dir)
+	require.NoError(t, err)
+	require.Len(t, cores, 1)
+	core, err := elf.Open(cores[0])
+	require.NoError(t, err)
+	defer core.Close()
+	assert.Equal(t, []any{elf.ET_CORE, elf.EM_AARCH64}, []any{core.Type, core.Machine})
+	cores, err = e.Cores(t.TempDir())
+	require.NoError(t, err)
+	assert.Empty(t, cores, "left in the machine")
+}
+
+// TestVMFails shows that a machine that panics, hangs or is killed is an error
+// that says what its console said last.
+func TestVMFails(t *testing.T) {
+	ctx := context.Background()
+	path := program(t, `
+import "time"
+func main() { time.Sleep(time.Hour) }`)
+	job := Job{Path: path, Deadline: 2 * time.Second}
+	t.Run("panic", func(t *testing.T) {
+		e := bootVM(t)
+		e.machine.mu.Lock()
+		_, err := e.machine.exchange(agent.Request{Op: agent.Put, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
+		e.machine.mu.Unlock()
+		require.ErrorContains(t, err, "Kernel panic - not syncing: sysrq triggered crash")
+		_, err = e.Run(ctx, job)
+		require.ErrorContains(t, err, "Kernel panic", "it does not come back")
+	})
+	t.Run("hang", func(t *testing.T) {
+		e := bootVM(t)
+		e.machine.patience = time.Second
+		time.AfterFunc(time.Second, func() { assert.NoError(t, e.machine.command("stop", map[string]any{})) })
+		_, err := e.Run(ctx, job)
+		require.ErrorContains(t, err, "i/o timeout")
+	})
+	t.Run("killed", func(t *testing.T) {
+		e := bootVM(t)
+		time.AfterFunc(time.Second, e.machine.kill)
+		_, err := e.Run(ctx, job)
+		require.ErrorContains(t, err, "virtual machine: ")
+	})
+	t.Run("no kernel", func(t *testing.T) {
+		_, err := FindEngine(ctx, Choice{Name: "vm", Kernel: t.TempDir()})
+		var hinted *Error
+		require.ErrorAs(t, err, &hinted)
+		require.ErrorContains(t, err, "0 files boot/vmlinuz-* in it: want one")
+	})
+	t.Run("a kernel that is none", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "boot"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "boot", "vmlinuz-1"), bytes.Repeat([]byte{0}, 1<<16), 0o600))
+		within, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		_, err := FindEngine(within, Choice{Name: "vm", Kernel: dir})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}

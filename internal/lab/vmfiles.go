@@ -1,0 +1,114 @@
+package lab
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"splitadd/internal/lab/agent"
+)
+
+// maxGuests bounds the guests that a machine keeps in its memory.
+const maxGuests = 8
+
+// put brings a file into the machine, unless its like is there, and returns its
+// name there.
+func (m *machine) put(file string) (string, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	hash := sha256.New()
+	size, err := io.Copy(hash, in)
+	if err != nil {
+		return "", err
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	name := path.Join(guestFolder, fmt.Sprintf("%x", hash.Sum(nil)[:12]))
+	if at := slices.Index(m.files, name); at >= 0 {
+		m.files = append(slices.Delete(m.files, at, at+1), name)
+		return name, nil
+	}
+	if len(m.files) == maxGuests {
+		if _, err := m.ask(agent.Request{Op: agent.Remove, Path: m.files[0]}); err != nil {
+			return "", err
+		}
+		m.files = m.files[1:]
+	}
+	if _, err := m.exchange(agent.Request{Op: agent.Put, Path: name, Size: size}, in, 0, io.Discard); err != nil {
+		return "", err
+	}
+	m.files = append(m.files, name)
+	return name, nil
+}
+
+// Cores moves the core files that guests of a "vm" left into a folder, and
+// returns where they are. Other engines leave none.
+func (e *Engine) Cores(dir string) (files []string, err error) {
+	if e.machine == nil {
+		return nil, nil
+	}
+	m := e.machine
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	answer, err := m.ask(agent.Request{Op: agent.List, Path: coreFolder})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range answer.Names {
+		there := path.Join(coreFolder, name)
+		here := filepath.Join(dir, filepath.Base(name))
+		if err := m.fetch(there, here); err != nil {
+			return files, err
+		}
+		files = append(files, here)
+		if _, err := m.ask(agent.Request{Op: agent.Remove, Path: there}); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+func (m *machine) fetch(there, here string) (err error) {
+	out, err := os.OpenFile(here, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = m.exchange(agent.Request{Op: agent.Get, Path: there, Size: maxCore}, nil, bootTime, out)
+	if closing := out.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		os.Remove(here)
+	}
+	return err
+}
+
+// socketPair returns two ends of a stream: one for this process, and one for a
+// process that inherits it.
+func socketPair() (net.Conn, *os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+	}
+	own, other := os.NewFile(uintptr(fds[0]), "own"), os.NewFile(uintptr(fds[1]), "other")
+	defer own.Close()
+	conn, err := net.FileConn(own)
+	if err != nil {
+		other.Close()
+		return nil, nil, err
+	}
+	return conn, other, nil
+}

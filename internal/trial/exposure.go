@@ -1,0 +1,37 @@
+package trial
+
+import (
+	"bytes"
+	"fmt"
+
+	"splitadd/internal/victim"
+)
+
+// An exposure is what a guest says it went through.
+type exposure struct {
+	began        bool // victims were about to start
+	ended        bool // the guest reached a bound of its own
+	observations int
+	calls        uint64
+	seconds      float64 // since observation began
+}
+
+// exposed reads the guest's last word of its exposure from its output.
+func exposed(output []byte) (x exposure) {
+	for len(output) > 0 {
+		var line []byte
+		line, output, _ = bytes.Cut(output, []byte("\n"))
+		said, ok := bytes.CutPrefix(line, []byte(victim.Mark))
+		if !ok {
+			continue
+		}
+		x.began = x.began || bytes.HasPrefix(said, []byte("begin "))
+		var word string
+		next := exposure{began: x.began}
+		if n, _ := fmt.Sscanf(string(said), "%s %d calls %d seconds %f", &word, &next.observations, &next.calls, &next.seconds); n == 4 {
+			next.ended = word == "end"
+			x = next
+		}
+	}
+	return x
+}
