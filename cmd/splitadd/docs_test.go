@@ -59,7 +59,7 @@ func shows(t *testing.T, command []string, shown string) {
 func TestMake(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	for _, target := range []string{"check", "test", "bench"} {
+	for _, target := range []string{"check", "test", "test-vm", "bench", "exhaustive"} {
 		require.Contains(t, string(text), "make "+target)
 		cmd := exec.Command("make", "-n", target)
 		cmd.Dir = "../.."

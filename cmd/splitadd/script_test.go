@@ -178,13 +178,19 @@ func TestReleases(t *testing.T) {
 
 // TestInterrupted sends Ctrl-C in the middle of a check, wherever that is.
 func TestInterrupted(t *testing.T) {
-	for _, after := range []time.Duration{50 * time.Millisecond, 700 * time.Millisecond, 2 * time.Second} {
-		t.Run(after.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		engine string
+		after  time.Duration
+	}{
+		{"auto", 50 * time.Millisecond}, {"auto", 700 * time.Millisecond}, {"auto", 2 * time.Second},
+		{"vm", 500 * time.Millisecond}, {"vm", 5 * time.Second},
+	} {
+		t.Run(fmt.Sprint(c.engine, c.after), func(t *testing.T) {
 			dir := t.TempDir()
-			cmd, _, stderr := splitadd(t, "check", "go1.27.4", "go1.23.4", "go1.24.6")
+			cmd, _, stderr := splitadd(t, "check", "-engine", c.engine, "go1.27.4", "go1.23.4", "go1.24.6")
 			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 			require.NoError(t, cmd.Start())
-			time.Sleep(after)
+			time.Sleep(c.after)
 			require.NoError(t, cmd.Process.Signal(os.Interrupt))
 			_ = cmd.Wait()
 			assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
@@ -195,6 +201,7 @@ func TestInterrupted(t *testing.T) {
 			pgrep, err := exec.LookPath("pgrep")
 			require.NoError(t, err)
 			assert.Error(t, exec.Command(pgrep, "-f", dir).Run(), "a guest is left")
+			assert.Error(t, exec.Command(pgrep, "-P", strconv.Itoa(cmd.Process.Pid)).Run(), "a child is left")
 		})
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"splitadd/internal/lab/agent"
 )
@@ -91,24 +89,4 @@ func (m *machine) fetch(there, here string) (err error) {
 		os.Remove(here)
 	}
 	return err
-}
-
-// socketPair returns two ends of a stream: one for this process, and one for a
-// process that inherits it.
-func socketPair() (net.Conn, *os.File, error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, fd := range fds {
-		syscall.CloseOnExec(fd)
-	}
-	own, other := os.NewFile(uintptr(fds[0]), "own"), os.NewFile(uintptr(fds[1]), "other")
-	defer own.Close()
-	conn, err := net.FileConn(own)
-	if err != nil {
-		other.Close()
-		return nil, nil, err
-	}
-	return conn, other, nil
 }
