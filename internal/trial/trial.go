@@ -38,6 +38,7 @@ type Run struct {
 	Reason       string      // of a harness failure
 	Missed       bool        // the victim's calls do not pass the pin: a harness failure
 	Seconds      float64     // from the start of the process to its end
+	Exposed      float64     // of those, seconds since the victims began
 	Observations int         // completed, as far as the guest lived to say
 	Calls        uint64      // of the victim, completed, likewise
 	Log          []byte      // what the guest printed
@@ -85,6 +86,9 @@ func (r Run) failure() error {
 func (r *Run) judge(result process.Result, windows []window.Window) {
 	x := exposed(result.Output)
 	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.observations, x.calls, result.Output
+	if x.began {
+		r.Exposed = result.Seconds - result.First
+	}
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
 	}

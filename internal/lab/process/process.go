@@ -43,10 +43,11 @@ const maxMemory = 6 << 30
 // A Result is how a process's run ended.
 type Result struct {
 	End     End
-	Code    int    // exit status; -1 where a signal ended it
-	Signal  string // what the system calls it, or ""
-	Output  []byte `json:"-"` // stdout and stderr, as they came
-	Seconds float64
+	Code    int     // exit status; -1 where a signal ended it
+	Signal  string  // what the system calls it, or ""
+	Output  []byte  `json:"-"` // stdout and stderr, as they came
+	Seconds float64 // from its start to its end
+	First   float64 // to its first output; Seconds where there is none
 }
 
 // Run runs a job in a process group of its own, which dies with this process.
@@ -83,6 +84,9 @@ func Run(ctx context.Context, job Job) (Result, error) {
 	r.read(read, job, begin, func() { KillGroup(cmd.Process) })
 	err = cmd.Wait()
 	r.Seconds = time.Since(begin).Seconds()
+	if len(r.Output) == 0 {
+		r.First = r.Seconds
+	}
 	if ctx.Err() != nil {
 		return r, ctx.Err()
 	}
@@ -116,6 +120,9 @@ func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
 		n, err := from.Read(buffer)
 		if n > 0 {
 			said = time.Now()
+			if len(r.Output) == 0 {
+				r.First = said.Sub(begin).Seconds()
+			}
 			r.Output = append(r.Output, buffer[:min(n, MaxOutput-len(r.Output))]...)
 			if len(r.Output) == MaxOutput && r.End == Exited {
 				r.End = TooMuch

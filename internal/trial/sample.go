@@ -1,0 +1,178 @@
+package trial
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"splitadd/internal/crash"
+)
+
+// Confidence is that of every interval and bound, unless one says otherwise.
+const Confidence = 0.95
+
+// A Life is what one raced run tells of how long a victim lives.
+type Life struct {
+	Seconds      float64 // exposed: from the victims' start to death, or to the end
+	Observations int     // completed, as far as the guest lived to say
+	Died         bool    // of the defect; false is right-censored: it would have lived on
+}
+
+// A Sample is the lives of runs that were made alike: the same victim, binary,
+// engine and machine. The order does not matter.
+type Sample []Life
+
+// SampleOf returns the lives of runs. It is an error if nothing was measured in
+// a run, or if one was pinned or died of something else than a window of the
+// class that the run was to show: what such a run says of the hazard is not
+// known. A death whose log names no window counts as one.
+func SampleOf(runs []Run) (Sample, error) {
+	var s Sample
+	for _, r := range runs {
+		died := r.Confirmed() || r.Outcome == Died && r.Death.Kind == crash.Unwind
+		if r.Pinned || r.Outcome != Survived && !died {
+			return nil, fmt.Errorf("%s, frame %d: no natural life: %v", r.Func, r.Frame, r)
+		}
+		s = append(s, Life{r.Exposed, r.Observations, died})
+	}
+	return s, nil
+}
+
+// Deaths returns how many died.
+func (s Sample) Deaths() (n int) {
+	for _, l := range s {
+		if l.Died {
+			n++
+		}
+	}
+	return n
+}
+
+// Seconds returns the exposure of all runs together.
+func (s Sample) Seconds() (sum float64) {
+	for _, l := range s {
+		sum += l.Seconds
+	}
+	return sum
+}
+
+// Observations returns the observations of all runs together.
+func (s Sample) Observations() (n int) {
+	for _, l := range s {
+		n += l.Observations
+	}
+	return n
+}
+
+// An Interval is an estimate and the bounds within which the true value lies
+// with a probability of at least the confidence.
+type Interval struct {
+	Estimate, Low, High float64
+	Confidence          float64
+}
+
+// Rate returns the hazard rate, in deaths per second of exposure, with the exact
+// Poisson interval of Garwood (Biometrika 28, 1936): bounds of chi-squared
+// quantiles with 2d and 2d+2 degrees of freedom over twice the exposure. It holds
+// as it is where the exposure was fixed, and is wider than need be where runs
+// ended by death. Without a death the estimate is 0 and High is the one-sided
+// bound; without exposure High is infinite.
+func (s Sample) Rate() Interval {
+	d, t := float64(s.Deaths()), s.Seconds()
+	i := Interval{Confidence: Confidence, High: math.Inf(1)}
+	if t <= 0 {
+		return i
+	}
+	tail := (1 - Confidence) / 2
+	if d == 0 {
+		tail = 1 - Confidence
+	} else {
+		i.Low = distuv.ChiSquared{K: 2 * d}.Quantile(tail) / 2 / t
+	}
+	i.Estimate = d / t
+	i.High = distuv.ChiSquared{K: 2*d + 2}.Quantile(1-tail) / 2 / t
+	return i
+}
+
+// Chance returns the probability that a run dies, by the runs' number alone,
+// with the exact interval of Clopper and Pearson (Biometrika 26, 1934). For
+// "never in N" the estimate is 0 and High is the p above which N survivals in a
+// row have a probability below 1 - Confidence.
+func (s Sample) Chance() Interval {
+	d, n := float64(s.Deaths()), float64(len(s))
+	i := Interval{Confidence: Confidence, High: 1}
+	if n == 0 {
+		return i
+	}
+	i.Estimate = d / n
+	low, high := (1-Confidence)/2, (1-Confidence)/2
+	if d == 0 {
+		high = 1 - Confidence
+	}
+	if d == n {
+		low = 1 - Confidence
+	}
+	if d > 0 {
+		i.Low = distuv.Beta{Alpha: d, Beta: n - d + 1}.Quantile(low)
+	}
+	if d < n {
+		i.High = distuv.Beta{Alpha: d + 1, Beta: n - d}.Quantile(1 - high)
+	}
+	return i
+}
+
+// fewDeaths is how many make an interval whose ends are a factor of about four
+// apart.
+const fewDeaths = 10
+
+// Warnings say what a reader of the sample's figures has to know of them.
+func (s Sample) Warnings() (warnings []string) {
+	n, d := len(s), s.Deaths()
+	switch {
+	case n == 0:
+		return []string{"nothing was run"}
+	case d == 0:
+		warnings = append(warnings, fmt.Sprintf(
+			"never in %d runs, %.1f s: no proof of anything; the chance of a death in such a run is below %.2g, the rate below %.2g/s (95 %%)",
+			n, s.Seconds(), s.Chance().High, s.Rate().High))
+	case d < fewDeaths:
+		warnings = append(warnings, fmt.Sprintf("%d deaths: the interval is wide", d))
+	}
+	if cut := n - d; d > 0 && cut > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d runs cut off alive: their time counts as exposure", cut, n))
+	}
+	if c, ok := s.dispersion(); ok && (c < 0.5 || c > 2) {
+		warnings = append(warnings, fmt.Sprintf("the hazard is not constant: standard deviation over mean of the lives is %.2f, and 1 where it is", c))
+	}
+	return warnings
+}
+
+// dispersion returns the standard deviation of the lives over their mean, which
+// is 1 for a constant hazard. It takes deaths alone, and enough of them.
+func (s Sample) dispersion() (float64, bool) {
+	if s.Deaths() < len(s) || len(s) < 2*fewDeaths {
+		return 0, false
+	}
+	mean, square := s.Seconds()/float64(len(s)), 0.0
+	for _, l := range s {
+		square += (l.Seconds - mean) * (l.Seconds - mean)
+	}
+	return math.Sqrt(square/float64(len(s)-1)) / mean, mean > 0
+}
+
+// sorted returns the lives by their length, deaths before survivals of the same.
+func (s Sample) sorted() Sample {
+	s = slices.Clone(s)
+	slices.SortFunc(s, func(a, b Life) int {
+		switch {
+		case a.Seconds < b.Seconds, a.Seconds == b.Seconds && a.Died && !b.Died:
+			return -1
+		case a.Seconds > b.Seconds, a.Died != b.Died:
+			return 1
+		}
+		return 0
+	})
+	return s
+}

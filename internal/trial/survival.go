@@ -1,0 +1,109 @@
+package trial
+
+import (
+	"errors"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// A SurvivalStep is a point of a Kaplan-Meier curve: from Seconds on, up to the next
+// step, the share Alive of all victims lives.
+type SurvivalStep struct {
+	Seconds   float64
+	AtRisk    int // runs that had come so far
+	Deaths    int // at this very time
+	Alive     float64
+	Low, High float64 // pointwise, at about Confidence once some ten have died
+}
+
+// Survival returns the Kaplan-Meier curve, one step a time of death (JASA 53,
+// 1958), with Greenwood's variance on the log-log scale. Beyond the longest run
+// nothing is known.
+func (s Sample) Survival() (curve []SurvivalStep) {
+	lives := s.sorted()
+	z := distuv.UnitNormal.Quantile(1 - (1-Confidence)/2)
+	alive, variance := 1.0, 0.0
+	for i := 0; i < len(lives); {
+		at, deaths, same := lives[i].Seconds, 0, 0
+		for ; i+same < len(lives) && lives[i+same].Seconds == at; same++ {
+			if lives[i+same].Died {
+				deaths++
+			}
+		}
+		risk := len(lives) - i
+		i += same
+		if deaths == 0 {
+			continue
+		}
+		alive *= 1 - float64(deaths)/float64(risk)
+		step := SurvivalStep{Seconds: at, AtRisk: risk, Deaths: deaths, Alive: alive, High: 1}
+		if alive > 0 {
+			variance += float64(deaths) / float64(risk) / float64(risk-deaths)
+			spread := z * math.Sqrt(variance) / math.Abs(math.Log(alive))
+			step.Low, step.High = math.Pow(alive, math.Exp(spread)), math.Pow(alive, math.Exp(-spread))
+		} else if len(curve) > 0 {
+			step.High = curve[len(curve)-1].High
+		}
+		curve = append(curve, step)
+	}
+	return curve
+}
+
+// Median returns the time to crash that half of the victims do not reach, by the
+// Kaplan-Meier curve. It is not known, and the bound is the longest life seen,
+// where more than half outlived what was measured.
+func (s Sample) Median() (seconds float64, known bool) {
+	for _, step := range s.Survival() {
+		if step.Alive <= 0.5 {
+			return step.Seconds, true
+		}
+	}
+	for _, l := range s {
+		seconds = max(seconds, l.Seconds)
+	}
+	return seconds, false
+}
+
+// A Comparison is the outcome of a log-rank test.
+type Comparison struct {
+	ChiSquared float64 // one degree of freedom
+	P          float64 // of so great a difference or a greater, if there is none in truth
+	Ratio      float64 // of the hazard rates, the first's over the second's; NaN without deaths
+}
+
+// LogRank compares how long the victims of two samples live (Mantel, Cancer
+// Chemotherapy Reports 50, 1966). It is an error if nobody died in either: then
+// nothing can be compared.
+func LogRank(a, b Sample) (c Comparison, err error) {
+	if a.Deaths()+b.Deaths() == 0 {
+		return c, errors.New("no death in either sample: nothing to compare")
+	}
+	var all Sample
+	all = append(append(all, a...), b...)
+	var observed, expected, variance float64
+	for _, step := range all.Survival() {
+		n, d := float64(step.AtRisk), float64(step.Deaths)
+		var risk, deaths float64 // of a
+		for _, l := range a {
+			if l.Seconds >= step.Seconds {
+				risk++
+			}
+			if l.Seconds == step.Seconds && l.Died {
+				deaths++
+			}
+		}
+		observed += deaths
+		expected += d * risk / n
+		if n > 1 {
+			variance += d * risk / n * (1 - risk/n) * (n - d) / (n - 1)
+		}
+	}
+	c.Ratio = a.Rate().Estimate / b.Rate().Estimate
+	c.P = 1
+	if variance > 0 {
+		c.ChiSquared = (observed - expected) * (observed - expected) / variance
+		c.P = distuv.ChiSquared{K: 1}.Survival(c.ChiSquared)
+	}
+	return c, nil
+}
