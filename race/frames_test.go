@@ -161,7 +161,7 @@ func TestSplitADDControls(t *testing.T) {
 	const off = "GODEBUG=asyncpreemptoff=1"
 	c, ok := victim.Find("leaf65552")
 	require.True(t, ok)
-	r, err := guest.Race(ctx, c.Func, window.SP, "gc", *limit/16, off)
+	r, err := guest.Race(ctx, c.Func, window.SP, "gc", trial.Fast, *limit/16, off)
 	require.NoError(t, err)
 	require.Equal(t, trial.Survived, r.Outcome, "%v", r)
 	t.Logf("%s, raced with %s: %v", c.Func, off, r)

@@ -24,6 +24,7 @@ import (
 type checker struct {
 	json     bool
 	limit    time.Duration
+	runs     int         // natural races of each kind, beside the verdict's own
 	engine   *lab.Engine // nil where nothing can be run
 	stdout   io.Writer
 	progress *progress
@@ -34,6 +35,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.BoolVar(&c.json, "json", false, "")
 	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
+	flags.IntVar(&c.runs, "runs", 0, "")
 	static := flags.Bool("static", false, "")
 	var choice lab.Choice
 	flags.StringVar(&choice.Name, "engine", "auto", "")
@@ -44,6 +46,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if c.limit <= 0 {
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
+	}
+	if c.runs < 0 || c.runs > 0 && *static {
+		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
 	}
 	if !slices.Contains(lab.Engines, choice.Name) {
 		return usageError{fmt.Errorf("-engine %s: want one of %s", choice.Name, strings.Join(lab.Engines, ", "))}
@@ -165,8 +170,51 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	c.progress.end()
-	if shown.Verdict = v; c.json {
+	if shown.Verdict = v; !c.json {
+		if err := shown.Text(c.stdout); err != nil {
+			return v, err
+		}
+	}
+	if c.runs > 0 && c.engine != nil {
+		if err := c.series(ctx, t.Version, guest, records); err != nil {
+			return v, err
+		}
+	}
+	if c.json {
 		return v, records.Verdict(v)
 	}
-	return v, shown.Text(c.stdout)
+	return v, nil
+}
+
+// series races one victim of each kind c.runs times, in the way that calibration
+// finds, and prints how long they lived: what was measured so far, where that is
+// interrupted.
+func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
+	var all []trial.Series
+	var failed error
+	for kind, w := range guest.Telling() {
+		c.progress.say(name + ": calibrating, " + kind)
+		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
+		how, err := guest.Calibrate(ctx, victim, w.Class, observer, func(trial.Run) {})
+		if failed = err; failed != nil {
+			break
+		}
+		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Racing: how, Limit: c.limit}
+		done := 0
+		failed = guest.Measure(ctx, &s, c.runs, func(r trial.Run) {
+			done++
+			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, c.runs)
+			failed = errors.Join(failed, records.Run(r))
+		})
+		all = append(all, s)
+		if failed = errors.Join(failed, records.Series(s)); failed != nil {
+			break
+		}
+	}
+	c.progress.end()
+	if c.json || len(all) == 0 {
+		return failed
+	}
+	fmt.Fprintf(c.stdout, "\n%s, time to crash as built\n\n", name)
+	return errors.Join(report.Series(c.stdout, all), failed)
 }

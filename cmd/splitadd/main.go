@@ -16,8 +16,9 @@ import (
 )
 
 const usage = `Usage:
-    splitadd check [-json] [-static] [-limit TIME] [-engine auto|native|user|vm]
-                   [-emulator FILE] [-kernel DIR] [TOOLCHAIN ...]
+    splitadd check [-json] [-static] [-limit TIME] [-runs N]
+                   [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
+                   [TOOLCHAIN ...]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
 
 Check builds functions of known frame size for arm64 with each Go toolchain,
@@ -25,7 +26,8 @@ finds the windows in them, pins each, races the unmodified binary, and prints a
 table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local",
 the go command in PATH, which is the default. The engine that runs them is the
 machine itself where it is arm64, else user-mode QEMU; vm boots a Linux for arm64
-in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel.
+in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel. -runs
+races each kind N times more and prints how long the victims lived.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. A folder is walked. Anything that is no path is a package pattern, built

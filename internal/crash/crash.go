@@ -24,6 +24,10 @@ const (
 	OtherGo     Kind = "other Go fatal error"
 )
 
+// Unwinding reports whether the process died while a stack was unwound, in a
+// window or of what looks like one.
+func (k Kind) Unwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
+
 // A Death is what a log says of a process's end.
 type Death struct {
 	Kind     Kind

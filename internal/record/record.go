@@ -18,7 +18,7 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "verdict", "binary", "scan"
+	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan"
 	Version int    `json:"v"`
 	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
@@ -77,13 +77,53 @@ type Run struct {
 	Offset       string        `json:"offset,omitempty"` // from the function's entry
 	Outcome      trial.Outcome `json:"outcome"`
 	Seconds      float64       `json:"seconds"`
+	Exposed      float64       `json:"exposed"` // seconds, since the victims began
 	Observations int           `json:"observations"`
 	Calls        uint64        `json:"calls"`
+	Racing       *trial.Racing `json:"racing,omitempty"`   // of a run that was not pinned
 	Death        string        `json:"death,omitempty"`    // kind
 	Evidence     string        `json:"evidence,omitempty"` // line of the log
 	Window       string        `json:"window,omitempty"`   // pc that the log names
 	Reason       string        `json:"reason,omitempty"`   // of a harness failure
 	Engine       string        `json:"engine"`
+}
+
+// A Series is what runs that were made alike have measured; they come before it.
+type Series struct {
+	Head
+	Label        string       `json:"label,omitempty"`
+	Class        window.Class `json:"class"`
+	Leaf         bool         `json:"leaf"`
+	Frame        int          `json:"frame"` // bytes
+	Func         string       `json:"func"`
+	Observer     string       `json:"observer"`
+	Racing       trial.Racing `json:"racing"`
+	Env          []string     `json:"env,omitempty"`
+	Limit        float64      `json:"limit"` // seconds
+	Runs         int          `json:"runs"`
+	Deaths       int          `json:"deaths"`
+	Exposed      float64      `json:"exposed"` // seconds, of all runs
+	Observations int          `json:"observations"`
+	Median       float64      `json:"median"`       // seconds to crash
+	MedianKnown  bool         `json:"median_known"` // false: it is more than that
+	Rate         Interval     `json:"rate"`         // deaths per second of exposure
+	Chance       Interval     `json:"chance"`       // of death in one run
+	Lives        []Life       `json:"lives"`
+	Warnings     []string     `json:"warnings,omitempty"`
+	Engine       string       `json:"engine"`
+}
+
+// An Interval is an estimate with its bounds at trial.Confidence.
+type Interval struct {
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+}
+
+// A Life is one run's.
+type Life struct {
+	Seconds float64 `json:"seconds"`
+	Died    bool    `json:"died"` // false: cut off alive
 }
 
 // A Verdict is the last record of each toolchain.
@@ -150,7 +190,10 @@ func (w Writer) Run(r trial.Run) error {
 		Head: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
 		Observer: r.Observer, Pinned: r.Pinned, Outcome: r.Outcome, Seconds: r.Seconds,
 		Observations: r.Observations, Calls: r.Calls, Death: string(r.Death.Kind),
-		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine,
+		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed,
+	}
+	if !r.Pinned {
+		record.Racing = &r.Racing
 	}
 	if r.Control {
 		record.Kind = "control"
@@ -160,6 +203,26 @@ func (w Writer) Run(r trial.Run) error {
 	}
 	if r.Death.Window != nil {
 		record.Window = hex(r.Death.Window.PC)
+	}
+	return w.write(record)
+}
+
+// Series writes a series. One in which nothing was run is left out: it has no
+// bounds that JSON could hold.
+func (w Writer) Series(s trial.Series) error {
+	if s.Sample.Seconds() == 0 {
+		return nil
+	}
+	median, known := s.Sample.Median()
+	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
+	record := Series{
+		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
+		Racing: s.Racing, Env: s.Env, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
+		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
+		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
+	}
+	for _, l := range s.Sample {
+		record.Lives = append(record.Lives, Life{l.Seconds, l.Died})
 	}
 	return w.write(record)
 }

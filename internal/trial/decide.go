@@ -98,7 +98,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	}
 	for kind, w := range g.Telling() {
 		begin("race %s (%s)", g.Case(w).Func, w.Class)
-		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), limit) }, report)
+		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), Fast, limit) }, report)
 		if err := errors.Join(err, r.failure()); err != nil {
 			return v, err
 		}

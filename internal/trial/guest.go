@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -206,25 +205,6 @@ func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, erro
 	return r, err
 }
 
-// Race runs the guest as it was built, with more victims than cores: a thread
-// that waits for a core when the request to preempt it is made does not see the
-// request in the next prologue first. It ends by death, or after the limit.
-func (g *Guest) Race(ctx context.Context, name string, class window.Class, observer string, limit time.Duration, env ...string) (Run, error) {
-	r := g.start(name, class, observer)
-	victims := 4 * runtime.NumCPU()
-	config := victim.Config{Victim: name, Observer: observer, Victims: victims, Procs: victims + 1, For: limit}
-	err := g.run(ctx, &r, config, g.raced(limit, env))
-	return r, err
-}
-
-// RaceAlone is Race with a single victim and as many Ps as the machine has
-// cores, as the canonical reproducer runs.
-func (g *Guest) RaceAlone(ctx context.Context, name string, class window.Class, observer string, limit time.Duration, env ...string) (Run, error) {
-	r := g.start(name, class, observer)
-	err := g.run(ctx, &r, victim.Config{Victim: name, Observer: observer, Victims: 1, For: limit}, g.raced(limit, env))
-	return r, err
-}
-
 // Told runs a guest again, twice at most, while it dies of an unwind failure
 // whose log does not say where the goroutine was. Every run is reported; the
 // last is returned.
@@ -239,12 +219,6 @@ func Told(run func() (Run, error), report func(Run)) (r Run, err error) {
 		}
 	}
 	return r, nil
-}
-
-// raced is the job of a guest that ends of itself after a limit, with time
-// enough for it to do so.
-func (g *Guest) raced(limit time.Duration, env []string) lab.Job {
-	return lab.Job{Path: g.File.Path, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second, Env: env}
 }
 
 func (g *Guest) start(name string, class window.Class, observer string) Run {

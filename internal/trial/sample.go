@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
-
-	"splitadd/internal/crash"
 )
 
 // Confidence is that of every interval and bound, unless one says otherwise.
@@ -31,7 +29,7 @@ type Sample []Life
 func SampleOf(runs []Run) (Sample, error) {
 	var s Sample
 	for _, r := range runs {
-		died := r.Confirmed() || r.Outcome == Died && r.Death.Kind == crash.Unwind
+		died := r.Outcome == Died && r.Death.Kind.Unwinding()
 		if r.Pinned || r.Outcome != Survived && !died {
 			return nil, fmt.Errorf("%s, frame %d: no natural life: %v", r.Func, r.Frame, r)
 		}

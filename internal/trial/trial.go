@@ -32,6 +32,7 @@ type Run struct {
 	Pinned   bool
 	Control  bool          // pinned where there is no window: must survive
 	Window   window.Window // where it was pinned
+	Racing   Racing        // how it was raced
 
 	Outcome      Outcome
 	Death        crash.Death // of a run that died

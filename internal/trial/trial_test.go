@@ -150,7 +150,37 @@ func TestVM(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, pinned.Confirmed(), "%s", pinned.Log)
 	fp := g.Preemptible("leaf69632")[0]
-	raced, err := Told(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", 2*time.Minute) }, logged)
+	raced, err := Told(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", Fast, 2*time.Minute) }, logged)
 	require.NoError(t, err)
 	assert.True(t, raced.Confirmed(), "%s", raced.Log)
+}
+
+// TestCalibrate calibrates a race and races: an affected leaf dies every time.
+func TestCalibrate(t *testing.T) {
+	ctx := context.Background()
+	engine, err := lab.FindEngine(ctx, lab.Choice{})
+	require.NoError(t, err)
+	g, err := Open(labtest.Guest(t, "go1.27.4"), engine)
+	require.NoError(t, err)
+	defer g.Close()
+	tried := map[string]int{}
+	how, err := g.Calibrate(ctx, "leaf69632", window.FP, "trace", func(r Run) { tried[r.Racing.String()]++ })
+	require.NoError(t, err)
+	assert.Len(t, tried, 4)
+	assert.Contains(t, tried, how.String())
+	s := Series{Func: "leaf69632", Class: window.FP, Observer: "trace", Racing: how, Limit: time.Minute}
+	require.NoError(t, g.Measure(ctx, &s, 5, func(Run) {}))
+	assert.Equal(t, 5, s.Sample.Deaths(), "%v", s)
+	assert.Equal(t, []any{"leaf FP", 69632, engine.Evidence}, []any{s.Kind(), s.Frame, s.Engine})
+
+	clean := Series{Func: "leaf65536", Class: window.SP, Observer: "gc", Racing: Fast, Limit: 300 * time.Millisecond}
+	require.NoError(t, g.Measure(ctx, &clean, 2, func(Run) {}))
+	assert.Zero(t, clean.Sample.Deaths())
+	assert.Greater(t, clean.Sample.Seconds(), 0.6)
+
+	within, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	err = g.Measure(within, &clean, 100, func(Run) {})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Greater(t, len(clean.Sample), 3, "what was measured before stays")
 }

@@ -60,6 +60,8 @@ type Config struct {
 	Procs    int           // GOMAXPROCS; 0 leaves it as it is
 	Observe  int           // observations after which to stop; 0 is no bound
 	For      time.Duration // how long to run; 0 is no bound
+	Polite   bool          // victims let every other thread go first, where the system can do so
+	Body     int           // iterations of the body of "spin", some three instructions each
 }
 
 // Args returns the arguments that Main reads c from.
@@ -68,6 +70,7 @@ func (c Config) Args() []string {
 		"-victim=" + c.Victim, "-observer=" + c.Observer,
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
+		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body),
 	}
 }
 
@@ -81,6 +84,8 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	flags.IntVar(&c.Procs, "procs", 0, "GOMAXPROCS")
 	flags.IntVar(&c.Observe, "observe", 0, "observations after which to stop")
 	flags.DurationVar(&c.For, "for", 0, "how long to run")
+	flags.BoolVar(&c.Polite, "polite", false, "victims let every other thread go first")
+	flags.IntVar(&c.Body, "body", 0, "iterations of the body of spin")
 	if err := flags.Parse(args); err != nil {
 		return ExitUsage
 	}
@@ -121,6 +126,7 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	if c.Victims < 1 {
 		return fmt.Errorf("%d victims: want at least one", c.Victims)
 	}
+	spinBody = uint64(c.Body)
 	if c.Procs > 0 {
 		runtime.GOMAXPROCS(c.Procs)
 	}
@@ -137,8 +143,14 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	for v := 0; v < c.Victims; v++ {
 		done := &calls[v].n
 		group.Go(func() error {
+			var err error
+			if c.Polite {
+				err = polite()
+			}
 			entered <- struct{}{}
-			err := victim.loop(done, &stop)
+			if err == nil {
+				err = victim.loop(done, &stop)
+			}
 			if err != nil {
 				failed <- err
 			}
@@ -199,15 +211,43 @@ func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, 
 	}
 }
 
-// loop calls the victim until stop is set, every 1,024th call a cold one, and
-// checks every result.
+// A burst is how many times four short calls are made between two looks at
+// whether to stop. The fewer instructions there are beside the victim's own, the
+// likelier is a signal to land in a window.
+const burst = 1 << 12
+
+// bursts is how many times four hot calls follow a cold one: fewer where a call
+// is long, since nothing looks at whether to stop meanwhile.
+func (c Case) bursts() uint64 {
+	if c.long {
+		return 0
+	}
+	return 1 + burst*16/(16+spinBody)
+}
+
+// loop calls the victim until stop is set, a cold call before every burst of
+// others, and checks every result.
 func (c Case) loop(done *uint64, stop *uint32) error {
+	call, calls, bursts := c.call, uint64(0), c.bursts()
 	for n := uint64(0); atomic.LoadUint32(stop) == 0; n++ {
 		x := garbage + n<<8
-		if got := c.call(x, n&1023 == 0); got != c.want(x) {
-			return fmt.Errorf("%w: %s(%d) returned %d, want %d", ErrCorrupt, c.Func, x, got, c.want(x))
+		want := c.want(x)
+		if got := call(x, true); got != want {
+			return fmt.Errorf("%w: %s(%d) returned %d, want %d", ErrCorrupt, c.Func, x, got, want)
 		}
-		atomic.StoreUint64(done, n+1)
+		calls++
+		wrong := uint64(0)
+		for i := bursts; i > 0; i-- {
+			wrong |= call(x, false) ^ want
+			wrong |= call(x, false) ^ want
+			wrong |= call(x, false) ^ want
+			wrong |= call(x, false) ^ want
+			calls += 4
+		}
+		if wrong != 0 {
+			return fmt.Errorf("%w: %s(%d) returned a result that differs from %d by %#x", ErrCorrupt, c.Func, x, want, wrong)
+		}
+		atomic.StoreUint64(done, calls)
 	}
 	return nil
 }

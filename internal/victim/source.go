@@ -6,5 +6,5 @@ import "embed"
 // folder guest, laid out as a module's root would have to hold them below
 // internal/victim.
 //
-//go:embed frames.go observer.go run.go source.go victim.go guest/main.go
+//go:embed frames.go observer.go polite_linux.go polite_other.go run.go source.go victim.go guest/main.go
 var Source embed.FS

@@ -24,6 +24,8 @@ type Case struct {
 	Frame int    // bytes
 	Leaf  bool   // makes no calls
 
+	long bool // a call takes so long that two of them are many
+
 	// call runs the function. Where cold is true it also fills the low end of
 	// its frame with garbage; where it is false it is a handful of
 	// instructions long.
@@ -35,13 +37,17 @@ type Case struct {
 // non-leaf, and the canonical reproducer's shape last.
 func Cases() []Case {
 	return append(append([]Case(nil), frames...), Case{
-		Func: "canonical", Frame: 65552, Leaf: true, call: canonical, want: canonicalSum,
+		Func: "canonical", Frame: 65552, Leaf: true, long: true, call: canonical, want: canonicalSum,
 	})
 }
 
+// Spin is a leaf whose calls are as long as Config.Body says. It is for studies
+// of how time to crash depends on that, and not among the cases of a verdict.
+var Spin = Case{Func: "spin", Frame: 65568, Leaf: true, call: spin, want: spinSum}
+
 // Find returns the case of a function name.
 func Find(name string) (Case, bool) {
-	for _, c := range Cases() {
+	for _, c := range append(Cases(), Spin) {
 		if c.Func == name {
 			return c, true
 		}
@@ -72,3 +78,28 @@ func canonical(x uint64, _ bool) uint64 {
 }
 
 func canonicalSum(x uint64) uint64 { return uint64(byte(x)) << 16 }
+
+// spinBody is Config.Body.
+var spinBody uint64
+
+//go:noinline
+func spin(x uint64, cold bool) uint64 {
+	if cold {
+		var a [8194]uint64
+		for i := 0; i < 520; i++ {
+			a[i] = garbage
+		}
+		x += a[7] - garbageTimes1
+	}
+	for n := spinBody; n > 0; n-- {
+		x = x ^ n
+	}
+	return x*3 + 1
+}
+
+func spinSum(x uint64) uint64 {
+	for n := spinBody; n > 0; n-- {
+		x = x ^ n
+	}
+	return triple(x)
+}

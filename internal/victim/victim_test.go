@@ -25,6 +25,13 @@ func TestCases(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, c.Frame, found.Frame)
 	}
+	for _, body := range []uint64{0, 1, 7, 1000} {
+		spinBody = body
+		for _, cold := range []bool{false, true} {
+			assert.Equal(t, Spin.want(garbage), Spin.call(garbage, cold), "a body of %d", body)
+		}
+	}
+	spinBody = 0
 	_, ok := Find("none")
 	assert.False(t, ok)
 }
@@ -33,7 +40,7 @@ func TestCases(t *testing.T) {
 func TestMainRuns(t *testing.T) {
 	for _, observer := range append([]string{"all"}, Observers...) {
 		var out bytes.Buffer
-		c := Config{Victim: "leaf4096", Observer: observer, Victims: 2, Procs: 3, Observe: 3}
+		c := Config{Victim: "leaf4096", Observer: observer, Victims: 2, Procs: 3, Observe: 3, Polite: observer == "gc"}
 		require.Zero(t, Main(c.Args(), new(Goroutines), &out), "%s: %s", observer, &out)
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		assert.Equal(t, Mark+"begin leaf4096 "+observer, lines[0])

@@ -1,0 +1,108 @@
+// Package study measures what the time to crash depends on, fits a model to it,
+// and draws both.
+package study
+
+import (
+	"fmt"
+	"time"
+
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// A Group is series that answer one question, on one toolchain and engine.
+type Group struct {
+	Name   string // also the first part of every label: "body"
+	Go     string // toolchain
+	VM     bool   // in a virtual machine that has Tools
+	Runs   int    // of each series
+	Series []trial.Series
+}
+
+// Tools are the packages of Debian's that a virtual machine of the plan has.
+var Tools = []string{"gdb-minimal", "strace", "linux-perf"}
+
+// Bodies are the iterations of the body of "spin" that are measured.
+var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
+
+// Instructions returns how many instructions a call of "spin" is long, with what
+// its caller does between two calls, as go1.27.4 compiles both. The body takes
+// three an iteration.
+func Instructions(body int) float64 { return 31 + 3*float64(body) }
+
+// lone is how the canonical reproducer races, but for the body: a victim and an
+// observer, each with a CPU of its own.
+var lone = trial.Racing{Victims: 1, Procs: 2, KeepStacks: true}
+
+// Plan returns the experiments. Newest is the release of all of them but the
+// pair, whose victims are compared: they are to be the same code. Short is the
+// limit of a run, and long that of one of the canonical reproducer.
+func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
+	const spin, tiny = "spin", "leaf65568"
+	series := func(label, victim, observer string, how trial.Racing) trial.Series {
+		return trial.Series{Label: label, Func: victim, Class: class(victim, observer), Observer: observer, Racing: how, Limit: short}
+	}
+	body := Group{Name: "body", Go: newest, Runs: 6}
+	for _, n := range Bodies {
+		crowd, single := trial.Fast, lone
+		crowd.Body, single.Body = n, n
+		body.Series = append(body.Series,
+			series(fmt.Sprintf("body/crowd/%d", n), spin, "gc", crowd),
+			series(fmt.Sprintf("body/lone/%d", n), spin, "gc", single))
+	}
+	crowd := Group{Name: "victims", Go: newest, Runs: 8}
+	for _, n := range []int{1, 2, 3, 4, 6, 8} {
+		polite := trial.Crowd(n)
+		rough := polite
+		rough.Polite = false
+		crowd.Series = append(crowd.Series,
+			series(fmt.Sprintf("victims/polite/%d", n), tiny, "gc", polite),
+			series(fmt.Sprintf("victims/rough/%d", n), tiny, "gc", rough))
+	}
+	observer := Group{Name: "observer", Go: newest, Runs: 5}
+	for _, name := range []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"} {
+		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, trial.Fast))
+	}
+	frame := Group{Name: "frame", Go: newest, Runs: 10}
+	for _, size := range []string{"65536", "65568", "131088", "1048592"} {
+		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", trial.Fast))
+	}
+	for _, size := range []string{"65536", "69632", "131040", "16777200"} {
+		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", trial.Fast))
+	}
+	groups := []Group{body, crowd, observer, frame}
+	for _, release := range pair {
+		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.Alone)
+		canonical.Limit = long
+		groups = append(groups,
+			Group{"pair", release, false, 30, []trial.Series{series("pair/tiny/"+release, tiny, "gc", trial.Fast)}},
+			Group{"pair", release, false, 3, []trial.Series{canonical}})
+	}
+	return append(groups, watched(newest, short)...)
+}
+
+// watched returns the experiments in which somebody looks on.
+func watched(release string, limit time.Duration) []Group {
+	series := func(label string) trial.Series {
+		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Racing: trial.Fast, Limit: limit}
+	}
+	plain, off, one, trace := series("plain"), series("GODEBUG=asyncpreemptoff=1"), series("GOMAXPROCS=1"), series("execution tracer")
+	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
+	one.Racing.Procs = 1
+	trace.Observer = "trace"
+	in, strace, gdb, perf := series("vm, plain"), series("vm, strace -f"), series("vm, gdb"), series("vm, perf record")
+	strace.Under = []string{"strace", "-f", "-o", "/dev/null"}
+	gdb.Under = []string{"gdb", "-q", "-batch", "-iex", "set startup-with-shell off", "-ex", "handle SIGURG nostop noprint pass", "-ex", "run", "--args"}
+	perf.Under = []string{"perf", "record", "-q", "-F", "999", "-o", "/tmp/perf.data"}
+	return []Group{
+		{"watched", release, false, 10, []trial.Series{plain, off, one, trace}},
+		{"watched", release, true, 10, []trial.Series{in, strace, gdb, perf}},
+	}
+}
+
+func class(victim, observer string) window.Class {
+	if observer == "trace" && victim != "leaf65568" {
+		return window.FP
+	}
+	return window.SP
+}

@@ -1,0 +1,161 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// A Racing says how a guest is raced.
+type Racing struct {
+	Victims int `json:"victims"`
+	Procs   int `json:"procs"` // GOMAXPROCS; 0 is the number of CPUs
+	// Polite victims let every other thread go first (SCHED_IDLE), on Linux: a
+	// collector's thread that wakes up takes a victim's CPU at any instruction.
+	Polite bool `json:"polite"`
+	// KeepStacks sets GODEBUG=gcshrinkstackoff=1: the collector does not copy the
+	// victims' stacks between calls, which takes longer than to scan them.
+	KeepStacks bool `json:"keep_stacks"`
+	Body       int  `json:"body"` // of the victim "spin": victim.Config.Body
+}
+
+func (r Racing) String() string {
+	words := []string{fmt.Sprintf("%d victims", r.Victims)}
+	if r.Victims == 1 {
+		words[0] = "1 victim"
+	}
+	if r.Procs > 0 {
+		words = append(words, fmt.Sprintf("%d Ps", r.Procs))
+	}
+	if r.Polite {
+		words = append(words, "polite")
+	}
+	if r.KeepStacks {
+		words = append(words, "stacks kept")
+	}
+	if r.Body > 0 {
+		words = append(words, fmt.Sprintf("body %d", r.Body))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Crowd is a racing of so many victims a CPU, each with a P of its own and one
+// for the observer. A victim that waits for a CPU when the request to preempt it
+// is made does not see the request in its next prologue first.
+func Crowd(perCPU int) Racing {
+	n := perCPU * runtime.NumCPU()
+	return Racing{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
+}
+
+// Fast was the fastest of what was tried under QEMU on two cores: see
+// docs/reachability.md.
+var Fast = Crowd(3)
+
+// Alone is how the canonical reproducer runs: one victim, and as many Ps as the
+// machine has cores.
+var Alone = Racing{Victims: 1}
+
+// Race runs the guest as it was built. It ends by death, or after the limit.
+// Values of GODEBUG in env are added to the racing's own.
+func (g *Guest) Race(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, env ...string) (Run, error) {
+	return g.raceUnder(ctx, name, class, observer, how, limit, nil, env)
+}
+
+func (g *Guest) raceUnder(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, under, env []string) (Run, error) {
+	r := g.start(name, class, observer)
+	r.Racing = how
+	var debug []string
+	if how.KeepStacks {
+		debug = append(debug, "gcshrinkstackoff=1")
+	}
+	job := lab.Job{Path: g.File.Path, Under: under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, "GODEBUG="); ok {
+			debug = append(debug, value)
+		} else {
+			job.Env = append(job.Env, v)
+		}
+	}
+	if len(debug) > 0 {
+		job.Env = append(job.Env, "GODEBUG="+strings.Join(debug, ","))
+	}
+	config := victim.Config{
+		Victim: name, Observer: observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body,
+	}
+	return r, g.run(ctx, &r, config, job)
+}
+
+// A Series is runs that were made alike, one after the other.
+type Series struct {
+	Label    string // what sets it apart from others, for people
+	Func     string
+	Class    window.Class
+	Leaf     bool
+	Frame    int // bytes
+	Observer string
+	Racing   Racing
+	Env      []string
+	Under    []string      // a tool of the engine's that runs the guest: strace, say
+	Limit    time.Duration // after which a run is cut off alive
+	Engine   string
+	Sample   Sample
+}
+
+// Kind names what was raced: "leaf SP".
+func (s Series) Kind() string { return window.Kind(s.Class, s.Leaf) }
+
+// Measure races a victim a number of times as the series says, and adds what was
+// measured to its sample; every run is reported. What was measured before an
+// error stays.
+func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
+	s.Engine = g.engine.Evidence
+	for range runs {
+		r, err := g.raceUnder(ctx, s.Func, s.Class, s.Observer, s.Racing, s.Limit, s.Under, s.Env)
+		if err != nil {
+			return err
+		}
+		s.Leaf, s.Frame = r.Leaf, r.Frame
+		report(r)
+		life, err := SampleOf([]Run{r})
+		if err := errors.Join(r.failure(), err); err != nil {
+			return err
+		}
+		s.Sample = append(s.Sample, life...)
+	}
+	return nil
+}
+
+// Calibrate spends a second at most on each of a few ways to race.
+const (
+	calibrationRun  = 500 * time.Millisecond
+	calibrationRuns = 2
+)
+
+// Calibrate races a victim in a few ways, for a second at most each, and returns
+// the way to race it on this machine: Fast, unless another killed so much more
+// often that the lower bound of its rate is above what Fast did. All runs are
+// reported; they are no sample of the way that won, since it won by them.
+func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best Racing, err error) {
+	rough := Crowd(4)
+	rough.Polite = false
+	single := Racing{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
+	most := 0.0
+	for _, how := range []Racing{Fast, Crowd(1), rough, single} {
+		s := Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: calibrationRun}
+		if err := g.Measure(ctx, &s, calibrationRuns, report); err != nil {
+			return how, err
+		}
+		rate := s.Sample.Rate()
+		if how == Fast || rate.Low > most {
+			best, most = how, rate.Estimate
+		}
+	}
+	return best, nil
+}
