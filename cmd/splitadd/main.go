@@ -20,6 +20,8 @@ const usage = `Usage:
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
+    splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] -- COMMAND
+    splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 
 Check builds functions of known frame size for arm64 with each Go toolchain,
 finds the windows in them, pins each, races the unmodified binary, and prints a
@@ -33,6 +35,14 @@ Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the file
 alone. A folder is walked. Anything that is no path is a package pattern, built
 for arm64 with the go command in PATH. -q prints affected files only, -all lists
 the windows in which the runtime does not preempt, too.
+
+Diagnose runs a flaky program N times as it is, N times without async preemption,
+and, where a build of it with -race is given, under the race detector; it scans
+the binary, and says which kind of defect kills it, or that it cannot tell.
+
+Study measures what the time to crash depends on, for most of an hour, and writes
+a page with its figures and records into DIR; -draw makes the page from the
+records that are there.
 
 Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
 
@@ -59,8 +69,10 @@ type usageError struct{ error }
 type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 var verbs = map[string]verb{
-	"check": check,
-	"scan":  scan,
+	"check":    check,
+	"scan":     scan,
+	"diagnose": diagnoseVerb,
+	"study":    studyVerb,
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -53,6 +53,7 @@ type Job struct {
 	Path     string   // the guest
 	Under    []string // the command and flags that are to run it, of the engine's own tools: strace, say
 	Args     []string
+	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
 	Env      []string      // beside PATH and the like: GODEBUG, say
 	Raced    bool          // signals must be able to land on any instruction
 	Core     bool          // may leave a core file: see Engine.Cores
@@ -120,8 +121,12 @@ func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	if e.machine != nil {
 		return e.machine.run(ctx, job)
 	}
+	dir := job.Dir
+	if dir == "" {
+		dir = filepath.Dir(job.Path)
+	}
 	return process.Run(ctx, process.Job{
-		Line: e.command(job), Dir: filepath.Dir(job.Path), Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall,
+		Line: e.command(job), Dir: dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall,
 	})
 }
 

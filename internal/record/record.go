@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/diagnose"
 	"splitadd/internal/survey"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
@@ -18,7 +19,7 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan"
+	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan", "diagnosis"
 	Version int    `json:"v"`
 	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
@@ -99,7 +100,8 @@ type Series struct {
 	Observer     string       `json:"observer"`
 	Racing       trial.Racing `json:"racing"`
 	Env          []string     `json:"env,omitempty"`
-	Limit        float64      `json:"limit"` // seconds
+	Under        []string     `json:"under,omitempty"` // the tool that ran the guest
+	Limit        float64      `json:"limit"`           // seconds
 	Runs         int          `json:"runs"`
 	Deaths       int          `json:"deaths"`
 	Exposed      float64      `json:"exposed"` // seconds, of all runs
@@ -124,6 +126,28 @@ type Interval struct {
 type Life struct {
 	Seconds float64 `json:"seconds"`
 	Died    bool    `json:"died"` // false: cut off alive
+}
+
+// A Diagnosis is what a program's runs and its binary say.
+type Diagnosis struct {
+	Head
+	Line       []string `json:"line"`
+	Ways       []Way    `json:"ways"`
+	Kinds      []string `json:"kinds"` // of the windows in the binary
+	Conclusion string   `json:"conclusion"`
+	Confidence string   `json:"confidence"`
+	Engine     string   `json:"engine"`
+}
+
+// A Way is one in which the program was run.
+type Way struct {
+	Way    string `json:"way"`
+	Runs   int    `json:"runs"`
+	Deaths int    `json:"deaths"`
+	Failed int    `json:"failed"`
+	Hung   int    `json:"hung"`
+	Races  int    `json:"races"`
+	Death  string `json:"death,omitempty"` // the first that tells
 }
 
 // A Verdict is the last record of each toolchain.
@@ -217,12 +241,30 @@ func (w Writer) Series(s trial.Series) error {
 	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 	record := Series{
 		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
-		Racing: s.Racing, Env: s.Env, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
+		Racing: s.Racing, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
 		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
 		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
 	}
 	for _, l := range s.Sample {
 		record.Lives = append(record.Lives, Life{l.Seconds, l.Died})
+	}
+	return w.write(record)
+}
+
+// Diagnosis writes a diagnosis.
+func (w Writer) Diagnosis(r *diagnose.Report) error {
+	record := Diagnosis{
+		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+	}
+	if r.Binary != nil {
+		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
+	}
+	for _, c := range r.Counts {
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Races: c.Races}
+		if c.First.Kind != "" {
+			way.Death = c.First.String()
+		}
+		record.Ways = append(record.Ways, way)
 	}
 	return w.write(record)
 }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"splitadd/internal/diagnose"
+	"splitadd/internal/record"
+	"splitadd/internal/report"
+	"splitadd/internal/trial"
+)
+
+// diagnoseVerb runs a user's flaky program in a few ways, and says what kills it.
+func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var p diagnose.Program
+	flags := flag.NewFlagSet("diagnose", flag.ContinueOnError)
+	flags.IntVar(&p.Runs, "runs", 100, "")
+	flags.DurationVar(&p.Limit, "limit", time.Minute, "")
+	flags.StringVar(&p.Race, "race", "", "")
+	json := flags.Bool("json", false, "")
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
+	}
+	switch {
+	case flags.NArg() == 0:
+		return usageError{errors.New("diagnose takes a command to run, after --")}
+	case p.Runs < 1:
+		return usageError{fmt.Errorf("-runs %d: want one at least", p.Runs)}
+	case p.Limit <= 0:
+		return usageError{fmt.Errorf("-limit %v: want more than nothing", p.Limit)}
+	}
+	p.Line = flags.Args()
+	progress := newProgress(stderr)
+	r, err := diagnose.Run(ctx, p, func(s trial.Step) { progress.step(s.What, s.Done, s.Total) })
+	progress.end()
+	if len(r.Counts) > 0 { // what was measured, where it was interrupted, too
+		var shown error
+		if *json {
+			shown = record.Writer{To: stdout, Engine: r.Engine}.Diagnosis(r)
+		} else {
+			shown = report.Diagnosis(stdout, r)
+		}
+		err = errors.Join(err, shown)
+	}
+	if err == nil && r.Conclusion != "undecided" {
+		return errAffected
+	}
+	return err
+}

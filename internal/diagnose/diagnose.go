@@ -1,0 +1,235 @@
+// Package diagnose tells a program that dies of async preemption in a window
+// from one that dies of a data race, by running it and by looking at it.
+package diagnose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"gonum.org/v1/gonum/stat/combin"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab"
+	"splitadd/internal/lab/process"
+	"splitadd/internal/survey"
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// A Program is somebody's, with a death now and then.
+type Program struct {
+	Line  []string // its command line
+	Race  string   // a build of it with -race, or ""
+	Runs  int      // of each way
+	Limit time.Duration
+}
+
+// Ways are how a program is run.
+const (
+	Plain = "plain"
+	Off   = "GODEBUG=asyncpreemptoff=1"
+	Race  = "race detector"
+)
+
+// A Count is what came of the runs of one way.
+type Count struct {
+	Way    string
+	Runs   int
+	Deaths int                // ended by a signal, or with a status and a Go crash's text
+	Failed int                // ended with another status than 0: its own doing
+	Hung   int                // killed at the limit
+	Kinds  map[crash.Kind]int // of deaths
+	First  crash.Death        // the first death that names a window, or the first
+	Races  int                // runs in which the race detector spoke
+	Spoke  string             // where, the first time: its first lines
+}
+
+// A Report is all that was seen.
+type Report struct {
+	Program Program
+	Binary  *survey.Binary // nil where it is no Go binary for arm64
+	Counts  []Count
+	Engine  string
+	// Conclusion is "split SP", "split FP", "data race", both, or "undecided".
+	Conclusion string
+	Confidence string // why, and how sure that is
+}
+
+// Run diagnoses a program. What was measured before an error is in the report.
+func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err error) {
+	r = &Report{Program: p, Engine: process.Machine()}
+	path, err := exec.LookPath(p.Line[0])
+	if err != nil {
+		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
+	}
+	var windows []window.Window
+	r.Binary, err = survey.File(path, false)
+	if err != nil && !errors.Is(err, survey.ErrOther) {
+		return r, err
+	}
+	engine := &lab.Engine{Name: "native"}
+	if r.Binary != nil {
+		for _, f := range r.Binary.Functions {
+			for _, w := range f.Windows {
+				windows = append(windows, w.Window)
+			}
+		}
+		if runtime.GOARCH != "arm64" {
+			if engine, err = lab.FindEngine(ctx, lab.Choice{Name: "user"}); err != nil {
+				return r, err
+			}
+			defer engine.Close()
+			r.Engine = engine.Evidence
+		}
+	}
+	ways := []struct {
+		way, path string
+		env       []string
+	}{{Plain, path, nil}, {Off, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
+	if p.Race != "" {
+		ways = append(ways, struct {
+			way, path string
+			env       []string
+		}{Race, p.Race, []string{"GORACE=halt_on_error=1"}})
+	}
+	done := 0
+	for _, w := range ways {
+		c := Count{Way: w.way, Kinds: map[crash.Kind]int{}}
+		run := engine
+		if w.way == Race { // a build for this machine
+			run = &lab.Engine{Name: "native"}
+		}
+		for c.Runs < p.Runs && c.Races == 0 {
+			step(trial.Step{Done: done, Total: p.Runs * len(ways), What: w.way})
+			done++
+			result, err := run.Run(ctx, lab.Job{Path: w.path, Dir: ".", Args: p.Line[1:], Env: append(os.Environ(), w.env...), Raced: true, Deadline: p.Limit})
+			if err != nil {
+				r.Counts = append(r.Counts, c)
+				r.conclude()
+				return r, err
+			}
+			c.add(result, windows)
+		}
+		r.Counts = append(r.Counts, c)
+	}
+	r.conclude()
+	return r, nil
+}
+
+func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
+
+var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
+
+// add counts a run.
+func (c *Count) add(result process.Result, windows []window.Window) {
+	c.Runs++
+	if m := raceReport.FindSubmatch(result.Output); m != nil {
+		c.Races++
+		lines := bytes.SplitN(m[1], []byte("\n"), 4)
+		c.Spoke = string(bytes.Join(lines[:min(3, len(lines))], []byte("\n")))
+		return
+	}
+	death := crash.Classify(result.Output, windows)
+	switch {
+	case result.End == process.Deadline:
+		c.Hung++
+	case result.Signal != "" || result.Code != 0 && death.Kind != "":
+		c.Deaths++
+		if death.Kind == "" {
+			death.Kind, death.Evidence = "killed by a signal", result.Signal
+		}
+		c.Kinds[death.Kind]++
+		if c.Deaths == 1 || death.Window != nil && c.First.Window == nil {
+			c.First = death
+		}
+	case result.Code != 0 || result.End != process.Exited:
+		c.Failed++
+	}
+}
+
+// count returns what came of a way, which may not have been tried.
+func (r *Report) count(way string) Count {
+	for _, c := range r.Counts {
+		if c.Way == way {
+			return c
+		}
+	}
+	return Count{Way: way}
+}
+
+// unwinding returns how many deaths look like this defect.
+func (c Count) unwinding() int {
+	return c.Kinds[crash.SplitSP] + c.Kinds[crash.SplitFP] + c.Kinds[crash.Unwind]
+}
+
+// sure is the greatest p at which two ways are said to differ.
+const sure = 0.05
+
+// conclude weighs what was seen.
+func (r *Report) conclude() {
+	plain, off, race := r.count(Plain), r.count(Off), r.count(Race)
+	var found, why []string
+	add := func(what, because string, args ...any) {
+		found, why = append(found, what), append(why, fmt.Sprintf(because, args...))
+	}
+	windows := 0
+	if r.Binary != nil {
+		windows = r.Binary.Preemptible()
+	}
+	p := fisher(plain.unwinding(), plain.Runs, off.unwinding(), off.Runs)
+	switch first := plain.First; {
+	case first.Window != nil:
+		add(string(first.Kind), "certain: a crash log says that a goroutine was preempted at %s+%#x, which is a window", first.Window.Func, first.Window.Offset())
+	case plain.unwinding() > 0 && windows > 0 && p < sure:
+		add("split SP or FP", "likely: %d of %d runs died while a stack was unwound, %d of %d with async preemption off (p = %.2g), and the binary has %d windows",
+			plain.unwinding(), plain.Runs, off.unwinding(), off.Runs, p, windows)
+	}
+	if race.Races > 0 {
+		add("data race", "certain: the race detector says so, and where; that the deaths are its doing is likely, not proved")
+	}
+	if len(found) > 0 {
+		r.Conclusion, r.Confidence = strings.Join(found, ", and "), strings.Join(why, "; ")
+		return
+	}
+	r.Conclusion = "undecided"
+	dead := plain.Deaths + plain.Failed + plain.Hung
+	switch {
+	case plain.Runs == 0:
+		r.Confidence = "nothing was run"
+	case dead == 0:
+		chance := make(trial.Sample, plain.Runs).Chance()
+		r.Confidence = fmt.Sprintf("it never died in %d runs: the chance of a death is below %.2g (95 %%)", plain.Runs, chance.High)
+	case off.Deaths > 0:
+		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
+	case r.Binary != nil && windows == 0:
+		r.Confidence = "the binary has no window: not this defect; what else it is was not found"
+	default:
+		r.Confidence = fmt.Sprintf("%d of %d runs ended badly, %d of %d with async preemption off: too few to tell, or not known to splitadd (p = %.2g)",
+			plain.Deaths, plain.Runs, off.Deaths, off.Runs, fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs))
+	}
+	if race.Runs == 0 {
+		r.Confidence += "; a build with -race may tell more: -race FILE"
+	}
+}
+
+// fisher returns the probability that a or more of n runs die by chance where b
+// of m do, with a+b dead in all (Fisher's exact test, one-sided).
+func fisher(a, n, b, m int) (p float64) {
+	choose := func(n, k int) float64 { return combin.LogGeneralizedBinomial(float64(n), float64(k)) }
+	all := choose(n+m, a+b)
+	for k := a; k <= min(n, a+b); k++ {
+		if a+b-k <= m {
+			p += math.Exp(choose(n, k) + choose(m, a+b-k) - all)
+		}
+	}
+	return min(p, 1)
+}

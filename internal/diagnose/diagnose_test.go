@@ -1,0 +1,109 @@
+package diagnose
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+)
+
+func diagnosed(t *testing.T, p Program) *Report {
+	if p.Limit == 0 {
+		p.Limit = time.Minute
+	}
+	r, err := Run(context.Background(), p, func(trial.Step) {})
+	require.NoError(t, err)
+	t.Logf("%s: %s", r.Conclusion, r.Confidence)
+	return r
+}
+
+// TestDaemon diagnoses a program with a data race, which dies of it now and then.
+func TestDaemon(t *testing.T) {
+	dir := t.TempDir()
+	build := func(out string, flags ...string) string {
+		args := append(append([]string{"build", "-o", filepath.Join(dir, out)}, flags...), "testdata/daemon/main.go")
+		text, err := exec.Command("go", args...).CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		return filepath.Join(dir, out)
+	}
+	plain, race := build("plain"), build("race", "-race")
+	r := diagnosed(t, Program{Line: []string{plain}, Race: race, Runs: 300})
+	assert.Equal(t, "data race", r.Conclusion)
+	n := r.count(Plain)
+	assert.Greater(t, n.Deaths, 0, "about one run in thirty")
+	assert.Less(t, n.Deaths, 100)
+	assert.Equal(t, map[crash.Kind]int{crash.OtherGo: n.Deaths}, n.Kinds)
+	assert.Contains(t, n.First.Evidence, "nil pointer dereference")
+	assert.Equal(t, 1, r.count(Race).Runs, "named at once")
+	assert.Contains(t, r.count(Race).Spoke, "main.go:")
+	if r.count(Off).Deaths > 0 { // nearly always
+		r := diagnosed(t, Program{Line: []string{plain}, Runs: 300})
+		assert.Equal(t, "undecided", r.Conclusion)
+		assert.NotContains(t, r.Confidence, "split")
+	}
+
+	strace, err := exec.LookPath("strace")
+	if err == nil { // a program of the host's, and no part of the claim
+		hidden := diagnosed(t, Program{Line: []string{strace, "-f", "-o", "/dev/null", plain}, Runs: 30})
+		t.Logf("under strace: %d of %d died", hidden.count(Plain).Deaths, hidden.count(Plain).Runs)
+	}
+}
+
+// TestGuest diagnoses a victim as if it were somebody's program: dead of the
+// window as it is, alive without async preemption.
+func TestGuest(t *testing.T) {
+	path := labtest.Guest(t, "go1.27.4")
+	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 2 * time.Second, Polite: true}
+	r := diagnosed(t, Program{Line: append([]string{path}, config.Args()...), Runs: 4})
+	assert.Equal(t, "split SP", r.Conclusion)
+	assert.Contains(t, r.Confidence, "certain: a crash log says that a goroutine was preempted at splitadd/internal/victim.leaf65568+")
+	assert.Zero(t, r.count(Off).Deaths)
+	assert.Contains(t, r.Engine, "qemu")
+	assert.NotZero(t, r.Binary.Preemptible())
+}
+
+// TestUndecided is of programs that do not die, or do so of themselves.
+func TestUndecided(t *testing.T) {
+	r := diagnosed(t, Program{Line: []string{"true"}, Runs: 20})
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Contains(t, r.Confidence, "it never died in 20 runs: the chance of a death is below 0.14 (95 %)")
+	r = diagnosed(t, Program{Line: []string{"false"}, Runs: 3})
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Equal(t, 3, r.count(Plain).Failed)
+	r = diagnosed(t, Program{Line: []string{"sleep", "10"}, Runs: 1, Limit: 100 * time.Millisecond})
+	assert.Equal(t, 1, r.count(Plain).Hung)
+	r = diagnosed(t, Program{Line: []string{"sh", "-c", "kill -SEGV $$"}, Runs: 3})
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Contains(t, r.Confidence, "it dies with async preemption off, too (3 of 3)")
+	_, err := Run(context.Background(), Program{Line: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
+	require.Error(t, err)
+}
+
+// TestConclude states conclusions from counts that no test of minutes gives.
+func TestConclude(t *testing.T) {
+	r := Report{Counts: []Count{
+		{Way: Plain, Runs: 100, Deaths: 8, Kinds: map[crash.Kind]int{crash.Unwind: 8}},
+		{Way: Off, Runs: 100},
+	}}
+	r.conclude()
+	assert.Equal(t, "undecided", r.Conclusion, "no binary to scan")
+	assert.True(t, strings.Contains(r.Confidence, "too few to tell"))
+}
+
+// TestFisher holds the test against the tea that a lady tasted.
+func TestFisher(t *testing.T) {
+	assert.InDelta(t, 1.0/70, fisher(4, 4, 0, 4), 1e-9)
+	assert.InDelta(t, 17.0/70, fisher(3, 4, 1, 4), 1e-9)
+	assert.InDelta(t, 1, fisher(0, 10, 0, 10), 1e-9)
+	assert.InDelta(t, 1, fisher(0, 10, 3, 10), 1e-9)
+}

@@ -1,0 +1,51 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/diagnose"
+)
+
+// Diagnosis writes what a program's runs and its binary say, and the conclusion.
+func Diagnosis(to io.Writer, r *diagnose.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s; %s\n\n", strings.Join(r.Program.Line, " "), r.Engine)
+	for _, c := range r.Counts {
+		fmt.Fprintf(&b, "%s: %d runs", c.Way, c.Runs)
+		for _, part := range []struct {
+			n    int
+			what string
+		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}} {
+			if part.n > 0 {
+				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
+			}
+		}
+		if c.Deaths+c.Failed+c.Hung+c.Races == 0 {
+			b.WriteString(", none ended badly")
+		}
+		b.WriteString("\n")
+		if c.First.Kind != "" {
+			fmt.Fprintf(&b, "    %v\n", c.First)
+		}
+		if c.Spoke != "" {
+			fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(c.Spoke, "\n", "\n    "))
+		}
+	}
+	switch {
+	case r.Binary == nil:
+		b.WriteString("scan: no Go binary for arm64: this defect is arm64's alone\n")
+	case r.Binary.Preemptible() == 0:
+		b.WriteString("scan: no window\n")
+	default:
+		fmt.Fprintf(&b, "scan: %d windows in %d functions: %s\n", r.Binary.Preemptible(), r.Binary.Affected(), strings.Join(r.Binary.Kinds(), ", "))
+	}
+	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, r.Confidence)
+	if strings.Contains(r.Conclusion, string(crash.SplitSP)) || strings.Contains(r.Conclusion, string(crash.SplitFP)) {
+		b.WriteString("what to do: splitadd scan says where the windows are, and what closes them\n")
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}

@@ -1,0 +1,242 @@
+package study
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"splitadd/internal/record"
+	"splitadd/internal/report"
+	"splitadd/internal/trial"
+)
+
+// A page is what is written of a study.
+type page struct {
+	bytes.Buffer
+	dir    string
+	series []record.Series
+}
+
+// Write writes reachability.md, and its figures beside it, into a folder: of the
+// experiments that are among the series, in the order of the plan.
+func Write(dir string, series []record.Series) error {
+	p := page{dir: dir, series: series}
+	fmt.Fprintf(&p, "%s", head)
+	for _, section := range []struct {
+		name  string
+		write func(*page, []record.Series) error
+	}{
+		{"pair", (*page).pair}, {"body", (*page).body}, {"victims", (*page).victims},
+		{"observer", (*page).observer}, {"frame", (*page).frame}, {"watched", (*page).watched},
+	} {
+		if of := p.of(section.name); len(of) > 0 {
+			if err := section.write(&p, of); err != nil {
+				return fmt.Errorf("%s: %w", section.name, err)
+			}
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "reachability.md"), p.Bytes(), 0o644)
+}
+
+const head = `# What the time to crash depends on
+
+Every figure on this page is made by one command, from the records beside it,
+reachability.jsonl:
+
+    splitadd study -o docs         # measures, some 40 minutes, and writes this page
+    splitadd study -o docs -draw   # writes it again from the records
+
+Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
+that outlives its limit is cut off: its time is exposure, and no death. Rates are
+to be compared within one engine only; none of them is that of a real core, and
+the machine was not idle all the time.
+`
+
+// of returns the series of an experiment.
+func (p *page) of(name string) (of []record.Series) {
+	for _, s := range p.series {
+		if strings.HasPrefix(s.Label, name+"/") {
+			of = append(of, s)
+		}
+	}
+	return of
+}
+
+// sample returns the lives of a series again.
+func sample(s record.Series) (lives trial.Sample) {
+	for _, l := range s.Lives {
+		lives = append(lives, trial.Life{Seconds: l.Seconds, Died: l.Died})
+	}
+	return lives
+}
+
+// last returns what a label says after its last slash.
+func last(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
+
+func (p *page) say(format string, args ...any) { fmt.Fprintf(p, "\n"+format+"\n", args...) }
+
+// section begins a section, and says on which engine its runs were made.
+func (p *page) section(title string, of []record.Series) {
+	p.say("## %s", title)
+	seen := map[string]bool{}
+	for _, s := range of {
+		if !seen[s.Engine] {
+			p.say("%s.", s.Engine)
+		}
+		seen[s.Engine] = true
+	}
+}
+
+// table writes rows of series, named by what name says.
+func (p *page) table(column string, of []record.Series, name func(record.Series) string) {
+	p.say("| %s | runs | died | exposed | median | deaths a second |\n| --- | --- | --- | --- | --- | --- |", column)
+	p.Truncate(p.Len() - 1)
+	for _, s := range of {
+		l := sample(s)
+		fmt.Fprintf(p, "\n| %s | %d | %d | %.1f s | %s | %s |", name(s), s.Runs, s.Deaths, s.Exposed, report.Median(l), report.Rate(l))
+	}
+	p.WriteByte('\n')
+}
+
+// figure draws a figure and shows it.
+func (p *page) figure(name, title string, draw func(path string) error) error {
+	if err := os.MkdirAll(filepath.Join(p.dir, "reachability"), 0o755); err != nil {
+		return err
+	}
+	p.say("![%s](reachability/%s.svg)", title, name)
+	return draw(filepath.Join(p.dir, "reachability", name+".svg"))
+}
+
+func (p *page) pair(of []record.Series) error {
+	p.section("One code, two fates", of)
+	p.say("The published puzzle is that the canonical reproducer crashed when go1.23.4 had\n" +
+		"built it, and did not when go1.23.9 had. The function's code is the same,\n" +
+		"instruction for instruction, and so is its window. What differs is luck: the\n" +
+		"canonical victim is hit so seldom that how long it lives says next to nothing\n" +
+		"about the code.")
+	p.table("victim, release", of, func(s record.Series) string {
+		return strings.TrimPrefix(s.Label, "pair/")
+	})
+	tiny := map[string]trial.Sample{}
+	canonical := map[string]trial.Sample{}
+	var releases []string
+	for _, s := range of {
+		release := last(s)
+		if strings.HasPrefix(s.Label, "pair/tiny/") {
+			tiny[release] = sample(s)
+			releases = append(releases, release)
+		} else {
+			canonical[release] = sample(s)
+		}
+	}
+	if len(releases) != 2 {
+		return fmt.Errorf("%d releases to compare: want two", len(releases))
+	}
+	a, b := releases[0], releases[1]
+	c, err := trial.LogRank(tiny[a], tiny[b])
+	if err != nil {
+		return err
+	}
+	p.say("The tiny victim, which is hit often, tells no difference between %s and %s:\n"+
+		"log-rank chi-squared %.2f, p = %.2g, ratio of the rates %.2f.", a, b, c.ChiSquared, c.P, c.Ratio)
+	both := append(append(trial.Sample(nil), canonical[a]...), canonical[b]...)
+	all := append(append(trial.Sample(nil), tiny[a]...), tiny[b]...)
+	rate := both.Rate()
+	text := fmt.Sprintf("The canonical one died %d times in %.0f s with both: %s a second. Its hazard is\n"+
+		"%.0f times smaller than the tiny victim's", both.Deaths(), both.Seconds(), report.Rate(both), all.Rate().Estimate/rate.High)
+	if rate.Estimate > 0 {
+		text += fmt.Sprintf(" at least, and %.0f times by the estimate", all.Rate().Estimate/rate.Estimate)
+	} else {
+		text += " at least"
+	}
+	p.say("%s.", text)
+	minutes := 90.0
+	p.say("At the upper bound of that rate a run of %.0f s crashes with a probability of\n"+
+		"%.0f %%: somebody who tries each release once or twice sees one of them crash and\n"+
+		"the other not about as often as not, with no difference between them.",
+		minutes, 100*(1-exp(-rate.High*minutes)))
+	return p.figure("pair", "Survival of the tiny victim, by release", func(path string) error {
+		return drawSurvival(path, map[string]trial.Sample{a: tiny[a], b: tiny[b]})
+	})
+}
+
+func (p *page) body(of []record.Series) error {
+	p.section("Length of a call", of)
+	p.say("A request to preempt poisons the goroutine's stack guard and sends a signal. A\n" +
+		"victim that runs while the request is made sees the guard in its next prologue and\n" +
+		"yields there: the signal comes too late, unless the call outlasts it. A victim that\n" +
+		"waits for a CPU is hit wherever it is. So a lone victim lives for ever if its calls\n" +
+		"are short, and one in a crowd dies the sooner the shorter they are.")
+	p.table("way, iterations", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "body/") })
+	var points []Point
+	for _, s := range of {
+		points = append(points, Point{
+			Instructions: Instructions(s.Racing.Body), Deaths: float64(s.Deaths), Seconds: s.Exposed,
+			Crowd: strings.HasPrefix(s.Label, "body/crowd/"),
+		})
+	}
+	m, err := Fit(points)
+	if err != nil {
+		return err
+	}
+	p.say("The model is\n\n    rate(b) = requests * (off + (1 - off) * exp(-latency/b)) / b\n\n"+
+		"for a call of b instructions of which one is the window: the share of requests\n"+
+		"that find the victim off its CPU, and the window over the body where a call\n"+
+		"outlasts the signal's latency. Fitted by maximum likelihood: latency %.0f\n"+
+		"instructions; lone %.0f requests a second, %.1f %% of them off; crowd %.0f requests a\n"+
+		"second, %.0f %% of them off.", m.Latency, m.Requests[0], 100*m.OffCPU[0], m.Requests[1], 100*m.OffCPU[1])
+	canonical := Instructions(0) + 5*65536
+	p.say("For the canonical reproducer, alone with calls of about %.0f instructions, the\n"+
+		"model says one death in %.0f s.", canonical, 1/m.Rate(canonical, false))
+	return p.figure("body", "Hazard rate by the length of a call, and the model", func(path string) error { return drawBody(path, of, m) })
+}
+
+func (p *page) victims(of []record.Series) error {
+	p.section("Victims a CPU", of)
+	p.say("Each has a P of its own, and the observer one more. Polite victims let every other\n" +
+		"thread go first (SCHED_IDLE): a collector's thread that wakes up takes a victim's\n" +
+		"CPU at any instruction, and asks it to preempt itself meanwhile.")
+	p.table("way, victims a CPU", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "victims/") })
+	return p.figure("victims", "Hazard rate by victims a CPU", func(path string) error { return drawVictims(path, of) })
+}
+
+func (p *page) observer(of []record.Series) error {
+	p.section("Observers", of)
+	p.say("A leaf of 65,568 bytes, which has both windows. Only the collector's stack scan and\n" +
+		"the tracer's walk of frame pointers insist on a complete unwind; profiles and stack\n" +
+		"dumps preempt as often, and go on in silence.")
+	p.table("observer", of, last)
+	return nil
+}
+
+func (p *page) frame(of []record.Series) error {
+	p.section("Frame size", of)
+	p.say("The size of the frame matters to whether there is a window, and little else: 65,536\n" +
+		"has none, and is here as the control.")
+	p.table("observer, frame, bytes", of, func(s record.Series) string { return s.Observer + ", " + strconv.Itoa(s.Frame) })
+	return nil
+}
+
+func (p *page) watched(of []record.Series) error {
+	p.section("The watched pot", of)
+	p.say("The same victim while somebody looks on. What slows a guest down, or stops it at\n" +
+		"system calls and signals, changes how often it is hit, in either direction; what\n" +
+		"turns async preemption off hides the defect altogether. The race detector cannot\n" +
+		"name it: there is no data race in the victim's source, as a build of it with -race\n" +
+		"for the host shows (go test ./internal/victim -run DataRace).")
+	p.table("watched by", of, last)
+	var warnings []string
+	for _, s := range of {
+		if s.Deaths == 0 {
+			warnings = append(warnings, last(s)+": never in "+time.Duration(s.Exposed*float64(time.Second)).Round(time.Second/10).String()+" of exposure, which is no proof")
+		}
+	}
+	for _, w := range warnings {
+		p.say("- %s", w)
+	}
+	return nil
+}
