@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive emulator vm cross tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep study emulator vm cross tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -36,6 +36,7 @@ fuzz:
 	$(GO) test ./internal/pclntab -run '^$$' -fuzz FuzzTable -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/trial -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/lab/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 
@@ -43,12 +44,20 @@ fuzz:
 # objdump.
 bench: emulator
 	$(GO) test ./cmd/splitadd -run '^$$' -bench Scan
-	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 10x -timeout 4h
+	$(GO) test ./race -run '^$$' -bench TimeToCrash -benchtime 1x -count 10 -timeout 4h
 
 # Every boundary of every victim of an old and the newest affected release,
 # pinned: a quarter of an hour each, and an hour more each for frames of 16 MiB.
 exhaustive: emulator
 	$(GO) test ./race -run SplitADDExhaustive -v -timeout 4h -args -exhaustive go1.18.10,go1.27.4
+
+# All releases from go1.18 on, against race/testdata/verdicts.txt.
+sweep: emulator
+	$(GO) test ./cmd/splitadd -run Sweep -v -timeout 1h -args -sweep
+
+# docs/reachability.md with its figures: some 40 minutes on an idle machine.
+study: emulator vm
+	$(GO) run ./cmd/splitadd study -o docs
 
 # The emulator, where the machine is not arm64 and has none. Without it check
 # still gives the verdict from the code, and the tests fail.

@@ -27,16 +27,20 @@ type checker struct {
 	runs     int         // natural races of each kind, beside the verdict's own
 	engine   *lab.Engine // nil where nothing can be run
 	stdout   io.Writer
+	records  io.Writer // beside stdout; or nil
+	shown    bool      // tables are wanted
 	progress *progress
 }
 
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c := checker{stdout: stdout}
+	c := checker{stdout: stdout, shown: true}
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.BoolVar(&c.json, "json", false, "")
 	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
 	flags.IntVar(&c.runs, "runs", 0, "")
 	static := flags.Bool("static", false, "")
+	from, to := flags.String("from", "", ""), flags.String("to", "", "")
+	kept := flags.String("records", "", "")
 	var choice lab.Choice
 	flags.StringVar(&choice.Name, "engine", "auto", "")
 	flags.StringVar(&choice.Emulator, "emulator", "", "")
@@ -49,6 +53,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if c.runs < 0 || c.runs > 0 && *static {
 		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
+	}
+	if err := sweepUsage(flags, *from, *to, *kept, *static); err != nil {
+		return err
 	}
 	if !slices.Contains(lab.Engines, choice.Name) {
 		return usageError{fmt.Errorf("-engine %s: want one of %s", choice.Name, strings.Join(lab.Engines, ", "))}
@@ -70,6 +77,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if c.engine != nil {
 			defer c.engine.Close()
 		}
+	}
+	if *from != "" {
+		return c.sweep(ctx, *from, *to, *kept)
 	}
 	var toolchains []*lab.Toolchain
 	for _, name := range names {
@@ -142,8 +152,13 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 
 	shown := report.Check{Go: t.Version, Engine: evidence, Victims: len(victim.Cases()), Elsewhere: guest.Elsewhere()}
 	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence}
-	if c.json {
+	switch {
+	case c.json && c.records != nil:
+		records.To = io.MultiWriter(c.stdout, c.records)
+	case c.json:
 		records.To = c.stdout
+	case c.records != nil:
+		records.To = c.records
 	}
 	for _, k := range victim.Cases() {
 		shown.Windows = append(shown.Windows, guest.Preemptible(k.Func)...)
@@ -170,7 +185,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	c.progress.end()
-	if shown.Verdict = v; !c.json {
+	if shown.Verdict = v; !c.json && c.shown {
 		if err := shown.Text(c.stdout); err != nil {
 			return v, err
 		}
@@ -180,10 +195,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 			return v, err
 		}
 	}
-	if c.json {
-		return v, records.Verdict(v)
-	}
-	return v, nil
+	return v, records.Verdict(v)
 }
 
 // series races one victim of each kind c.runs times, in the way that calibration

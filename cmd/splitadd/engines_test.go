@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,31 @@ import (
 	"splitadd/internal/record"
 )
 
-var engines = flag.Bool("engines", false, "compare the verdicts of the engines")
+var (
+	engines = flag.Bool("engines", false, "compare the verdicts of the engines")
+	swept   = flag.Bool("sweep", false, "sweep all releases from go1.18 on")
+)
+
+// TestSweep sweeps all releases, and holds what it finds against what the suite's
+// file of verdicts says.
+func TestSweep(t *testing.T) {
+	if !*swept {
+		t.Skip("fetches some twenty toolchains: make sweep")
+	}
+	known, err := os.ReadFile("../../race/testdata/verdicts.txt")
+	require.NoError(t, err)
+	begin := time.Now()
+	cmd, stdout, stderr := splitadd(t, "check", "-json", "-from", "go1.18", "-to", "go1.27.4")
+	_ = cmd.Run()
+	require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
+	verdicts, err := record.ReadVerdicts(stdout)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(verdicts), 10)
+	for release, v := range verdicts {
+		assert.Contains(t, string(known), release+": "+strings.Join(v.Affected, ", ")+"\n")
+	}
+	t.Logf("%d releases in %.0f s", len(verdicts), time.Since(begin).Seconds())
+}
 
 // TestEngines holds the table of one engine against that of the other, row by
 // row, and times the virtual machine's.

@@ -19,6 +19,7 @@ const usage = `Usage:
     splitadd check [-json] [-static] [-limit TIME] [-runs N]
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
+    splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] -- COMMAND
     splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
@@ -30,6 +31,10 @@ the go command in PATH, which is the default. The engine that runs them is the
 machine itself where it is arm64, else user-mode QEMU; vm boots a Linux for arm64
 in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel. -runs
 races each kind N times more and prints how long the victims lived.
+
+Check -from sweeps: of every minor release the newest patch is checked, by pins
+alone, and where a kind of window went away the patch is searched that did it.
+FILE keeps the records; what is in it already is not measured again.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. A folder is walked. Anything that is no path is a package pattern, built

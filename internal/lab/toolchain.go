@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,10 @@ type Toolchain struct {
 	command string // its go command
 	env     []string
 }
+
+// ErrUnavailable is wrapped by the error of Resolve for a release that the go
+// command cannot fetch or run.
+var ErrUnavailable = errors.New("not to be had")
 
 // release matches the name of a release or pre-release.
 var release = regexp.MustCompile(`^go1\.[0-9]+(\.[0-9]+)?((rc|beta)[0-9]+)?$`)
@@ -70,9 +75,18 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		if errors.Is(err, exec.ErrNotFound) {
 			hint = "install Go, or name a GOROOT"
 		}
+		if release.MatchString(name) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
 	}
 	t.Version = strings.TrimSpace(out)
+	if version.Lang(t.Version) == "go1.19" {
+		// Its go command takes a GOROOT below the module cache, where the newer one
+		// puts it, for a module to index, and finds no package
+		// (cmd/go/internal/modindex, Module.Import).
+		t.env = append(t.env, "GODEBUG=goindex=0")
+	}
 	if release.MatchString(name) && t.Version != name {
 		return nil, &Error{fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), hint}
 	}

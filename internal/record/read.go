@@ -2,35 +2,94 @@ package record
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+
+	"splitadd/internal/trial"
 )
 
 // maxLine bounds a record, in bytes.
 const maxLine = 1 << 20
 
-// ReadSeries reads the series among records. It is an error if a line is no
-// record, or one of another version.
-func ReadSeries(from io.Reader) (series []Series, err error) {
-	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, maxLine)
-	for n := 1; lines.Scan(); n++ {
+// each calls f with each record's head and line. It is an error if a line is no
+// record, or one of another version. A last line that was cut off, as by a
+// process that was killed while it wrote, is passed over.
+func each(from io.Reader, f func(Head, []byte) error) error {
+	lines := bufio.NewReaderSize(from, 64<<10-1)
+	for n := 1; ; n++ {
+		line, err := readLine(lines)
+		if err != nil || len(line) == 0 {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return fmt.Errorf("line %d: %w", n, err)
+		}
 		var head Head
-		if err := json.Unmarshal(lines.Bytes(), &head); err != nil {
-			return nil, fmt.Errorf("line %d: no record: %w", n, err)
+		if err := json.Unmarshal(line, &head); err != nil {
+			return fmt.Errorf("line %d: no record: %w", n, err)
 		}
 		if head.Version != Version {
-			return nil, fmt.Errorf("line %d: a record of version %d: want %d", n, head.Version, Version)
+			return fmt.Errorf("line %d: a record of version %d: want %d", n, head.Version, Version)
 		}
-		if head.Kind != "series" {
-			continue
+		if err := f(head, line); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
 		}
-		var s Series
-		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		series = append(series, s)
 	}
-	return series, lines.Err()
+}
+
+// readLine returns the next line that is complete, without its end.
+func readLine(from *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := from.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine:
+			return nil, fmt.Errorf("more than %d bytes", maxLine)
+		case err == nil:
+			return line[:len(line)-1], nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// Whole returns a reader of the lines of records that are complete: a process that
+// was killed while it wrote may have left half a one.
+func Whole(data []byte) *bytes.Reader {
+	return bytes.NewReader(data[:bytes.LastIndexByte(data, '\n')+1])
+}
+
+// ReadSeries reads the series among records.
+func ReadSeries(from io.Reader) (series []Series, err error) {
+	err = each(from, func(head Head, line []byte) error {
+		if head.Kind != "series" {
+			return nil
+		}
+		series = append(series, Series{})
+		return json.Unmarshal(line, &series[len(series)-1])
+	})
+	return series, err
+}
+
+// ReadVerdicts reads the verdicts among records that were proved without a
+// doubt, by release.
+func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
+	verdicts := map[string]trial.Verdict{}
+	err := each(from, func(head Head, line []byte) error {
+		if head.Kind != "verdict" {
+			return nil
+		}
+		var v Verdict
+		if err := json.Unmarshal(line, &v); err != nil {
+			return err
+		}
+		if v.Proved && len(v.Doubts) == 0 {
+			verdicts[head.Go] = trial.Verdict{Affected: v.Affected, Proved: true}
+		}
+		return nil
+	})
+	return verdicts, err
 }

@@ -57,7 +57,7 @@ type Step struct {
 
 // Decide pins every preemptible window of every victim, pins one control that
 // is no window, and races one victim of each kind that has windows, each for at
-// most the limit. Every run is reported as it ends. A harness failure is an
+// most the limit, and not at all where that is 0. Every run is reported as it ends. A harness failure is an
 // error: what was not measured makes no verdict.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	v := Verdict{Proved: true}
@@ -66,6 +66,9 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		windows = append(windows, g.Preemptible(c.Func)...)
 	}
 	telling := maps.Collect(g.Telling())
+	if limit == 0 {
+		clear(telling)
+	}
 	total, done := 1+len(windows)+len(telling), 0
 	begin := func(format string, args ...any) {
 		step(Step{done, total, fmt.Sprintf(format, args...)})
@@ -96,7 +99,11 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 			v.doubt("pinned in the %v: %v", w, r)
 		}
 	}
-	for kind, w := range g.Telling() {
+	for _, kind := range Kinds {
+		w, ok := telling[kind]
+		if !ok {
+			continue
+		}
 		begin("race %s (%s)", g.Case(w).Func, w.Class)
 		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), Fast, limit) }, report)
 		if err := errors.Join(err, r.failure()); err != nil {

@@ -1,0 +1,60 @@
+package record
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/trial"
+)
+
+// TestReadBack writes records and reads them.
+func TestReadBack(t *testing.T) {
+	var b bytes.Buffer
+	w := Writer{To: &b, Go: "go1.27.4", Engine: "e"}
+	s := trial.Series{Label: "a/b", Func: "f", Class: "SP", Observer: "gc", Limit: time.Second, Sample: trial.Sample{{Seconds: 2, Died: true}, {Seconds: 3}}}
+	require.NoError(t, w.Series(s))
+	require.NoError(t, w.Series(trial.Series{}), "nothing was run: no record")
+	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true}))
+	w.Go = "go1.1"
+	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}}))
+	w.Go = "go1.2"
+	require.NoError(t, w.Verdict(trial.Verdict{Proved: true, Doubts: []string{"x"}}))
+	data := b.String()
+
+	series, err := ReadSeries(strings.NewReader(data))
+	require.NoError(t, err)
+	require.Len(t, series, 1)
+	assert.Equal(t, []Life{{2, true}, {3, false}}, series[0].Lives)
+	assert.Equal(t, []any{1, 2, 5.0, "a/b"}, []any{series[0].Deaths, series[0].Runs, series[0].Exposed, series[0].Label})
+	verdicts, err := ReadVerdicts(strings.NewReader(data))
+	require.NoError(t, err)
+	assert.Equal(t, map[string]trial.Verdict{"go1.27.4": {Affected: []string{"leaf SP"}, Proved: true}}, verdicts, "only what was proved")
+
+	// Cut anywhere: what was complete is read.
+	for cut := range len(data) {
+		_, err := ReadVerdicts(strings.NewReader(data[:cut]))
+		require.NoError(t, err, "cut at %d", cut)
+		assert.Equal(t, int64(strings.LastIndexByte(data[:cut], '\n')+1), Whole([]byte(data[:cut])).Size())
+	}
+	for _, bad := range []string{"{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
+		_, err := ReadSeries(strings.NewReader(data + bad))
+		require.ErrorContains(t, err, "line 5: ", "%.20q", bad)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	data, err := os.ReadFile("read_test.go")
+	require.NoError(f, err)
+	f.Add(data)
+	f.Add([]byte(`{"kind":"series","v":1,"lives":[{"seconds":1,"died":true}]}` + "\n"))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		_, _ = ReadSeries(bytes.NewReader(data))
+		_, _ = ReadVerdicts(Whole(data))
+	})
+}

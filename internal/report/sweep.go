@@ -1,0 +1,61 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"splitadd/internal/sweep"
+	"splitadd/internal/trial"
+)
+
+// Sweep writes a row a release, and for each kind of window where it went away.
+func Sweep(to io.Writer, engine string, r sweep.Result) error {
+	var padded, b strings.Builder
+	fmt.Fprintf(&b, "victims for arm64, every window pinned; %s\n\n", engine)
+	kinds := slices.DeleteFunc(slices.Clone(trial.Kinds), func(kind string) bool {
+		return !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Has(kind) })
+	})
+	t := tabwriter.NewWriter(&padded, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "release\t"+strings.Join(kinds, "\t"))
+	last := ""
+	for _, row := range r.Rows {
+		if row.Missing != "" {
+			fmt.Fprintf(t, "%s\tcannot be had: %s\n", row.Go, strings.ReplaceAll(row.Missing, "\t", " "))
+			continue
+		}
+		cells := []string{row.Go}
+		for _, kind := range kinds {
+			cells = append(cells, map[bool]string{true: "dies", false: "-"}[row.Has(kind)])
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		last = row.Go
+	}
+	t.Flush()
+	for _, line := range strings.SplitAfter(padded.String(), "\n") {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	for _, kind := range kinds {
+		var gone []string
+		for _, e := range r.Edges {
+			if e.Kind == kind {
+				text := fmt.Sprintf("%s is the last to have it and %s the first not to", e.Last, e.First)
+				if len(e.Gap) > 0 {
+					text += fmt.Sprintf(" (%s could not be had)", strings.Join(e.Gap, ", "))
+				}
+				gone = append(gone, text)
+			}
+		}
+		newest := slices.IndexFunc(r.Rows, func(row sweep.Row) bool { return row.Go == last })
+		switch {
+		case newest >= 0 && r.Rows[newest].Has(kind):
+			fmt.Fprintf(&b, "%s: not fixed up to %s\n", kind, last)
+		case len(gone) > 0:
+			fmt.Fprintf(&b, "%s: %s; later releases do not have it\n", kind, strings.Join(gone, "; "))
+		}
+	}
+	_, err := io.WriteString(to, strings.TrimLeft(b.String(), "\n"))
+	return err
+}

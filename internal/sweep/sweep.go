@@ -1,0 +1,212 @@
+// Package sweep says in which Go releases each kind of window is, and where it
+// went away.
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"go/version"
+	"slices"
+	"strconv"
+	"strings"
+
+	"splitadd/internal/trial"
+)
+
+// A Row is what is known of one release.
+type Row struct {
+	Go      string
+	Verdict trial.Verdict
+	Missing string // why it could not be had; then there is no verdict
+}
+
+// Has reports whether the release has windows of a kind.
+func (r Row) Has(kind string) bool { return slices.Contains(r.Verdict.Affected, kind) }
+
+// An Edge is where a kind of window went away within the patches of a minor
+// release.
+type Edge struct {
+	Kind  string
+	Last  string   // the last release known to have it
+	First string   // the first known not to
+	Gap   []string // releases between the two that could not be had
+}
+
+// A Sweep looks at releases.
+type Sweep struct {
+	// Listed are the releases there are, in any order; more may exist.
+	Listed []string
+	// Check decides one release. An error for which Missing is true makes a row
+	// that says so; any other ends the sweep.
+	Check   func(ctx context.Context, release string) (trial.Verdict, error)
+	Missing func(error) bool
+	Known   map[string]trial.Verdict // of an earlier sweep
+
+	rows map[string]Row
+}
+
+// Result is what a sweep found.
+type Result struct {
+	Rows  []Row // newest patch of each minor release, and what the search for edges looked at
+	Edges []Edge
+}
+
+// Run looks at the newest patch of each minor release from one to another, both
+// included, and for each kind of window that one of them lacks searches the
+// patches of its minor release by bisection for the one where it went away. What
+// was found before an error is in the result.
+func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) {
+	s.rows = map[string]Row{}
+	defer func() {
+		for _, row := range s.rows {
+			r.Rows = append(r.Rows, row)
+		}
+		slices.SortFunc(r.Rows, func(a, b Row) int { return version.Compare(a.Go, b.Go) })
+	}()
+	minors := s.minors(from, to)
+	if len(minors) == 0 {
+		return r, fmt.Errorf("no release from %s to %s is listed", from, to)
+	}
+	var newest []Row
+	for _, patches := range minors {
+		row, err := s.newest(ctx, patches, to)
+		if err != nil {
+			return r, err
+		}
+		newest = append(newest, row)
+	}
+	gone := map[string]bool{} // before the first patch of a minor release, and so of all later ones
+	for i, patches := range minors {
+		for _, kind := range trial.Kinds {
+			older := slices.ContainsFunc(newest[:i], func(row Row) bool { return row.Has(kind) })
+			if newest[i].Missing != "" || newest[i].Has(kind) || !older || gone[kind] {
+				continue
+			}
+			edge, ok, err := s.edge(ctx, kind, patches, newest[i].Go)
+			if err != nil {
+				return r, err
+			}
+			if gone[kind] = !ok; ok {
+				r.Edges = append(r.Edges, edge)
+			}
+		}
+	}
+	return r, nil
+}
+
+// minors returns the listed releases in a range by minor release, oldest first.
+func (s *Sweep) minors(from, to string) (minors [][]string) {
+	listed := slices.Clone(s.Listed)
+	for name := range s.Known {
+		listed = append(listed, name)
+	}
+	slices.SortFunc(listed, version.Compare)
+	for _, name := range slices.Compact(listed) {
+		if version.Compare(name, from) < 0 && version.Lang(name) != version.Lang(from) || version.Compare(name, to) > 0 {
+			continue
+		}
+		if version.Compare(version.Lang(name), version.Lang(from)) < 0 {
+			continue
+		}
+		if n := len(minors); n > 0 && version.Lang(minors[n-1][0]) == version.Lang(name) {
+			minors[n-1] = append(minors[n-1], name)
+		} else {
+			minors = append(minors, []string{name})
+		}
+	}
+	return minors
+}
+
+// newest looks at the newest patch of a minor release that can be had. Since not
+// every release is listed, the one after the last is tried, too.
+func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Row, err error) {
+	last := patches[len(patches)-1]
+	for next := patch(last, number(last)+1); version.Compare(next, to) <= 0; next = patch(next, number(next)+1) {
+		row, err := s.look(ctx, next)
+		if err != nil {
+			return row, err
+		}
+		if row.Missing != "" {
+			delete(s.rows, next) // not listed, and not there: it does not exist
+			break
+		}
+		last = next
+	}
+	return s.look(ctx, last)
+}
+
+// edge searches a minor release for the patch where a kind of window went away.
+// It is not ok if the first patch has none already.
+func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest string) (e Edge, ok bool, err error) {
+	low, high := number(patches[0]), number(newest)
+	first, err := s.look(ctx, patches[0])
+	if err != nil || first.Missing != "" || !first.Has(kind) {
+		return e, false, err
+	}
+	missing := map[int]bool{}
+	for {
+		// the middle that can be had, of those between
+		middle := -1
+		for n := low + 1; n < high; n++ {
+			if !missing[n] && (middle < 0 || abs(2*n-low-high) < abs(2*middle-low-high)) {
+				middle = n
+			}
+		}
+		if middle < 0 {
+			break
+		}
+		row, err := s.look(ctx, patch(newest, middle))
+		switch {
+		case err != nil:
+			return e, false, err
+		case row.Missing != "":
+			missing[middle] = true
+		case row.Has(kind):
+			low = middle
+		default:
+			high = middle
+		}
+	}
+	e = Edge{Kind: kind, Last: patch(newest, low), First: patch(newest, high)}
+	for n := low + 1; n < high; n++ {
+		e.Gap = append(e.Gap, patch(newest, n))
+	}
+	return e, true, nil
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// look looks at one release, once.
+func (s *Sweep) look(ctx context.Context, release string) (Row, error) {
+	if row, ok := s.rows[release]; ok {
+		return row, nil
+	}
+	row := Row{Go: release}
+	var err error
+	if v, ok := s.Known[release]; ok {
+		row.Verdict = v
+	} else if row.Verdict, err = s.Check(ctx, release); err != nil {
+		if !s.Missing(err) {
+			return row, err
+		}
+		row.Missing = err.Error()
+	}
+	s.rows[release] = row
+	return row, nil
+}
+
+// number returns the number of a patch: 4 of go1.23.4, 0 of go1.20 and go1.21.0.
+func number(release string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(release, version.Lang(release)), "."))
+	return n
+}
+
+// patch returns another patch of a release's minor release. The first of those
+// before go1.21 has no number.
+func patch(release string, n int) string {
+	lang := version.Lang(release)
+	if n == 0 && version.Compare(lang, "go1.21") < 0 {
+		return lang
+	}
+	return lang + "." + strconv.Itoa(n)
+}

@@ -1,0 +1,116 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/trial"
+)
+
+var errNone = errors.New("no such release")
+
+// world is a list of releases of which some cannot be had, with what is so of
+// each.
+type world struct {
+	listed, hidden, missing []string
+	looked                  []string
+}
+
+func (w *world) sweep() *Sweep {
+	return &Sweep{
+		Listed: w.listed,
+		Check: func(_ context.Context, release string) (v trial.Verdict, err error) {
+			w.looked = append(w.looked, release)
+			if slices.Contains(w.missing, release) || !slices.Contains(w.listed, release) && !slices.Contains(w.hidden, release) {
+				return v, errNone
+			}
+			v.Affected = []string{"leaf SP"}
+			fixed := map[string]int{"go1.21": 99, "go1.22": 99, "go1.23": 12, "go1.24": 6}
+			if first, old := fixed[release[:6]]; old && number(release) < first {
+				v.Affected = append(v.Affected, "non-leaf SP")
+			}
+			return v, nil
+		},
+		Missing: func(err error) bool { return errors.Is(err, errNone) },
+	}
+}
+
+func names(rows []Row) (names []string) {
+	for _, r := range rows {
+		names = append(names, r.Go)
+	}
+	return names
+}
+
+var listed = []string{
+	"go1.21.0", "go1.21.13", "go1.22.0", "go1.22.12", "go1.23.0", "go1.23.1", "go1.23.4", "go1.23.10", "go1.23.12",
+	"go1.24.0", "go1.24.5", "go1.24.6", "go1.24.13", "go1.25.0", "go1.25.3", "go1.26.0", "go1.26.8",
+}
+
+func TestEdges(t *testing.T) {
+	w := world{listed: listed, hidden: []string{"go1.23.11", "go1.23.8", "go1.24.9", "go1.25.4", "go1.25.5"}}
+	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.26.8")
+	require.NoError(t, err)
+	assert.Equal(t, []Edge{{"non-leaf SP", "go1.23.11", "go1.23.12", nil}, {"non-leaf SP", "go1.24.5", "go1.24.6", nil}}, r.Edges)
+	assert.Contains(t, names(r.Rows), "go1.25.5", "the newest that can be had, listed or not")
+	assert.NotContains(t, names(r.Rows), "go1.25.6")
+	assert.NotContains(t, names(r.Rows), "go1.21.13")
+	assert.Less(t, len(w.looked), 28)
+	slices.Sort(w.looked)
+	assert.Equal(t, len(w.looked), len(slices.Compact(w.looked)), "looked at twice")
+}
+
+// TestMissing: what cannot be had is said, and not passed over.
+func TestMissing(t *testing.T) {
+	w := world{listed: listed, missing: []string{"go1.22.12"}}
+	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.23.12")
+	require.NoError(t, err)
+	require.Equal(t, "go1.22.12", r.Rows[0].Go)
+	assert.Equal(t, "no such release", r.Rows[0].Missing)
+
+	w = world{listed: listed, missing: []string{"go1.24.5"}}
+	r, err = w.sweep().Run(context.Background(), "go1.23.0", "go1.24.13")
+	require.NoError(t, err)
+	assert.Empty(t, r.Edges, "no release of the range is known to have it")
+	r, err = w.sweep().Run(context.Background(), "go1.22", "go1.24.13")
+	require.NoError(t, err)
+	assert.Equal(t, Edge{"non-leaf SP", "go1.23.10", "go1.23.12", []string{"go1.23.11"}}, r.Edges[0])
+	assert.Equal(t, Edge{"non-leaf SP", "go1.24.0", "go1.24.6", []string{"go1.24.1", "go1.24.2", "go1.24.3", "go1.24.4", "go1.24.5"}}, r.Edges[1])
+}
+
+// TestResume: what is known is not looked at again.
+func TestResume(t *testing.T) {
+	w := world{listed: listed}
+	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.26.8")
+	require.NoError(t, err)
+	again := world{listed: listed}
+	s := again.sweep()
+	s.Known = map[string]trial.Verdict{}
+	for _, row := range r.Rows {
+		if row.Missing == "" {
+			s.Known[row.Go] = row.Verdict
+		}
+	}
+	second, err := s.Run(context.Background(), "go1.22", "go1.26.8")
+	require.NoError(t, err)
+	assert.Equal(t, r, second)
+	for _, name := range again.looked {
+		assert.NotContains(t, listed, name)
+	}
+}
+
+func TestFails(t *testing.T) {
+	s := (&world{listed: listed}).sweep()
+	s.Missing = func(error) bool { return false }
+	r, err := s.Run(context.Background(), "go1.25", "go1.26.8")
+	require.ErrorIs(t, err, errNone)
+	assert.Empty(t, r.Rows)
+	_, err = s.Run(context.Background(), "go1.30", "go1.31")
+	require.ErrorContains(t, err, "no release from go1.30 to go1.31 is listed")
+	assert.Equal(t, []any{"go1.20", 0, "go1.20.3", 3, "go1.21.0"}, []any{patch("go1.20.3", 0), number("go1.20"), patch("go1.20", 3), number("go1.20.3"), patch("go1.21.9", 0)})
+}
