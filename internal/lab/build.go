@@ -104,6 +104,22 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	return nil
 }
 
+// BuildMain builds a program of one file, which is in a folder of its own and is
+// written in the language of Go 1.18, to a file in the same folder.
+func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, dir string) (string, error) {
+	for name, data := range map[string][]byte{"main.go": source, "go.mod": []byte("module reproducer\n\ngo 1.18\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return "", err
+		}
+	}
+	build := *t
+	build.env = append(append([]string(nil), t.env...), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
+	if _, err := build.run(ctx, dir, "build", "-o", "reproducer", "."); err != nil {
+		return "", &Error{fmt.Errorf("%s: build for %s: %w", t.Version, target, err), "is there room in the temporary folder? TMPDIR names another"}
+	}
+	return filepath.Join(dir, "reproducer"), nil
+}
+
 // BuildPackages builds the commands that patterns name, as they are seen from
 // this process's folder, for arm64 and the environment's GOOS, or Linux, with
 // the go command in PATH and its settings. The folder out receives them.

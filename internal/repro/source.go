@@ -1,0 +1,78 @@
+// Package repro writes a reproducer that can be attached to a bug report, and
+// shows that it is one.
+package repro
+
+import (
+	"fmt"
+	"strings"
+
+	"splitadd/internal/arm64"
+)
+
+// Kinds are the kinds of window there is a reproducer for, and the frame size in
+// bytes that each has unless another is asked for.
+var Kinds = map[string]int{"leaf SP": 65552, "leaf FP": 69632, "non-leaf SP": 65552}
+
+const (
+	saved    = 16        // bytes of a frame that hold the return address and the caller's R29
+	maxArray = 128 << 10 // the largest stack variable that every release allows, bytes
+	// MaxFrame is the largest frame that a reproducer has, in bytes: with larger
+	// ones it is too long to be read.
+	MaxFrame = 2*maxArray + saved
+	filled   = 512 // words of garbage: the partial sum is less than 4 KiB off
+)
+
+// Source returns the reproducer of a kind of window: a main.go of 40 lines at
+// most, with the standard library alone, in the language of Go 1.18. It is an
+// error if a frame of that size, in bytes, has no such window by the assembler's
+// rule (cmd/internal/obj/arm64, C_ADDCON2), or is no multiple of 16.
+func Source(kind string, frame int) ([]byte, error) {
+	if _, ok := Kinds[kind]; !ok {
+		return nil, fmt.Errorf("no reproducer for %q", kind)
+	}
+	sum := frame
+	if kind == "leaf FP" {
+		sum -= 8
+	}
+	switch {
+	case frame%16 != 0 || frame < 32 || frame > MaxFrame:
+		return nil, fmt.Errorf("a frame of %d bytes: want a multiple of 16 up to %d", frame, MaxFrame)
+	case arm64.Expand(uint64(sum)) != arm64.Pair:
+		return nil, fmt.Errorf("a frame of %d bytes has no %s window: ADD $%d is not split", frame, kind, sum)
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("package main\n\nimport (")
+	if kind == "leaf FP" {
+		line("\t\"io\"")
+	}
+	line("\t\"runtime\"")
+	if kind == "leaf FP" {
+		line("\t\"runtime/trace\"")
+	}
+	line(")\n")
+	if kind == "non-leaf SP" {
+		line("//go:noinline\nfunc call() {}\n")
+	}
+	line("//go:noinline\nfunc victim(fill bool) (sum uint64) { // a frame of %d bytes", frame)
+	if kind == "non-leaf SP" {
+		line("\tcall()")
+	}
+	line("\tif fill {")
+	for i, rest := 0, frame-saved; rest > 0; i, rest = i+1, rest-maxArray {
+		line("\t\tvar a%d [%d]uint64", i, min(rest, maxArray)/8)
+		line("\t\tfor i := 0; i < %d; i++ {\n\t\t\ta%d[i] = 0xe8e8e8e8e8e8e8e8 // no address of anything\n\t\t}", min(filled, min(rest, maxArray)/8), i)
+		line("\t\tsum += a%d[1]", i)
+	}
+	line("\t}")
+	line("\treturn sum\n}\n")
+	line("func main() {")
+	if kind == "leaf FP" {
+		line("\t_ = trace.Start(io.Discard) // it unwinds by frame pointer")
+	}
+	line("\tn := 4 * runtime.NumCPU() // so that most wait for a CPU when they are preempted")
+	line("\truntime.GOMAXPROCS(n + 1)")
+	line("\tfor i := 0; i < n; i++ {\n\t\tgo func() {\n\t\t\tfor j := 0; ; j++ {\n\t\t\t\tvictim(j%%8192 == 0)\n\t\t\t}\n\t\t}()\n\t}")
+	line("\tfor {\n\t\truntime.GC()\n\t}\n}")
+	return []byte(b.String()), nil
+}
