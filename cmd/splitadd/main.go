@@ -21,6 +21,9 @@ const usage = `Usage:
                    [TOOLCHAIN ...]
     splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
+    splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
+    splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
+    splitadd report -o FILE.html|.md|.txt RECORDS ...
     splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] -- COMMAND
     splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 
@@ -40,6 +43,12 @@ Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the file
 alone. A folder is walked. Anything that is no path is a package pattern, built
 for arm64 with the go command in PATH. -q prints affected files only, -all lists
 the windows in which the runtime does not preempt, too.
+
+Repro prints a reproducer for a bug report: one main.go that dies of itself within
+seconds. -check builds and races it, and appends the crash as a comment.
+
+Report -bug prints a whole bug report in the form of the Go issue tracker's
+template. Report -o makes one file of the records that other verbs wrote.
 
 Diagnose runs a flaky program N times as it is, N times without async preemption,
 and, where a build of it with -race is given, under the race detector; it scans
@@ -77,6 +86,8 @@ var verbs = map[string]verb{
 	"check":    check,
 	"scan":     scan,
 	"diagnose": diagnoseVerb,
+	"repro":    reproVerb,
+	"report":   reportVerb,
 	"study":    studyVerb,
 }
 

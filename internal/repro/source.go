@@ -4,6 +4,7 @@ package repro
 
 import (
 	"fmt"
+	"go/format"
 	"strings"
 
 	"splitadd/internal/arm64"
@@ -42,15 +43,12 @@ func Source(kind string, frame int) ([]byte, error) {
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("package main\n\nimport (")
+	line("package main\n")
 	if kind == "leaf FP" {
-		line("\t\"io\"")
+		line("import (\n\t\"io\"\n\t\"runtime\"\n\t\"runtime/trace\"\n)\n")
+	} else {
+		line("import \"runtime\"\n")
 	}
-	line("\t\"runtime\"")
-	if kind == "leaf FP" {
-		line("\t\"runtime/trace\"")
-	}
-	line(")\n")
 	if kind == "non-leaf SP" {
 		line("//go:noinline\nfunc call() {}\n")
 	}
@@ -74,5 +72,5 @@ func Source(kind string, frame int) ([]byte, error) {
 	line("\truntime.GOMAXPROCS(n + 1)")
 	line("\tfor i := 0; i < n; i++ {\n\t\tgo func() {\n\t\t\tfor j := 0; ; j++ {\n\t\t\t\tvictim(j%%8192 == 0)\n\t\t\t}\n\t\t}()\n\t}")
 	line("\tfor {\n\t\truntime.GC()\n\t}\n}")
-	return []byte(b.String()), nil
+	return format.Source([]byte(b.String()))
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/report"
+	"splitadd/internal/repro"
+)
+
+// A reproducer is what the flags of repro and of report -bug say of one.
+type reproducer struct {
+	leaf, nonleaf, fp bool
+	frame             int
+	runs              int
+	limit             time.Duration
+	choice            lab.Choice
+}
+
+func (r *reproducer) flags(flags *flag.FlagSet) {
+	flags.BoolVar(&r.leaf, "leaf", false, "")
+	flags.BoolVar(&r.nonleaf, "nonleaf", false, "")
+	flags.BoolVar(&r.fp, "fp", false, "")
+	flags.IntVar(&r.frame, "frame", 0, "")
+	flags.IntVar(&r.runs, "runs", 10, "")
+	flags.DurationVar(&r.limit, "limit", time.Minute, "")
+	flags.StringVar(&r.choice.Name, "engine", "auto", "")
+	flags.StringVar(&r.choice.Emulator, "emulator", "", "")
+	flags.StringVar(&r.choice.Kernel, "kernel", "", "")
+}
+
+// source returns the reproducer and its kind.
+func (r *reproducer) source() (kind string, source []byte, err error) {
+	kind = "leaf SP"
+	switch {
+	case r.leaf && r.nonleaf:
+		return "", nil, usageError{errors.New("-leaf and -nonleaf: want one of them")}
+	case r.nonleaf && r.fp:
+		return "", nil, usageError{errors.New("-nonleaf -fp: no release has a window of that kind")}
+	case r.runs < 1 || r.limit <= 0:
+		return "", nil, usageError{errors.New("-runs and -limit: want more than nothing")}
+	case r.nonleaf:
+		kind = "non-leaf SP"
+	case r.fp:
+		kind = "leaf FP"
+	}
+	if r.frame == 0 {
+		r.frame = repro.Kinds[kind]
+	}
+	if source, err = repro.Source(kind, r.frame); err != nil {
+		return "", nil, usageError{err}
+	}
+	return kind, source, nil
+}
+
+// prove shows that a reproducer is one, with a toolchain.
+func (r *reproducer) prove(ctx context.Context, name, kind string, source []byte, stderr io.Writer) (repro.Proof, error) {
+	p := newProgress(stderr)
+	defer p.end()
+	p.say("racing the reproducer with " + name)
+	engine, err := lab.FindEngine(ctx, r.choice)
+	if err != nil {
+		return repro.Proof{}, err
+	}
+	defer engine.Close()
+	t, err := lab.Resolve(ctx, name)
+	if err != nil {
+		return repro.Proof{}, err
+	}
+	return repro.Prove(ctx, t, engine, kind, source, r.runs, r.limit)
+}
+
+// reproVerb prints a reproducer, and what came of it.
+func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var r reproducer
+	flags := flag.NewFlagSet("repro", flag.ContinueOnError)
+	r.flags(flags)
+	check := flags.String("check", "", "")
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return usageError{fmt.Errorf("repro takes no argument: %q", flags.Arg(0))}
+	}
+	kind, source, err := r.source()
+	if err != nil {
+		return err
+	}
+	var proof repro.Proof
+	if *check != "" {
+		if proof, err = r.prove(ctx, *check, kind, source, stderr); err != nil {
+			return err
+		}
+	}
+	if _, err := stdout.Write(source); err != nil || *check == "" {
+		return err
+	}
+	if err := report.Proof(stdout, proof); err != nil {
+		return err
+	}
+	if proof.Lives.Deaths() > 0 {
+		return errAffected
+	}
+	return nil
+}

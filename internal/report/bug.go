@@ -1,0 +1,142 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"splitadd/internal/repro"
+)
+
+// Lines of a crash that are shown, from where it begins and to where the
+// interrupted goroutine is.
+const (
+	maxHead = 12
+	maxTail = 12
+	maxText = 160 // of a line, bytes
+)
+
+// Crash cuts a log sensibly: its first lines, which say what the process died
+// of, and a goroutine that was preempted, with its frames: one in the function, if
+// there is one.
+func Crash(log []byte, function string) string {
+	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(log, []byte("?")))), "\n")
+	for i, line := range lines {
+		line = strings.ReplaceAll(line, "\r", "")
+		if len(line) > maxText {
+			line = line[:maxText] + "..."
+		}
+		lines[i] = line
+	}
+	head := lines[:min(maxHead, len(lines))]
+	from := -1
+	for i := len(head); i+2 < len(lines); i++ {
+		if !strings.HasPrefix(lines[i], "goroutine ") || !strings.HasPrefix(lines[i+1], "runtime.asyncPreempt") {
+			continue
+		}
+		block := strings.Join(lines[i:min(i+maxTail, len(lines))], "\n")
+		if block, _, _ = strings.Cut(block, "\n\n"); from < 0 || strings.Contains(block, "\n"+function+"(") {
+			from = i
+		}
+	}
+	text := strings.Join(head, "\n")
+	switch {
+	case from >= 0:
+		tail, _, _ := strings.Cut(strings.Join(lines[from:min(from+maxTail, len(lines))], "\n"), "\n\n")
+		text += fmt.Sprintf("\n[%d lines cut]\n%s", from-len(head), tail)
+	case len(lines) > len(head):
+		text += fmt.Sprintf("\n[%d lines cut]", len(lines)-len(head))
+	}
+	return text
+}
+
+// Proof writes what came of a reproducer as a comment below its source.
+func Proof(to io.Writer, p repro.Proof) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s; %s\n%s\nRaced as built: %s\n", p.Go, p.Engine, pinnedLine(p), racedLine(p))
+	if p.Log != nil {
+		fmt.Fprintf(&b, "\n%s\n", Crash(p.Log, p.Window.Func))
+	}
+	var comment strings.Builder
+	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		comment.WriteString(strings.TrimRight("// "+line, " \t") + "\n")
+	}
+	_, err := io.WriteString(to, "\n"+comment.String())
+	return err
+}
+
+func pinnedLine(p repro.Proof) string {
+	return fmt.Sprintf("Pinned at main.victim+%#x, in the %s window: died after %.2f s.", p.Window.Offset(), p.Kind, p.Pinned.Seconds)
+}
+
+func racedLine(p repro.Proof) string {
+	text := fmt.Sprintf("%d of %d runs died, median %s, %s a second.", p.Lives.Deaths(), len(p.Lives), Median(p.Lives), Rate(p.Lives))
+	for _, w := range p.Lives.Warnings() {
+		text += " Note: " + w + "."
+	}
+	return text
+}
+
+// Bug writes a bug report in the form of the Go issue tracker's template.
+func Bug(to io.Writer, p repro.Proof) error {
+	pointer, unwinder := "stack pointer", "the next stack scan"
+	if strings.HasSuffix(p.Kind, "FP") {
+		pointer, unwinder = "frame pointer", "the execution tracer"
+	}
+	kind, leaf := "a leaf function", "The fix of golang/go#73259 covers the epilogue of functions that make calls; this is a leaf function."
+	if strings.HasPrefix(p.Kind, "non-leaf") {
+		kind, leaf = "a function that makes calls", "This is golang/go#73259, fixed in go1.23.12, go1.24.6 and go1.25.0."
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `runtime: arm64: process dies of %[1]s preempted between the two ADDs that restore its %[2]s
+
+### Go version
+
+%[3]s
+
+### What operating system and processor architecture are you using?
+
+Built for linux/arm64. Run on: %[4]s
+
+### What did you do?
+
+Built and ran this program:
+
+`+"```go\n%[5]s```"+`
+
+Its victim is %[1]s with a frame of %[6]d bytes. It restores its
+%[2]s with two ADDs, and the goroutine is preempted between them:
+
+`+"```\n%[7]s```"+`
+
+At +%#[8]x the %[2]s is %[9]d bytes below the stack pointer at entry, where %[10]d are
+believed. The instruction there is neither an unsafe nor a restartable point.
+
+### What did you see happen?
+
+The process dies in %[11]s.
+
+- %[12]s (The instruction was replaced by a
+  branch to itself: the goroutine waits there until it is preempted.)
+- As built: %[13]s
+
+`, kind, pointer, p.Go, p.Engine, p.Source, p.Window.Frame, p.Disassembly, p.Window.Offset(), p.Window.Actual, p.Window.Claimed, unwinder, pinnedLine(p), racedLine(p))
+	text := b.String()
+	if p.Log != nil {
+		text += "```\n" + Crash(p.Log, p.Window.Func) + "\n```\n\n"
+	}
+	text += `### What did you expect to see?
+
+The program runs for ever: it has no data race, no unsafe code and no assembly.
+
+### What is not known
+
+- ` + leaf + "\n"
+	if strings.Contains(p.Engine, "emulated") {
+		text += "- All runs were made under emulation, as said above: rates on a real core are not known.\n"
+	}
+	text += "- How often programs in use are hit: a rate of this program says nothing of theirs.\n"
+	_, err := io.WriteString(to, text)
+	return err
+}
