@@ -164,7 +164,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		shown.Windows = append(shown.Windows, guest.Preemptible(k.Func)...)
 	}
 	for _, w := range append(append([]window.Window(nil), shown.Windows...), shown.Elsewhere...) {
-		if err := records.Window(w); err != nil {
+		if err := records.Window(w, window.Disassembly(guest.File, w, 3, 2)); err != nil {
 			return v, err
 		}
 	}

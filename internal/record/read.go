@@ -93,3 +93,36 @@ func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
 	})
 	return verdicts, err
 }
+
+// All are the records of one or more files that a report is made of.
+type All struct {
+	Windows  []Window
+	Runs     []Run // and controls
+	Series   []Series
+	Verdicts []Verdict
+}
+
+// Read adds records to those that are there. Kinds that reports do not show are
+// passed over.
+func (a *All) Read(from io.Reader) error {
+	return each(from, func(head Head, line []byte) error {
+		switch head.Kind {
+		case "window":
+			return add(&a.Windows, line)
+		case "run", "control":
+			return add(&a.Runs, line)
+		case "series":
+			return add(&a.Series, line)
+		case "verdict":
+			return add(&a.Verdicts, line)
+		}
+		return nil
+	})
+}
+
+func add[T any](to *[]T, line []byte) error {
+	var record T
+	err := json.Unmarshal(line, &record)
+	*to = append(*to, record)
+	return err
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/crash"
 	"splitadd/internal/diagnose"
 	"splitadd/internal/survey"
 	"splitadd/internal/trial"
@@ -87,6 +88,7 @@ type Run struct {
 	Window       string        `json:"window,omitempty"`   // pc that the log names
 	Reason       string        `json:"reason,omitempty"`   // of a harness failure
 	Engine       string        `json:"engine"`
+	Log          string        `json:"log,omitempty"` // of one that died, cut
 }
 
 // A Series is what runs that were made alike have measured; they come before it.
@@ -177,8 +179,12 @@ func (w Writer) write(record any) error {
 	return err
 }
 
-// Window writes a window.
-func (w Writer) Window(x window.Window) error { return w.write(w.window(x)) }
+// Window writes a window with the instructions around it.
+func (w Writer) Window(x window.Window, disassembly string) error {
+	record := w.window(x)
+	record.Disassembly = disassembly
+	return w.write(record)
+}
 
 func (w Writer) window(x window.Window) Window {
 	return Window{
@@ -224,6 +230,13 @@ func (w Writer) Run(r trial.Run) error {
 	}
 	if r.Pinned {
 		record.PC, record.Offset = hex(r.Window.PC), hex(r.Window.Offset())
+	}
+	if r.Outcome == trial.Died {
+		function := ""
+		if r.Death.Window != nil {
+			function = r.Death.Window.Func
+		}
+		record.Log = crash.Cut(r.Log, function)
 	}
 	if r.Death.Window != nil {
 		record.Window = hex(r.Death.Window.PC)

@@ -1,0 +1,242 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"go/version"
+	"html/template"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"splitadd/internal/record"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+)
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// A Page is a report of records, for people: in one file of HTML that needs no
+// other, in Markdown, or in text.
+type Page struct {
+	Engines  []string
+	Verdicts []record.Verdict
+	Maps     []heatMap
+	Curves   template.HTML // an SVG, or ""
+	Series   []seriesRow
+	Windows  []windowRow
+}
+
+type seriesRow struct {
+	record.Series
+	Kind, MedianText, RateText string
+}
+
+type windowRow struct {
+	record.Window
+	Kind   string
+	Name   string // without its package
+	Before string // of the disassembly, the lines before the window's
+	At     string
+	After  string
+	Runs   []record.Run
+}
+
+// A heatMap is a table of releases by frame size, for one kind of window.
+type heatMap struct {
+	Kind          string
+	Frames        []int
+	Rows          []heatRow
+	Width, Height int
+}
+
+type heatRow struct {
+	Go    string
+	Y     int
+	Cells []heatCell
+}
+
+type heatCell struct {
+	X     int
+	Class string // "died", "window", "clean", "none"
+	Title string
+}
+
+// Cells of a heat map, in SVG units.
+const (
+	cellWidth, cellHeight = 44, 26
+	labelWidth            = 92
+	labelHeight           = 70
+)
+
+// Of makes a page of records.
+func Of(all *record.All) *Page {
+	p := &Page{Verdicts: slices.Clone(all.Verdicts)}
+	slices.SortStableFunc(p.Verdicts, func(a, b record.Verdict) int { return version.Compare(a.Go, b.Go) })
+	p.Verdicts = slices.CompactFunc(p.Verdicts, func(a, b record.Verdict) bool { // of two engines, say
+		return a.Go == b.Go && a.Proved == b.Proved && slices.Equal(a.Affected, b.Affected) && slices.Equal(a.Doubts, b.Doubts)
+	})
+	engines := map[string]bool{}
+	for _, r := range all.Runs {
+		engines[r.Engine] = true
+	}
+	for _, s := range all.Series {
+		engines[s.Engine] = true
+	}
+	p.Engines = slices.Sorted(maps.Keys(engines))
+	for _, kind := range trial.Kinds {
+		if m, ok := p.heatMap(kind, all); ok {
+			p.Maps = append(p.Maps, m)
+		}
+	}
+	for _, s := range all.Series {
+		p.Series = append(p.Series, seriesRow{s, kindOf(string(s.Class), s.Leaf), Median(lives(s)), Rate(lives(s))})
+	}
+	p.windows(all)
+	return p
+}
+
+func kindOf(class string, leaf bool) string {
+	if leaf {
+		return "leaf " + class
+	}
+	return "non-leaf " + class
+}
+
+// lives returns the sample of a series again.
+func lives(s record.Series) (sample trial.Sample) {
+	for _, l := range s.Lives {
+		sample = append(sample, trial.Life{Seconds: l.Seconds, Died: l.Died})
+	}
+	return sample
+}
+
+// heatMap makes the map of a kind; there is none where no release has it.
+func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
+	m.Kind = kind
+	for _, c := range victim.Cases() {
+		if !slices.Contains(m.Frames, c.Frame) {
+			m.Frames = append(m.Frames, c.Frame)
+		}
+	}
+	slices.Sort(m.Frames)
+	for _, v := range p.Verdicts {
+		row := heatRow{Go: v.Go, Y: labelHeight + cellHeight*len(m.Rows)}
+		for i, frame := range m.Frames {
+			cell := heatCell{labelWidth + cellWidth*i, "clean", fmt.Sprintf("%s, %s, %d bytes: no window", v.Go, kind, frame)}
+			for _, w := range all.Windows {
+				if w.Go == v.Go && w.Frame == int64(frame) && kindOf(string(w.Class), w.Leaf) == kind && w.Preemptible {
+					cell.Class, cell.Title, ok = "window", fmt.Sprintf("%s, %s, %d bytes: a window", v.Go, kind, frame), true
+				}
+			}
+			for _, r := range all.Runs {
+				if r.Go == v.Go && r.Frame == frame && kindOf(string(r.Class), r.Leaf) == kind && r.Pinned && r.Kind == "run" && r.Outcome == trial.Died {
+					cell.Class, cell.Title = "died", fmt.Sprintf("%s, %s, %d bytes: died, pinned at %s", v.Go, kind, frame, r.Offset)
+				}
+			}
+			row.Cells = append(row.Cells, cell)
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	m.Width, m.Height = labelWidth+cellWidth*len(m.Frames)+40, labelHeight+cellHeight*len(m.Rows)+8
+	return m, ok
+}
+
+// FrameX returns where the label of a column stands.
+func (m heatMap) FrameX(i int) int { return labelWidth + cellWidth*i + cellWidth/2 }
+
+// windows adds the windows, each with the runs that were pinned in it.
+func (p *Page) windows(all *record.All) {
+	seen := map[[3]string]bool{}
+	for _, w := range all.Windows {
+		key := [3]string{w.Go, string(w.Class), w.PC}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		row := windowRow{Window: w, Kind: kindOf(string(w.Class), w.Leaf), Name: w.Func[strings.LastIndexByte(w.Func, '/')+1:]}
+		at := false
+		for _, line := range strings.SplitAfter(w.Disassembly, "\n") {
+			switch {
+			case strings.Contains(line, "   <- "):
+				row.At, at = line, true
+			case at:
+				row.After += line
+			default:
+				row.Before += line
+			}
+		}
+		for _, r := range all.Runs {
+			if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
+				row.Runs = append(row.Runs, r)
+			}
+		}
+		p.Windows = append(p.Windows, row)
+	}
+	slices.SortStableFunc(p.Windows, func(a, b windowRow) int { return version.Compare(a.Go, b.Go) })
+}
+
+// maxCurves bounds the curves in one chart: more cannot be told apart.
+const maxCurves = 8
+
+// curves draws the survival curves of the series.
+func (p *Page) curves() (template.HTML, error) {
+	chart := plot.New()
+	chart.X.Label.Text, chart.Y.Label.Text = "seconds", "share alive"
+	chart.Y.Min, chart.Y.Max, chart.X.Min = 0, 1, 0
+	chart.Legend.Top = true
+	palette := plotPalette
+	for i, s := range p.Series[:min(len(p.Series), maxCurves)] {
+		line := plotter.XYs{{X: 0, Y: 1}}
+		sample := lives(s.Series)
+		for _, step := range sample.Survival() {
+			line = append(line, plotter.XY{X: step.Seconds, Y: step.Alive})
+		}
+		longest := 0.0
+		for _, l := range sample {
+			longest = max(longest, l.Seconds)
+		}
+		if end := line[len(line)-1]; longest > end.X && !math.IsInf(longest, 0) { // cut off alive
+			line = append(line, plotter.XY{X: longest, Y: end.Y})
+		}
+		curve, err := plotter.NewLine(line)
+		if err != nil {
+			return "", err
+		}
+		curve.StepStyle, curve.Color = plotter.PostStep, palette[i]
+		curve.Width = vg.Points(1.5)
+		chart.Add(curve)
+		chart.Legend.Add(s.Go+" "+s.Kind, curve)
+	}
+	to, err := chart.WriterTo(16*vg.Centimeter, 9*vg.Centimeter, "svg")
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	if _, err := to.WriteTo(&b); err != nil {
+		return "", err
+	}
+	svg := b.String()
+	// The plot library escapes what it draws; the XML declaration is not for HTML.
+	return template.HTML(svg[max(0, strings.Index(svg, "<svg")):]), nil //nolint:gosec
+}
+
+// HTML writes the page as one file.
+func (p *Page) HTML(to io.Writer) (err error) {
+	if len(p.Series) > 0 {
+		if p.Curves, err = p.curves(); err != nil {
+			return err
+		}
+	}
+	return pageTemplate.Execute(to, p)
+}
