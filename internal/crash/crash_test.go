@@ -168,3 +168,24 @@ func FuzzClassify(f *testing.F) {
 		}
 	})
 }
+
+// TestCut cuts every log of the corpus: it is short, says what the process died
+// of, and shows the preempted goroutine where the log has it.
+func TestCut(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	for _, name := range logs {
+		log, err := os.ReadFile(name)
+		require.NoError(t, err)
+		cut := Cut(log, "main.victim")
+		assert.LessOrEqual(t, strings.Count(cut, "\n"), maxHead+maxTail+4, "%s", name)
+		if i := strings.Index(string(log), "\nfatal error: "); i >= 0 {
+			assert.Contains(t, cut, "fatal error: ", "%s", name)
+		}
+	}
+	long := strings.Repeat("x\n", 20) + "fatal error: y\n\ngoroutine 1 [running]:\nruntime.asyncPreempt2()\na.go:1\nother(0)\n\n" +
+		"goroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n\ngoroutine 3 [idle]:\n" + strings.Repeat("é", 300)
+	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Cut([]byte(long), "main.victim"))
+	assert.Equal(t, "", Cut(nil, ""))
+}

@@ -15,7 +15,7 @@ const (
 )
 
 // Cut cuts a log sensibly: its first lines, which say what the process died
-// of, and a goroutine that was preempted, with its frames: one in the function, if
+// of, the fatal error, and a goroutine that was preempted, with its frames: one in the function, if
 // there is one.
 func Cut(log []byte, function string) string {
 	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(log, []byte("?")))), "\n")
@@ -26,24 +26,39 @@ func Cut(log []byte, function string) string {
 		}
 		lines[i] = line
 	}
-	head := lines[:min(maxHead, len(lines))]
-	from := -1
-	for i := len(head); i+2 < len(lines); i++ {
+	shown := min(maxHead, len(lines)) // lines that are in the text or were cut
+	text := strings.Join(lines[:shown], "\n")
+	show := func(from, to int) {
+		if from > shown {
+			text += fmt.Sprintf("\n[%d lines cut]", from-shown)
+		}
+		text += "\n" + strings.Join(lines[from:to], "\n")
+		shown = to
+	}
+	for i := shown; i < len(lines); i++ {
+		if strings.HasPrefix(lines[i], "fatal error: ") {
+			show(i, i+1)
+			break
+		}
+	}
+	from, to := -1, 0
+	for i := shown; i+2 < len(lines); i++ {
 		if !strings.HasPrefix(lines[i], "goroutine ") || !strings.HasPrefix(lines[i+1], "runtime.asyncPreempt") {
 			continue
 		}
-		block := strings.Join(lines[i:min(i+maxTail, len(lines))], "\n")
-		if block, _, _ = strings.Cut(block, "\n\n"); from < 0 || strings.Contains(block, "\n"+function+"(") {
-			from = i
+		end := i
+		for end < min(i+maxTail, len(lines)) && lines[end] != "" {
+			end++
+		}
+		if from < 0 || strings.Contains(strings.Join(lines[i:end], "\n"), "\n"+function+"(") {
+			from, to = i, end
 		}
 	}
-	text := strings.Join(head, "\n")
-	switch {
-	case from >= 0:
-		tail, _, _ := strings.Cut(strings.Join(lines[from:min(from+maxTail, len(lines))], "\n"), "\n\n")
-		text += fmt.Sprintf("\n[%d lines cut]\n%s", from-len(head), tail)
-	case len(lines) > len(head):
-		text += fmt.Sprintf("\n[%d lines cut]", len(lines)-len(head))
+	if from >= 0 {
+		show(from, to)
+	}
+	if shown < len(lines) {
+		text += fmt.Sprintf("\n[%d lines cut]", len(lines)-shown)
 	}
 	return text
 }
