@@ -24,7 +24,8 @@ import (
 type checker struct {
 	json     bool
 	limit    time.Duration
-	runs     int         // natural races of each kind, beside the verdict's own
+	runs     int // natural races of each kind, beside the verdict's own
+	shard    shard
 	engine   *lab.Engine // nil where nothing can be run
 	stdout   io.Writer
 	records  io.Writer // beside stdout; or nil
@@ -33,11 +34,12 @@ type checker struct {
 }
 
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c := checker{stdout: stdout, shown: true}
+	c := checker{stdout: stdout, shown: true, shard: shard{decides: true}}
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.BoolVar(&c.json, "json", false, "")
 	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
 	flags.IntVar(&c.runs, "runs", 0, "")
+	flags.Func("shard", "", c.shard.set)
 	static := flags.Bool("static", false, "")
 	from, to := flags.String("from", "", ""), flags.String("to", "", "")
 	kept := flags.String("records", "", "")
@@ -53,6 +55,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if c.runs < 0 || c.runs > 0 && *static {
 		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
+	}
+	if c.shard.of > 0 && (c.runs == 0 || *from != "") {
+		return usageError{errors.New("-shard deals races, -runs N, and goes with no sweep")}
 	}
 	if err := sweepUsage(flags, *from, *to, *kept, *static); err != nil {
 		return err
@@ -91,7 +96,8 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		toolchains = append(toolchains, t)
 	}
 	var affected, doubtful bool
-	for _, t := range toolchains {
+	for i, t := range toolchains {
+		c.shard.decides = c.shard.has(i)
 		v, err := c.toolchain(ctx, t)
 		if err != nil {
 			return err
@@ -151,7 +157,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 	defer guest.Close()
 
 	shown := report.Check{Go: t.Version, Engine: evidence, Victims: len(victim.Cases()), Elsewhere: guest.Elsewhere()}
-	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence}
+	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
 	switch {
 	case c.json && c.records != nil:
 		records.To = io.MultiWriter(c.stdout, c.records)
@@ -169,7 +175,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	v = guest.Static()
-	if c.engine != nil {
+	if c.engine != nil && c.shard.decides {
 		var writing error
 		step := func(s trial.Step) { c.progress.step(t.Version+": "+s.What, s.Done, s.Total) }
 		v, err = guest.Decide(ctx, c.limit, step, func(r trial.Run) {
@@ -185,7 +191,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	c.progress.end()
-	if shown.Verdict = v; !c.json && c.shown {
+	if shown.Verdict = v; !c.json && c.shown && c.shard.decides {
 		if err := shown.Text(c.stdout); err != nil {
 			return v, err
 		}
@@ -194,6 +200,9 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		if err := c.series(ctx, t.Version, guest, records); err != nil {
 			return v, err
 		}
+	}
+	if !c.shard.decides { // another shard says
+		return v, nil
 	}
 	return v, records.Verdict(v)
 }
@@ -207,15 +216,22 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 	for kind, w := range guest.Telling() {
 		c.progress.say(name + ": calibrating, " + kind)
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
-		how, err := guest.Calibrate(ctx, victim, w.Class, observer, func(trial.Run) {})
-		if failed = err; failed != nil {
-			break
+		how, runs := trial.Fast, c.runs
+		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
+		if c.shard.of > 0 { // shards are pooled: they all race alike
+			s.Seeds = c.shard.seeds(c.runs)
+			runs = len(s.Seeds)
+		} else {
+			how, failed = guest.Calibrate(ctx, victim, w.Class, observer, func(trial.Run) {})
+			if failed != nil {
+				break
+			}
 		}
-		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Racing: how, Limit: c.limit}
+		s.Racing = how
 		done := 0
-		failed = guest.Measure(ctx, &s, c.runs, func(r trial.Run) {
+		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {
 			done++
-			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, c.runs)
+			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, runs)
 			failed = errors.Join(failed, records.Run(r))
 		})
 		all = append(all, s)

@@ -16,13 +16,14 @@ import (
 )
 
 const usage = `Usage:
-    splitadd check [-json] [-static] [-limit TIME] [-runs N]
+    splitadd check [-json] [-static] [-limit TIME] [-runs N [-shard I/N]]
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
     splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
+    splitadd merge [-o FILE] RECORDS ...
     splitadd report -o FILE.html|.md|.txt RECORDS ...
     splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] -- COMMAND
     splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
@@ -34,6 +35,9 @@ the go command in PATH, which is the default. The engine that runs them is the
 machine itself where it is arm64, else user-mode QEMU; vm boots a Linux for arm64
 in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel. -runs
 races each kind N times more and prints how long the victims lived.
+
+With -shard 3/8 a check does the third of eight parts of that, for as many machines;
+merge pools their records, and refuses what is there twice.
 
 Check -from sweeps: of every minor release the newest patch is checked, by pins
 alone, and where a kind of window went away the patch is searched that did it.
@@ -88,6 +92,7 @@ var verbs = map[string]verb{
 	"diagnose": diagnoseVerb,
 	"repro":    reproVerb,
 	"report":   reportVerb,
+	"merge":    merge,
 	"study":    studyVerb,
 }
 

@@ -45,21 +45,12 @@ func reportVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 
 // page writes one file of files of records: HTML, Markdown or text, by its name.
 func page(out string, paths []string) error {
-	var all record.All
-	for _, path := range paths {
-		in, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		err = all.Read(in)
-		in.Close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	all, err := readAll(paths)
+	if err != nil {
+		return err
 	}
-	p := report.Of(&all)
+	p := report.Of(all)
 	var b bytes.Buffer
-	var err error
 	switch filepath.Ext(out) {
 	case ".html":
 		err = p.HTML(&b)
@@ -89,4 +80,21 @@ func replace(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(half.Name(), path)
+}
+
+// readAll reads files of records.
+func readAll(paths []string) (*record.All, error) {
+	all := new(record.All)
+	for _, path := range paths {
+		in, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		err = all.Read(in)
+		in.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return all, nil
 }

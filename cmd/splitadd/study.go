@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"splitadd/internal/record"
@@ -56,22 +57,34 @@ func studyVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return study.Write(*out, series)
 }
 
-// measure writes the records of the groups of a name, or of all.
+// measure writes the records of the groups of a name, or of all. Series that the
+// file has already, whole, are not measured again.
 func measure(ctx context.Context, path, only string, limit, long time.Duration, stderr io.Writer) error {
-	var groups []study.Group
-	for _, g := range study.Plan(newest, puzzle, limit, long) {
-		if only == "" || g.Name == only {
-			groups = append(groups, g)
-		}
-	}
-	if len(groups) == 0 {
+	plan := study.Plan(newest, puzzle, limit, long)
+	plan = slices.DeleteFunc(plan, func(g study.Group) bool { return only != "" && g.Name != only })
+	if len(plan) == 0 {
 		return usageError{fmt.Errorf("-only %s: no such experiment", only)}
 	}
-	file, err := os.Create(path)
+	file, whole, err := openRecords(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	series, err := record.ReadSeries(whole)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	known := map[string]bool{}
+	for _, s := range series {
+		known[s.Label] = true
+	}
+	var groups []study.Group
+	for _, g := range plan {
+		g.Series = slices.DeleteFunc(g.Series, func(s trial.Series) bool { return known[s.Label] })
+		if len(g.Series) > 0 {
+			groups = append(groups, g)
+		}
+	}
 	p := newProgress(stderr)
 	defer p.end()
 	err = study.Measure(ctx, groups, func(s trial.Step) { p.step(s.What, s.Done, s.Total) }, record.Writer{To: file})

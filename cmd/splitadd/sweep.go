@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -45,12 +46,15 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	}
 	s := sweep.Sweep{Missing: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }}
 	if kept != "" {
-		file, known, err := openRecords(kept)
+		file, whole, err := openRecords(kept)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		c.records, s.Known = file, known
+		c.records = file
+		if s.Known, err = record.ReadVerdicts(whole); err != nil {
+			return fmt.Errorf("%s: %w", kept, err)
+		}
 	}
 	c.progress.say("list of releases")
 	var err error
@@ -87,18 +91,14 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	return nil
 }
 
-// openRecords opens a file of records to add to, and reads the verdicts in it. A
-// last line that was cut off is removed.
-func openRecords(path string) (*os.File, map[string]trial.Verdict, error) {
+// openRecords opens a file of records to add to, and returns a reader of the
+// records in it. A last line that was cut off is removed.
+func openRecords(path string) (*os.File, *bytes.Reader, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	whole := record.Whole(data)
-	known, err := record.ReadVerdicts(whole)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, nil, err
@@ -107,5 +107,5 @@ func openRecords(path string) (*os.File, map[string]trial.Verdict, error) {
 		file.Close()
 		return nil, nil, err
 	}
-	return file, known, nil
+	return file, whole, nil
 }

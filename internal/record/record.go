@@ -88,7 +88,9 @@ type Run struct {
 	Window       string        `json:"window,omitempty"`   // pc that the log names
 	Reason       string        `json:"reason,omitempty"`   // of a harness failure
 	Engine       string        `json:"engine"`
-	Log          string        `json:"log,omitempty"` // of one that died, cut
+	Seed         int           `json:"seed,omitempty"`  // sets it apart from others; 0 is none
+	Shard        string        `json:"shard,omitempty"` // "3/8": of a run in shards
+	Log          string        `json:"log,omitempty"`   // of one that died, cut
 }
 
 // A Series is what runs that were made alike have measured; they come before it.
@@ -166,6 +168,7 @@ type Writer struct {
 	To     io.Writer
 	Go     string
 	Engine string
+	Shard  string // of every run; "" is none
 }
 
 func (w Writer) head(kind string) Head { return Head{kind, Version, w.Go} }
@@ -220,7 +223,7 @@ func (w Writer) Run(r trial.Run) error {
 		Head: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
 		Observer: r.Observer, Pinned: r.Pinned, Outcome: r.Outcome, Seconds: r.Seconds,
 		Observations: r.Observations, Calls: r.Calls, Death: string(r.Death.Kind),
-		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed,
+		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed, Seed: r.Seed, Shard: w.Shard,
 	}
 	if !r.Pinned {
 		record.Racing = &r.Racing
@@ -250,6 +253,10 @@ func (w Writer) Series(s trial.Series) error {
 	if s.Sample.Seconds() == 0 {
 		return nil
 	}
+	return w.write(w.series(s))
+}
+
+func (w Writer) series(s trial.Series) Series {
 	median, known := s.Sample.Median()
 	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 	record := Series{
@@ -261,7 +268,7 @@ func (w Writer) Series(s trial.Series) error {
 	for _, l := range s.Sample {
 		record.Lives = append(record.Lives, Life{l.Seconds, l.Died})
 	}
-	return w.write(record)
+	return record
 }
 
 // Diagnosis writes a diagnosis.

@@ -65,18 +65,25 @@ var Alone = Racing{Victims: 1}
 // Race runs the guest as it was built. It ends by death, or after the limit.
 // Values of GODEBUG in env are added to the racing's own.
 func (g *Guest) Race(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, env ...string) (Run, error) {
-	return g.raceUnder(ctx, name, class, observer, how, limit, nil, env)
+	return g.raceUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: limit, Env: env}, 0)
 }
 
-func (g *Guest) raceUnder(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, under, env []string) (Run, error) {
-	r := g.start(name, class, observer)
-	r.Racing = how
+// underTime is how much longer a guest may take under a tool.
+const underTime = 5 * time.Minute
+
+// raceUnder races as a series says, under its tool.
+func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error) {
+	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Racing, s.Limit
+	r.Racing, r.Seed = how, seed
 	var debug []string
 	if how.KeepStacks {
 		debug = append(debug, "gcshrinkstackoff=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
-	for _, v := range env {
+	job := lab.Job{Path: g.File.Path, Under: s.Under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	if len(s.Under) > 0 { // a tool may slow down the printing of a crash a hundred times
+		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
+	}
+	for _, v := range s.Env {
 		if value, ok := strings.CutPrefix(v, "GODEBUG="); ok {
 			debug = append(debug, value)
 		} else {
@@ -87,7 +94,7 @@ func (g *Guest) raceUnder(ctx context.Context, name string, class window.Class, 
 		job.Env = append(job.Env, "GODEBUG="+strings.Join(debug, ","))
 	}
 	config := victim.Config{
-		Victim: name, Observer: observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body,
+		Victim: s.Func, Observer: s.Observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body, Seed: seed,
 	}
 	return r, g.run(ctx, &r, config, job)
 }
@@ -105,6 +112,7 @@ type Series struct {
 	Under    []string      // a tool of the engine's that runs the guest: strace, say
 	Limit    time.Duration // after which a run is cut off alive
 	Engine   string
+	Seeds    []int // of the runs, where each is to be set apart; else nil
 	Sample   Sample
 }
 
@@ -116,8 +124,12 @@ func (s Series) Kind() string { return window.Kind(s.Class, s.Leaf) }
 // error stays.
 func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
 	s.Engine = g.engine.Evidence
-	for range runs {
-		r, err := g.raceUnder(ctx, s.Func, s.Class, s.Observer, s.Racing, s.Limit, s.Under, s.Env)
+	for i := range runs {
+		seed := 0
+		if i < len(s.Seeds) {
+			seed = s.Seeds[i]
+		}
+		r, err := g.raceUnder(ctx, s, seed)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ type Run struct {
 	Control  bool          // pinned where there is no window: must survive
 	Window   window.Window // where it was pinned
 	Racing   Racing        // how it was raced
+	Seed     int           // sets it apart from other runs of the same kind; 0 is none
 
 	Outcome      Outcome
 	Death        crash.Death // of a run that died

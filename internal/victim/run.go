@@ -61,6 +61,7 @@ type Config struct {
 	Observe  int           // observations after which to stop; 0 is no bound
 	For      time.Duration // how long to run; 0 is no bound
 	Polite   bool          // victims let every other thread go first, where the system can do so
+	Seed     int           // sets this run apart from others: its calls have other arguments
 	Body     int           // iterations of the body of "spin", some three instructions each
 }
 
@@ -70,7 +71,7 @@ func (c Config) Args() []string {
 		"-victim=" + c.Victim, "-observer=" + c.Observer,
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
-		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body),
+		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body), fmt.Sprint("-seed=", c.Seed),
 	}
 }
 
@@ -85,6 +86,7 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	flags.IntVar(&c.Observe, "observe", 0, "observations after which to stop")
 	flags.DurationVar(&c.For, "for", 0, "how long to run")
 	flags.BoolVar(&c.Polite, "polite", false, "victims let every other thread go first")
+	flags.IntVar(&c.Seed, "seed", 0, "sets this run apart from others")
 	flags.IntVar(&c.Body, "body", 0, "iterations of the body of spin")
 	if err := flags.Parse(args); err != nil {
 		return ExitUsage
@@ -149,7 +151,7 @@ func Run(c Config, group Group, stdout io.Writer) error {
 			}
 			entered <- struct{}{}
 			if err == nil {
-				err = victim.loop(done, &stop)
+				err = victim.loop(uint64(c.Seed), done, &stop)
 			}
 			if err != nil {
 				failed <- err
@@ -227,10 +229,10 @@ func (c Case) bursts() uint64 {
 
 // loop calls the victim until stop is set, a cold call before every burst of
 // others, and checks every result.
-func (c Case) loop(done *uint64, stop *uint32) error {
+func (c Case) loop(seed uint64, done *uint64, stop *uint32) error {
 	call, calls, bursts := c.call, uint64(0), c.bursts()
 	for n := uint64(0); atomic.LoadUint32(stop) == 0; n++ {
-		x := garbage + n<<8
+		x := garbage + (seed+n)<<8
 		want := c.want(x)
 		if got := call(x, true); got != want {
 			return fmt.Errorf("%w: %s(%d) returned %d, want %d", ErrCorrupt, c.Func, x, got, want)

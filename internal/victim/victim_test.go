@@ -67,7 +67,7 @@ func TestCorrupt(t *testing.T) {
 	c.want = func(x uint64) uint64 { return x }
 	var done uint64
 	var stop uint32
-	err := c.loop(&done, &stop)
+	err := c.loop(0, &done, &stop)
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, "leaf4096(")
 

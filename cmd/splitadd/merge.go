@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"splitadd/internal/record"
+)
+
+// A shard is the part of a check that one of several machines does.
+type shard struct {
+	number, of int  // 1 to of; 0 of 0 is all
+	decides    bool // it is this shard that pins the toolchain at hand
+}
+
+func (s *shard) set(text string) error {
+	var rest string
+	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.number, &s.of, &rest)
+	if n != 3 || rest != "." || s.number < 1 || s.number > s.of {
+		return fmt.Errorf("want I/N, and I from 1 to N: 3/8, say")
+	}
+	return nil
+}
+
+func (s shard) String() string {
+	if s.of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.number, s.of)
+}
+
+// has reports whether the shard has the thing of that index.
+func (s shard) has(i int) bool { return s.of == 0 || i%s.of == s.number-1 }
+
+// seeds returns the seeds, from 1 on, of a number of runs that are the shard's.
+func (s shard) seeds(runs int) []int {
+	seeds := []int{}
+	for i := range runs {
+		if s.has(i) {
+			seeds = append(seeds, i+1)
+		}
+	}
+	return seeds
+}
+
+// merge pools the records of shards.
+func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
+	flags := flag.NewFlagSet("merge", flag.ContinueOnError)
+	out := flags.String("o", "", "")
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
+	}
+	if flags.NArg() == 0 {
+		return usageError{errors.New("merge takes files of records")}
+	}
+	all, err := readAll(flags.Args())
+	if err != nil {
+		return err
+	}
+	merged, err := all.Merge()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := merged.Write(record.Writer{To: &b}); err != nil {
+		return err
+	}
+	if *out != "" {
+		return replace(*out, b.Bytes())
+	}
+	_, err = stdout.Write(b.Bytes())
+	return err
+}
