@@ -34,6 +34,9 @@ func Instructions(body int) float64 { return 31 + 3*float64(body) }
 // observer, each with a CPU of its own.
 var lone = trial.Racing{Victims: 1, Procs: 2, KeepStacks: true}
 
+// crowded is how most victims of the study race.
+var crowded = trial.Crowd(3)
+
 // Plan returns the experiments. Newest is the release of all of them but the
 // pair, whose victims are compared: they are to be the same code. Short is the
 // limit of a run, and long that of one of the canonical reproducer.
@@ -44,7 +47,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	}
 	body := Group{Name: "body", Go: newest, Runs: 6}
 	for _, n := range Bodies {
-		crowd, single := trial.Fast, lone
+		crowd, single := crowded, lone
 		crowd.Body, single.Body = n, n
 		body.Series = append(body.Series,
 			series(fmt.Sprintf("body/crowd/%d", n), spin, "gc", crowd),
@@ -61,21 +64,21 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	}
 	observer := Group{Name: "observer", Go: newest, Runs: 5}
 	for _, name := range []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"} {
-		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, trial.Fast))
+		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, crowded))
 	}
 	frame := Group{Name: "frame", Go: newest, Runs: 10}
 	for _, size := range []string{"65536", "65568", "131088", "1048592"} {
-		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", trial.Fast))
+		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", crowded))
 	}
 	for _, size := range []string{"65536", "69632", "131040", "16777200"} {
-		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", trial.Fast))
+		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", crowded))
 	}
 	groups := []Group{body, crowd, observer, frame}
 	for _, release := range pair {
 		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.Alone)
 		canonical.Limit = long
 		groups = append(groups,
-			Group{"pair", release, false, 30, []trial.Series{series("pair/tiny/"+release, tiny, "gc", trial.Fast)}},
+			Group{"pair", release, false, 30, []trial.Series{series("pair/tiny/"+release, tiny, "gc", crowded)}},
 			Group{"pair", release, false, 3, []trial.Series{canonical}})
 	}
 	return append(groups, watched(newest, short)...)
@@ -84,7 +87,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 // watched returns the experiments in which somebody looks on.
 func watched(release string, limit time.Duration) []Group {
 	series := func(label string) trial.Series {
-		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Racing: trial.Fast, Limit: limit}
+		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Racing: crowded, Limit: limit}
 	}
 	plain, off, one, trace := series("plain"), series("GODEBUG=asyncpreemptoff=1"), series("GOMAXPROCS=1"), series("execution tracer")
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
