@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep study emulator vm cross tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect study emulator vm cross tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -54,6 +54,10 @@ exhaustive: emulator
 # All releases from go1.18 on, against race/testdata/verdicts.txt.
 sweep: emulator
 	$(GO) test ./cmd/splitadd -run Sweep -v -timeout 1h -args -sweep
+
+# git bisect run over a history of Go's source: builds a toolchain five times.
+bisect: emulator
+	$(GO) test ./cmd/splitadd -run Bisect -v -timeout 2h -args -bisect
 
 # docs/reachability.md with its figures: some 40 minutes on an idle machine.
 study: emulator vm

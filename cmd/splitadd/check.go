@@ -43,6 +43,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	static := flags.Bool("static", false, "")
 	from, to := flags.String("from", "", ""), flags.String("to", "", "")
 	kept := flags.String("records", "", "")
+	bisecting, kind, goroot := flags.Bool("bisect", false, ""), flags.String("kind", "", ""), flags.String("goroot", "", "")
 	var choice lab.Choice
 	flags.StringVar(&choice.Name, "engine", "auto", "")
 	flags.StringVar(&choice.Emulator, "emulator", "", "")
@@ -55,6 +56,16 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if c.runs < 0 || c.runs > 0 && *static {
 		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
+	}
+	if *bisecting {
+		switch {
+		case *goroot == "" || len(flags.Args()) > 0 || *from != "" || *static || c.runs > 0:
+			return exitError{usageError{errors.New("-bisect takes -goroot DIR, and no other toolchain, sweep or races")}, bisectStop}
+		case *kind != "" && !slices.Contains(trial.Kinds, *kind):
+			return exitError{usageError{fmt.Errorf("-kind %q: want one of %s", *kind, strings.Join(trial.Kinds, ", "))}, bisectStop}
+		}
+	} else if *kind != "" {
+		return usageError{errors.New("-kind is for -bisect")}
 	}
 	if c.shard.of > 0 && (c.runs == 0 || *from != "") {
 		return usageError{errors.New("-shard deals races, -runs N, and goes with no sweep")}
@@ -69,6 +80,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("-kernel is for -engine vm")}
 	}
 	names := flags.Args()
+	if *goroot != "" {
+		names = append(names, *goroot)
+	}
 	if len(names) == 0 {
 		names = []string{"local"}
 	}
@@ -82,6 +96,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if c.engine != nil {
 			defer c.engine.Close()
 		}
+	}
+	if *bisecting {
+		return c.bisect(ctx, *goroot, *kind, stderr)
 	}
 	if *from != "" {
 		return c.sweep(ctx, *from, *to, *kept)

@@ -20,6 +20,7 @@ const usage = `Usage:
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
     splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
+    splitadd check -bisect -goroot DIR [-kind KIND]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
@@ -42,6 +43,11 @@ merge pools their records, and refuses what is there twice.
 Check -from sweeps: of every minor release the newest patch is checked, by pins
 alone, and where a kind of window went away the patch is searched that did it.
 FILE keeps the records; what is in it already is not measured again.
+
+Check -bisect answers as "git bisect run" wants it: it builds what is needed of the
+toolchain in a checkout of Go, and exits with 0 where there is no window (of the
+kind "leaf SP", "leaf FP" or "non-leaf SP", if one is named), 1 where there is,
+125 where that cannot be told, and 128 where it never could.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. A folder is walked. Anything that is no path is a package pattern, built
@@ -107,9 +113,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := dispatch(ctx, args, stdout, stderr)
 	var mistake usageError
 	var hinted *lab.Error
+	var own exitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &own):
+		if !errors.Is(err, errAffected) {
+			fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+		}
+		return own.status
 	case errors.Is(err, errAffected):
 		return exitAffected
 	case errors.As(err, &mistake):

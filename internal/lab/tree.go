@@ -1,0 +1,68 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"splitadd/internal/lab/process"
+)
+
+// ErrUnbuildable is wrapped by the error of BuildTree for a tree that does not
+// build.
+var ErrUnbuildable = errors.New("does not build")
+
+// treeTime bounds the build of a toolchain.
+const treeTime = time.Hour
+
+// BuildTree brings the toolchain of a Go source tree up to date with its source:
+// compiler, assembler and linker by the tree's own go command, or, where there is
+// none or it cannot, everything by make.bash, with the go command in PATH to
+// begin with. It writes into the tree what these write: bin and pkg.
+func BuildTree(ctx context.Context, root string) error {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(root, "src", "make.bash")); err != nil {
+		return &Error{fmt.Errorf("%s: no Go source tree: no src/make.bash in it", root), "name the root of a checkout of the Go repository"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, treeTime)
+	defer cancel()
+	t := &Toolchain{command: filepath.Join(root, "bin", "go"), env: []string{"GOTOOLCHAIN=local", "GOROOT=" + root}}
+	if _, err := os.Stat(t.command); err == nil {
+		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
+		if err == nil {
+			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // do they go together?
+		}
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	local, err := Resolve(ctx, "local")
+	if err != nil {
+		return err
+	}
+	bootstrap, err := local.run(ctx, root, "env", "GOROOT")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "bash", "make.bash")
+	cmd.Dir = filepath.Join(root, "src")
+	cmd.Env = append(os.Environ(), "GOROOT_BOOTSTRAP="+strings.TrimSpace(bootstrap), "GOTOOLCHAIN=local", "GOROOT=", "GOFLAGS=", "GOENV=off", "GOOS=", "GOARCH=")
+	process.InGroup(cmd)
+	var text tail
+	cmd.Stdout, cmd.Stderr = &text, &text
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &Error{fmt.Errorf("%s %w: %w%s", root, ErrUnbuildable, err, lastLine(string(text.text))), "src/make.bash says more"}
+	}
+	return nil
+}
