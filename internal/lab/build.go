@@ -65,9 +65,8 @@ func buildInit(ctx context.Context, out string) error {
 // build builds a module's program and copies it to out.
 //
 // The source, and what was built from it, stay in the user's cache folder, by
-// toolchain, target and flags. The go command decides whether what is there is
-// still what it would build: it knows the compiler's own contents, which a
-// version does not tell for a tree under development.
+// toolchain, target and flags, which for a tree hold a build cache of its own.
+// The go command decides whether what is there is still what it would build.
 func (t *Toolchain) build(ctx context.Context, m module, target Target, out string) error {
 	cache, err := cacheFolder()
 	if err != nil {

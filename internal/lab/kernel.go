@@ -118,13 +118,13 @@ func (k kernel) initramfs(ctx context.Context, tools []string) (string, error) {
 	return name, nil
 }
 
-// forget removes files that were made more than a day ago: archives of an
-// earlier init or of tools, which may be large.
+// forget removes from the cache what was made more than a day ago and may be
+// large: archives of an earlier init or of tools, and what trees had compiled.
 func forget(pattern string) {
 	names, _ := filepath.Glob(pattern)
 	for _, name := range names {
 		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			os.Remove(name)
+			os.RemoveAll(name)
 		}
 	}
 }

@@ -57,6 +57,9 @@ func TestResolve(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, local.Version, tree.Version)
 
+	require.Equal(t, local.env[len(local.env)-1], tree.env[len(tree.env)-1], "the same tools: the same build cache")
+	require.Contains(t, tree.env[len(tree.env)-1], "GOCACHE=")
+
 	released, err := Resolve(ctx, "go1.23.4")
 	require.NoError(t, err)
 	require.Equal(t, "go1.23.4", released.Version)
@@ -77,6 +80,28 @@ func TestResolve(t *testing.T) {
 		require.NotContains(t, err.Error(), "\n")
 		require.NotEmpty(t, hinted.Hint)
 	}
+}
+
+// TestPatched resolves two trees that name themselves alike and have other tools:
+// what one has compiled must not be taken for the other's.
+func TestPatched(t *testing.T) {
+	caches := map[string]bool{}
+	for _, compiler := range []string{"a", "b", "b"} {
+		root := t.TempDir()
+		for name, text := range map[string]string{
+			"bin/go":                       "#!/bin/sh\necho go1.24.6; echo " + root,
+			"pkg/tool/linux_amd64/compile": compiler,
+		} {
+			name = filepath.Join(root, filepath.FromSlash(name))
+			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+			require.NoError(t, os.WriteFile(name, []byte(text), 0o700))
+		}
+		tree, err := Resolve(context.Background(), root)
+		require.NoError(t, err)
+		require.Equal(t, "go1.24.6", tree.Version)
+		caches[tree.env[len(tree.env)-1]] = true
+	}
+	require.Len(t, caches, 2)
 }
 
 // TestBuild builds with GOFLAGS that no build of ours may see, twice, and at

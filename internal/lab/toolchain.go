@@ -5,9 +5,11 @@ package lab
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"go/version"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +72,7 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	out, err := t.run(ctx, os.TempDir(), "env", "GOVERSION")
+	out, err := t.run(ctx, os.TempDir(), "env", "GOVERSION", "GOROOT")
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			hint = "install Go, or name a GOROOT"
@@ -80,6 +82,7 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		}
 		return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
 	}
+	out, root, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	t.Version = strings.TrimSpace(out)
 	if version.Lang(t.Version) == "go1.19" {
 		// Its go command takes a GOROOT below the module cache, where the newer one
@@ -90,8 +93,48 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	if release.MatchString(name) && t.Version != name {
 		return nil, &Error{fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), hint}
 	}
+	if !release.MatchString(name) {
+		if err := t.keepApart(strings.TrimSpace(root)); err != nil {
+			return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
+		}
+	}
 	return t, nil
 }
+
+// keepApart gives a toolchain that is no fetched release a build cache of its own,
+// by the contents of its tools. The go command tells two compilers apart by their
+// version alone where that is a release's (cmd/go/internal/work, toolID): what a
+// patched tree had compiled would be taken for the release's own, or for that of
+// the same tree with another patch.
+func (t *Toolchain) keepApart(root string) error {
+	cache, err := cacheFolder()
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	for _, name := range []string{"compile", "asm", "link"} {
+		tools, err := filepath.Glob(filepath.Join(root, "pkg", "tool", "*", name))
+		if err != nil {
+			return err
+		}
+		for _, tool := range tools {
+			file, err := os.Open(tool)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(hash, file)
+			file.Close()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	t.env = append(t.env, "GOCACHE="+filepath.Join(cache, fmt.Sprintf("%s%x", treeCache, hash.Sum(nil)[:8])))
+	return nil
+}
+
+// treeCache begins the names of such caches.
+const treeCache = "tree-"
 
 // run runs the go command in a folder and returns what it prints; the error of
 // one that fails ends with the line in which it said why.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -34,7 +35,13 @@ func BuildTree(ctx context.Context, root string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, treeTime)
 	defer cancel()
-	t := &Toolchain{command: filepath.Join(root, "bin", "go"), env: []string{"GOTOOLCHAIN=local", "GOROOT=" + root}}
+	cache, err := cacheFolder()
+	if err != nil {
+		return err
+	}
+	forget(filepath.Join(cache, treeCache+"*"))
+	own := "GOCACHE=" + filepath.Join(cache, fmt.Sprintf("%sbuild-%x", treeCache, sha256.Sum256([]byte(root)))) // see keepApart
+	t := &Toolchain{command: filepath.Join(root, "bin", "go"), env: []string{"GOTOOLCHAIN=local", "GOROOT=" + root, own}}
 	if _, err := os.Stat(t.command); err == nil {
 		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
 		if err == nil {
@@ -54,7 +61,7 @@ func BuildTree(ctx context.Context, root string) error {
 	}
 	cmd := exec.CommandContext(ctx, "bash", "make.bash")
 	cmd.Dir = filepath.Join(root, "src")
-	cmd.Env = append(os.Environ(), "GOROOT_BOOTSTRAP="+strings.TrimSpace(bootstrap), "GOTOOLCHAIN=local", "GOROOT=", "GOFLAGS=", "GOENV=off", "GOOS=", "GOARCH=")
+	cmd.Env = append(os.Environ(), "GOROOT_BOOTSTRAP="+strings.TrimSpace(bootstrap), "GOTOOLCHAIN=local", "GOROOT=", "GOFLAGS=", "GOENV=off", own, "GOOS=", "GOARCH=")
 	process.InGroup(cmd)
 	var text tail
 	cmd.Stdout, cmd.Stderr = &text, &text
