@@ -126,6 +126,14 @@ type Interval struct {
 	High     float64 `json:"high"`
 }
 
+// Sample returns the lives of a series.
+func (s Series) Sample() (sample trial.Sample) {
+	for _, l := range s.Lives {
+		sample = append(sample, trial.Life{Seconds: l.Seconds, Died: l.Died})
+	}
+	return sample
+}
+
 // A Life is one run's.
 type Life struct {
 	Seconds float64 `json:"seconds"`

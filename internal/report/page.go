@@ -19,6 +19,7 @@ import (
 	"splitadd/internal/record"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
+	"splitadd/internal/window"
 )
 
 //go:embed page.html
@@ -100,25 +101,10 @@ func Of(all *record.All) *Page {
 		}
 	}
 	for _, s := range all.Series {
-		p.Series = append(p.Series, seriesRow{s, kindOf(string(s.Class), s.Leaf), Median(lives(s)), Rate(lives(s))})
+		p.Series = append(p.Series, seriesRow{s, window.Kind(s.Class, s.Leaf), Median(s.Sample()), Rate(s.Sample())})
 	}
 	p.windows(all)
 	return p
-}
-
-func kindOf(class string, leaf bool) string {
-	if leaf {
-		return "leaf " + class
-	}
-	return "non-leaf " + class
-}
-
-// lives returns the sample of a series again.
-func lives(s record.Series) (sample trial.Sample) {
-	for _, l := range s.Lives {
-		sample = append(sample, trial.Life{Seconds: l.Seconds, Died: l.Died})
-	}
-	return sample
 }
 
 // heatMap makes the map of a kind; there is none where no release has it.
@@ -135,12 +121,12 @@ func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
 		for i, frame := range m.Frames {
 			cell := heatCell{labelWidth + cellWidth*i, "clean", fmt.Sprintf("%s, %s, %d bytes: no window", v.Go, kind, frame)}
 			for _, w := range all.Windows {
-				if w.Go == v.Go && w.Frame == int64(frame) && kindOf(string(w.Class), w.Leaf) == kind && w.Preemptible {
+				if w.Go == v.Go && w.Frame == int64(frame) && window.Kind(w.Class, w.Leaf) == kind && w.Preemptible {
 					cell.Class, cell.Title, ok = "window", fmt.Sprintf("%s, %s, %d bytes: a window", v.Go, kind, frame), true
 				}
 			}
 			for _, r := range all.Runs {
-				if r.Go == v.Go && r.Frame == frame && kindOf(string(r.Class), r.Leaf) == kind && r.Pinned && r.Kind == "run" && r.Outcome == trial.Died {
+				if r.Go == v.Go && r.Frame == frame && window.Kind(r.Class, r.Leaf) == kind && r.Pinned && r.Kind == "run" && r.Outcome == trial.Died {
 					cell.Class, cell.Title = "died", fmt.Sprintf("%s, %s, %d bytes: died, pinned at %s", v.Go, kind, frame, r.Offset)
 				}
 			}
@@ -164,7 +150,7 @@ func (p *Page) windows(all *record.All) {
 			continue
 		}
 		seen[key] = true
-		row := windowRow{Window: w, Kind: kindOf(string(w.Class), w.Leaf), Name: w.Func[strings.LastIndexByte(w.Func, '/')+1:]}
+		row := windowRow{Window: w, Kind: window.Kind(w.Class, w.Leaf), Name: w.Func[strings.LastIndexByte(w.Func, '/')+1:]}
 		at := false
 		for _, line := range strings.SplitAfter(w.Disassembly, "\n") {
 			switch {
@@ -198,7 +184,7 @@ func (p *Page) curves() (template.HTML, error) {
 	palette := plotPalette
 	for i, s := range p.Series[:min(len(p.Series), maxCurves)] {
 		line := plotter.XYs{{X: 0, Y: 1}}
-		sample := lives(s.Series)
+		sample := s.Sample()
 		for _, step := range sample.Survival() {
 			line = append(line, plotter.XY{X: step.Seconds, Y: step.Alive})
 		}

@@ -67,14 +67,6 @@ func (p *page) of(name string) (of []record.Series) {
 	return of
 }
 
-// sample returns the lives of a series again.
-func sample(s record.Series) (lives trial.Sample) {
-	for _, l := range s.Lives {
-		lives = append(lives, trial.Life{Seconds: l.Seconds, Died: l.Died})
-	}
-	return lives
-}
-
 // last returns what a label says after its last slash.
 func last(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
 
@@ -97,7 +89,7 @@ func (p *page) table(column string, of []record.Series, name func(record.Series)
 	p.say("| %s | runs | died | exposed | median | deaths a second |\n| --- | --- | --- | --- | --- | --- |", column)
 	p.Truncate(p.Len() - 1)
 	for _, s := range of {
-		l := sample(s)
+		l := s.Sample()
 		fmt.Fprintf(p, "\n| %s | %d | %d | %.1f s | %s | %s |", name(s), s.Runs, s.Deaths, s.Exposed, report.Median(l), report.Rate(l))
 	}
 	p.WriteByte('\n')
@@ -128,10 +120,10 @@ func (p *page) pair(of []record.Series) error {
 	for _, s := range of {
 		release := last(s)
 		if strings.HasPrefix(s.Label, "pair/tiny/") {
-			tiny[release] = sample(s)
+			tiny[release] = s.Sample()
 			releases = append(releases, release)
 		} else {
-			canonical[release] = sample(s)
+			canonical[release] = s.Sample()
 		}
 	}
 	if len(releases) != 2 {
@@ -205,7 +197,7 @@ func (p *page) body(of []record.Series) error {
 func (p *page) canonical() (all trial.Sample) {
 	for _, s := range p.of("pair") {
 		if s.Func == "canonical" {
-			all = append(all, sample(s)...)
+			all = append(all, s.Sample()...)
 		}
 	}
 	return all
