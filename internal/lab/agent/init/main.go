@@ -8,6 +8,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -66,7 +67,30 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return agent.Serve(port)
+	return agent.Serve(&patient{File: port, since: time.Now()})
+}
+
+// portTime is how long the host may take to be there.
+const portTime = 20 * time.Second
+
+// A patient reader waits for its host: a port of which the driver does not know
+// yet that its other end is open reads as if that were closed
+// (drivers/char/virtio_console.c, port_fops_read).
+type patient struct {
+	*os.File
+	since time.Time
+	spoke bool
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	for {
+		n, err := p.File.Read(b)
+		p.spoke = p.spoke || n > 0
+		if err == nil || p.spoke || !errors.Is(err, io.EOF) || time.Since(p.since) > portTime {
+			return n, err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // finitModule is the number of that system call on arm64 (asm-generic/unistd.h).
@@ -116,7 +140,7 @@ func openPort() (*os.File, error) {
 				return port, nil
 			}
 		}
-		if time.Since(begin) > 20*time.Second {
+		if time.Since(begin) > portTime {
 			return nil, err
 		}
 	}
