@@ -151,8 +151,12 @@ func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu 
 
 // close ends the machine and waits until it has.
 func (m *machine) close() {
-	m.kill()
-	<-m.ended
+	select {
+	case <-m.ended: // already
+	default:
+		m.kill()
+		<-m.ended
+	}
 	m.port.Close()
 	m.monitor.Close()
 }
