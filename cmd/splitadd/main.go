@@ -26,7 +26,8 @@ const usage = `Usage:
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
     splitadd merge [-o FILE] RECORDS ...
     splitadd report -o FILE.html|.md|.txt RECORDS ...
-    splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] -- COMMAND
+    splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] [-engine NAME]
+                      -- COMMAND
     splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 
 Check builds functions of known frame size for arm64 with each Go toolchain,

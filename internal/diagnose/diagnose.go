@@ -31,6 +31,8 @@ type Program struct {
 	Race  string   // a build of it with -race, or ""
 	Runs  int      // of each way
 	Limit time.Duration
+	// Choice is the engine for a Go binary for arm64; others run as they are.
+	Choice lab.Choice
 }
 
 // Ways are how a program is run.
@@ -83,8 +85,9 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 				windows = append(windows, w.Window)
 			}
 		}
-		if runtime.GOARCH != "arm64" {
-			if engine, err = lab.FindEngine(ctx, lab.Choice{Name: "user"}); err != nil {
+		named := p.Choice.Name != "" && p.Choice.Name != "auto" || p.Choice.Emulator != ""
+		if runtime.GOARCH != "arm64" || named {
+			if engine, err = lab.FindEngine(ctx, p.Choice); err != nil {
 				return r, err
 			}
 			defer engine.Close()

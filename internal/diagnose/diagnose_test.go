@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/crash"
+	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
@@ -70,6 +71,12 @@ func TestGuest(t *testing.T) {
 	assert.Zero(t, r.count(Off).Deaths)
 	assert.Contains(t, r.Engine, "qemu")
 	assert.NotZero(t, r.Binary.Preemptible())
+
+	clean := victim.Config{Victim: "leaf65536", Observer: "gc", Victims: 1, Observe: 3}
+	r = diagnosed(t, Program{Line: append([]string{path}, clean.Args()...), Runs: 2, Choice: lab.Choice{Name: "vm"}})
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Contains(t, r.Engine, "qemu-system-aarch64")
+	assert.Zero(t, r.count(Plain).Deaths+r.count(Plain).Failed)
 }
 
 // TestUndecided is of programs that do not die, or do so of themselves.
