@@ -246,13 +246,14 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		}
 		s.Racing = how
 		done := 0
+		var writing error
 		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {
 			done++
 			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, runs)
-			failed = errors.Join(failed, records.Run(r))
+			writing = errors.Join(writing, records.Run(r))
 		})
 		all = append(all, s)
-		if failed = errors.Join(failed, records.Series(s)); failed != nil {
+		if failed = errors.Join(failed, writing, records.Series(s)); failed != nil {
 			break
 		}
 	}

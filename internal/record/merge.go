@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"splitadd/internal/trial"
-	"splitadd/internal/window"
 )
 
 // Merge pools the records of shards: runs that were made alike on several
@@ -54,11 +53,11 @@ func (a *All) Merge() (merged All, err error) {
 			return merged, fmt.Errorf("%s: %s: nothing was measured", key, r.Outcome)
 		}
 		// what has to be alike for exposures to be added up
-		pool := fmt.Sprint(r.Go, r.Func, r.Class, r.Observer, sort(r.Engine))
+		pool := fmt.Sprint(r.Go, r.Func, r.Class, r.Observer, engineKind(r.Engine))
 		s := pools[pool]
 		if s == nil {
 			s = &trial.Series{
-				Label: "pooled", Func: r.Func, Class: window.Class(r.Class), Leaf: r.Leaf, Frame: r.Frame, Observer: r.Observer, Engine: r.Engine,
+				Label: "pooled", Func: r.Func, Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Observer: r.Observer, Engine: r.Engine,
 			}
 			if r.Racing != nil {
 				s.Racing = *r.Racing
@@ -77,9 +76,9 @@ func (a *All) Merge() (merged All, err error) {
 	return merged, nil
 }
 
-// sort returns what kind of engine it is, without the machine it ran on: rates
+// engineKind returns what kind of engine it is, without the machine it ran on: rates
 // of different kinds are not to be pooled.
-func sort(engine string) string {
+func engineKind(engine string) string {
 	kind, _, _ := strings.Cut(engine, ", on ")
 	if strings.HasPrefix(kind, "native: ") {
 		kind, _, _ = strings.Cut(kind, ",")
@@ -89,22 +88,21 @@ func sort(engine string) string {
 
 // Write writes records, one a line.
 func (a *All) Write(w Writer) error {
-	for _, r := range a.Windows {
-		if err := w.write(r); err != nil {
-			return err
-		}
+	err := writeEach(w, a.Windows)
+	if err == nil {
+		err = writeEach(w, a.Runs)
 	}
-	for _, r := range a.Runs {
-		if err := w.write(r); err != nil {
-			return err
-		}
+	if err == nil {
+		err = writeEach(w, a.Series)
 	}
-	for _, r := range a.Series {
-		if err := w.write(r); err != nil {
-			return err
-		}
+	if err == nil {
+		err = writeEach(w, a.Verdicts)
 	}
-	for _, r := range a.Verdicts {
+	return err
+}
+
+func writeEach[T any](w Writer, records []T) error {
+	for _, r := range records {
 		if err := w.write(r); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func each(from io.Reader, f func(Head, []byte) error) error {
 	lines := bufio.NewReaderSize(from, 64<<10-1)
 	for n := 1; ; n++ {
 		line, err := readLine(lines)
-		if err != nil || len(line) == 0 {
+		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -63,34 +63,23 @@ func Whole(data []byte) *bytes.Reader {
 }
 
 // ReadSeries reads the series among records.
-func ReadSeries(from io.Reader) (series []Series, err error) {
-	err = each(from, func(head Head, line []byte) error {
-		if head.Kind != "series" {
-			return nil
-		}
-		series = append(series, Series{})
-		return json.Unmarshal(line, &series[len(series)-1])
-	})
-	return series, err
+func ReadSeries(from io.Reader) ([]Series, error) {
+	var all All
+	err := all.Read(from)
+	return all.Series, err
 }
 
 // ReadVerdicts reads the verdicts among records that were proved without a
 // doubt, by release.
 func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
+	var all All
+	err := all.Read(from)
 	verdicts := map[string]trial.Verdict{}
-	err := each(from, func(head Head, line []byte) error {
-		if head.Kind != "verdict" {
-			return nil
-		}
-		var v Verdict
-		if err := json.Unmarshal(line, &v); err != nil {
-			return err
-		}
+	for _, v := range all.Verdicts {
 		if v.Proved && len(v.Doubts) == 0 {
-			verdicts[head.Go] = trial.Verdict{Affected: v.Affected, Proved: true}
+			verdicts[v.Go] = trial.Verdict{Affected: v.Affected, Proved: true}
 		}
-		return nil
-	})
+	}
 	return verdicts, err
 }
 

@@ -42,7 +42,7 @@ func TestReadBack(t *testing.T) {
 		require.NoError(t, err, "cut at %d", cut)
 		assert.Equal(t, int64(strings.LastIndexByte(data[:cut], '\n')+1), Whole([]byte(data[:cut])).Size())
 	}
-	for _, bad := range []string{"{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
+	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
 		_, err := ReadSeries(strings.NewReader(data + bad))
 		require.ErrorContains(t, err, "line 5: ", "%.20q", bad)
 	}
