@@ -4,29 +4,23 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"splitadd/internal/trial"
 )
 
 // Series writes a table of how long victims live, with what to know of each row.
 func Series(to io.Writer, series []trial.Series) error {
-	var padded, notes strings.Builder
-	t := tabwriter.NewWriter(&padded, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "kind\tvictim\tobserver\truns\tdied\texposed\tmedian\tdeaths a second, 95 %\thow")
+	var t table
+	var notes strings.Builder
+	fmt.Fprintln(&t, "kind\tvictim\tobserver\truns\tdied\texposed\tmedian\tdeaths a second, 95 %\thow")
 	for _, s := range series {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%.1f s\t%s\t%s\t%s\n", s.Kind(), s.Func, s.Observer,
+		fmt.Fprintf(&t, "%s\t%s\t%s\t%d\t%d\t%.1f s\t%s\t%s\t%s\n", s.Kind(), s.Func, s.Observer,
 			len(s.Sample), s.Sample.Deaths(), s.Sample.Seconds(), Median(s.Sample), Rate(s.Sample), s.Racing)
 		for _, w := range s.Sample.Warnings() {
 			fmt.Fprintf(&notes, "%s: %s\n", s.Func, w)
 		}
 	}
-	t.Flush()
-	var b strings.Builder
-	for _, line := range strings.SplitAfter(padded.String(), "\n") {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	_, err := io.WriteString(to, strings.TrimRight(b.String(), "\n")+"\n"+notes.String())
+	_, err := io.WriteString(to, t.String()+notes.String())
 	return err
 }
 

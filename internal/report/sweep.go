@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"splitadd/internal/sweep"
 	"splitadd/internal/trial"
@@ -13,30 +12,27 @@ import (
 
 // Sweep writes a row a release, and for each kind of window where it went away.
 func Sweep(to io.Writer, engine string, r sweep.Result) error {
-	var padded, b strings.Builder
+	var t table
+	var b strings.Builder
 	fmt.Fprintf(&b, "victims for arm64, every window pinned; %s\n\n", engine)
 	kinds := slices.DeleteFunc(slices.Clone(trial.Kinds), func(kind string) bool {
 		return !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Has(kind) })
 	})
-	t := tabwriter.NewWriter(&padded, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "release\t"+strings.Join(kinds, "\t"))
+	fmt.Fprintln(&t, "release\t"+strings.Join(kinds, "\t"))
 	last := ""
 	for _, row := range r.Rows {
 		if row.Missing != "" {
-			fmt.Fprintf(t, "%s\tcannot be had: %s\n", row.Go, strings.ReplaceAll(row.Missing, "\t", " "))
+			fmt.Fprintf(&t, "%s\tcannot be had: %s\n", row.Go, strings.ReplaceAll(row.Missing, "\t", " "))
 			continue
 		}
 		cells := []string{row.Go}
 		for _, kind := range kinds {
 			cells = append(cells, map[bool]string{true: "dies", false: "-"}[row.Has(kind)])
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		fmt.Fprintln(&t, strings.Join(cells, "\t"))
 		last = row.Go
 	}
-	t.Flush()
-	for _, line := range strings.SplitAfter(padded.String(), "\n") {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
+	b.WriteString(t.String() + "\n")
 	for _, kind := range kinds {
 		var gone []string
 		for _, e := range r.Edges {
@@ -56,6 +52,6 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 			fmt.Fprintf(&b, "%s: %s; later releases do not have it\n", kind, strings.Join(gone, "; "))
 		}
 	}
-	_, err := io.WriteString(to, strings.TrimLeft(b.String(), "\n"))
+	_, err := io.WriteString(to, b.String())
 	return err
 }

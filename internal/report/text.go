@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
@@ -57,9 +56,8 @@ func (c Check) affectedVictims() int {
 }
 
 func (c Check) table(b *strings.Builder) {
-	var padded strings.Builder
-	t := tabwriter.NewWriter(&padded, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
+	var t table
+	fmt.Fprintln(&t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
 	for _, w := range c.Windows {
 		name := w.Func[strings.LastIndexByte(w.Func, '.')+1:]
 		pinned, raced := "-", ""
@@ -71,12 +69,9 @@ func (c Check) table(b *strings.Builder) {
 				raced = brief(r)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s+%#x\t%d, %d\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), w.Actual, w.Claimed, pinned, raced)
+		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%d, %d\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), w.Actual, w.Claimed, pinned, raced)
 	}
-	t.Flush()
-	for _, line := range strings.SplitAfter(padded.String(), "\n") {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
+	b.WriteString(t.String() + "\n")
 }
 
 // Conclusion returns the verdict in a sentence.

@@ -17,8 +17,6 @@ import (
 	"splitadd/internal/trial"
 )
 
-func exp(x float64) float64 { return math.Exp(x) }
-
 // Colours that can be told apart by most people, on white.
 var colours = []color.Color{color.RGBA{0, 90, 181, 255}, color.RGBA{220, 50, 32, 255}}
 

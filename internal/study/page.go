@@ -3,6 +3,7 @@ package study
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -150,7 +151,7 @@ func (p *page) pair(of []record.Series) error {
 	const run = 90.0 // seconds, after which the published one had crashed
 	p.say("So a run of %.0f s crashes with a probability of %.0f to %.0f %%: somebody who tries each\n"+
 		"release once or twice may well see one crash and the other not, with no difference\n"+
-		"between them.", run, 100*(1-exp(-rate.Low*run)), 100*(1-exp(-rate.High*run)))
+		"between them.", run, 100*(1-math.Exp(-rate.Low*run)), 100*(1-math.Exp(-rate.High*run)))
 	return p.figure("pair", "Survival of the tiny victim, by release", func(path string) error {
 		return drawSurvival(path, map[string]trial.Sample{a: tiny[a], b: tiny[b]})
 	})
@@ -240,14 +241,11 @@ func (p *page) watched(of []record.Series) error {
 		"name it: there is no data race in the victim's source, as a build of it with -race\n" +
 		"for the host shows (go test ./internal/victim -run DataRace).")
 	p.table("watched by", of, last)
-	var warnings []string
 	for _, s := range of {
 		if s.Deaths == 0 {
-			warnings = append(warnings, last(s)+": never in "+time.Duration(s.Exposed*float64(time.Second)).Round(time.Second/10).String()+" of exposure, which is no proof")
+			exposed := time.Duration(s.Exposed * float64(time.Second)).Round(time.Second / 10)
+			p.say("- %s: never in %v of exposure, which is no proof", last(s), exposed)
 		}
-	}
-	for _, w := range warnings {
-		p.say("- %s", w)
 	}
 	return nil
 }
