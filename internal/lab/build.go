@@ -62,6 +62,13 @@ func buildInit(ctx context.Context, out string) error {
 	return t.build(ctx, initModule, Target{"linux", "arm64"}, out)
 }
 
+// to returns the toolchain as it builds for a target, without cgo.
+func (t *Toolchain) to(target Target) *Toolchain {
+	build := *t
+	build.env = append(slices.Clone(t.env), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
+	return &build
+}
+
 // build builds a module's program and copies it to out.
 //
 // The source, and what was built from it, stay in the user's cache folder, by
@@ -89,9 +96,7 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	}
 	defer unlock()
 	built := filepath.Join(dir, name)
-	build := *t
-	build.env = append(append([]string(nil), t.env...), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
-	if _, err := build.run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
+	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
 		return &Error{
 			fmt.Errorf("%s: build of the %s for %s: %w", t.Version, name, target, err),
 			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
@@ -111,9 +116,7 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 			return "", err
 		}
 	}
-	build := *t
-	build.env = append(append([]string(nil), t.env...), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
-	if _, err := build.run(ctx, dir, "build", "-o", "reproducer", "."); err != nil {
+	if _, err := t.to(target).run(ctx, dir, "build", "-o", "reproducer", "."); err != nil {
 		return "", &Error{fmt.Errorf("%s: build for %s: %w", t.Version, target, err), "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return filepath.Join(dir, "reproducer"), nil
@@ -169,28 +172,43 @@ func (m module) write(cache string) (string, error) {
 		}
 	}
 	hash.Write(files["go.mod"])
-	dir := filepath.Join(cache, fmt.Sprintf("source-%x", hash.Sum(nil)[:8]))
+	return makeOnce(filepath.Join(cache, fmt.Sprintf("source-%x", hash.Sum(nil)[:8])), func(half string) error {
+		for name, data := range files {
+			name = filepath.Join(half, made, name)
+			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(name, data, 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// made is the name under which makeOnce expects what was made.
+const made = "made"
+
+// makeOnce returns a folder of the cache that is there, or else has it made: fill
+// is given a folder to work in, which is removed, and leaves the contents in its
+// folder made. The folder is complete as soon as it is there, whoever else makes
+// it at the same time.
+func makeOnce(dir string, fill func(half string) error) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
 	}
-	half, err := os.MkdirTemp(cache, "half-")
+	half, err := os.MkdirTemp(filepath.Dir(dir), "half-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(half)
-	for name, data := range files {
-		name = filepath.Join(half, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(name, data, 0o644); err != nil {
-			return "", err
-		}
+	if err := fill(half); err != nil {
+		return "", err
 	}
-	if err := os.Rename(half, dir); err != nil {
+	if err := os.Rename(filepath.Join(half, made), dir); err != nil {
 		if _, there := os.Stat(dir); there != nil {
 			return "", err
 		}

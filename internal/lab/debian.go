@@ -34,36 +34,21 @@ func unpackDebian(ctx context.Context, packages []string, deps bool) (string, er
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "debian-"+suite+"-"+strings.Join(packages, "-"))
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	half, err := os.MkdirTemp(cache, "half-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(half)
-	ctx, cancel := context.WithTimeout(ctx, debianTime)
-	defer cancel()
-	apt, err := newApt(ctx, half)
-	if err == nil {
-		err = apt.unpack(ctx, packages, deps)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
+	return makeOnce(filepath.Join(cache, "debian-"+suite+"-"+strings.Join(packages, "-")), func(half string) error {
+		ctx, cancel := context.WithTimeout(ctx, debianTime)
+		defer cancel()
+		apt, err := newApt(ctx, half)
+		if err == nil {
+			err = apt.unpack(ctx, packages, deps)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
 			err = ctx.Err()
 		}
-		return "", &Error{fmt.Errorf("packages of Debian for arm64: %w", err), debianHint}
-	}
-	if err := os.Rename(filepath.Join(half, "root"), dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return "", err
-		}
-	}
-	return dir, nil
+		return &Error{fmt.Errorf("packages of Debian for arm64: %w", err), debianHint}
+	})
 }
 
 // An apt is the machine's apt with a state of its own in a folder.
@@ -74,7 +59,7 @@ type apt struct {
 
 func newApt(ctx context.Context, dir string) (*apt, error) {
 	a := &apt{dir: dir}
-	for _, sub := range []string{"lists/partial", "archives/partial", "deb", "root"} {
+	for _, sub := range []string{"lists/partial", "archives/partial", "deb", made} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
 		}
@@ -130,7 +115,7 @@ var (
 	needed      = regexp.MustCompile(`(?m)^  Depends: (` + packageName + `)$`)
 )
 
-// unpack fetches packages and unpacks them below root.
+// unpack fetches packages and unpacks them in the folder made.
 func (a *apt) unpack(ctx context.Context, packages []string, deps bool) error {
 	pattern, args := needed, []string{"depends"}
 	if deps {
@@ -159,7 +144,7 @@ func (a *apt) unpack(ctx context.Context, packages []string, deps bool) error {
 		return err
 	}
 	for _, deb := range debs {
-		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(a.dir, "root"))
+		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(a.dir, made))
 		process.InGroup(cmd)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("dpkg-deb: %w%s", err, lastLine(string(out)))

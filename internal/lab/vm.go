@@ -67,16 +67,12 @@ func bootEngine(ctx context.Context, c Choice) (*Engine, error) {
 		kvm.Close()
 		accelerator, cpu = "kvm", "host"
 	}
-	if err := m.boot(ctx, k.image, initramfs, accelerator, cpu); err != nil {
-		return nil, err
-	}
-	answer, err := m.ask(agent.Request{Op: agent.Hello})
+	inside, err := m.boot(ctx, k.image, initramfs, accelerator, cpu)
 	if err != nil {
-		m.close()
 		return nil, err
 	}
 	evidence := fmt.Sprintf("qemu-system-aarch64 %s, %s, cpu %s, %s, on %s/%s, %s",
-		q.version, strings.ToUpper(accelerator), cpu, answer.Machine, runtime.GOOS, runtime.GOARCH, process.Machine())
+		q.version, strings.ToUpper(accelerator), cpu, inside, runtime.GOOS, runtime.GOARCH, process.Machine())
 	if accelerator == "tcg" {
 		evidence = "emulated: " + evidence
 	}
@@ -84,17 +80,17 @@ func bootEngine(ctx context.Context, c Choice) (*Engine, error) {
 }
 
 // boot starts QEMU without a disk, a network or any file of its own, and waits
-// for the agent to answer. It talks to both through sockets that QEMU inherits.
-func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu string) error {
+// for the agent to answer with what machine that is. It talks to both through sockets that QEMU inherits.
+func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu string) (inside string, err error) {
 	port, portEnd, err := socketPair()
 	if err != nil {
-		return err
+		return "", err
 	}
 	monitor, monitorEnd, err := socketPair()
 	if err != nil {
 		port.Close()
 		portEnd.Close()
-		return err
+		return "", err
 	}
 	m.port, m.monitor, m.answers = port, monitor, json.NewDecoder(monitor)
 	cmd := exec.Command(m.qemu.path,
@@ -124,7 +120,7 @@ func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu 
 	if err != nil {
 		m.port.Close()
 		m.monitor.Close()
-		return fmt.Errorf("virtual machine: %w", err)
+		return "", fmt.Errorf("virtual machine: %w", err)
 	}
 	m.kill = func() { process.KillGroup(cmd.Process) }
 	m.conn = agent.NewConn(m.port)
@@ -140,13 +136,13 @@ func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu 
 		err = m.command("qmp_capabilities", map[string]any{})
 	}
 	if err == nil {
-		return nil
+		return ready.Machine, nil
 	}
 	m.close()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return "", ctx.Err()
 	}
-	return &Error{fmt.Errorf("virtual machine: no answer after its start: %w; %s", err, m.console.last()), "does this QEMU boot other arm64 kernels? -kernel names another one"}
+	return "", &Error{fmt.Errorf("virtual machine: no answer after its start: %w; %s", err, m.console.last()), "does this QEMU boot other arm64 kernels? -kernel names another one"}
 }
 
 // close ends the machine and waits until it has.
