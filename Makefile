@@ -78,7 +78,7 @@ vm:
 	@command -v qemu-system-aarch64 >/dev/null && exit 0; \
 	echo "installing qemu-system-arm" >&2; \
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends qemu-system-arm debian-archive-keyring; } >/dev/null || \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends qemu-system-arm; } >/dev/null || \
 	echo "make: no system emulator could be installed: install QEMU's qemu-system-aarch64" >&2
 
 # A C compiler for arm64, for the tests of binaries that a C linker has linked.

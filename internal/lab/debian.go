@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +17,9 @@ import (
 
 const (
 	suite       = "bookworm"
-	debianTime  = 10 * time.Minute // to fetch packages in
-	debian      = "http://deb.debian.org/debian"
-	keyring     = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	debianTime  = 10 * time.Minute          // to fetch packages in
 	kernelMeta  = "linux-image-cloud-arm64" // depends on the current kernel's package
-	debianHint  = "that takes apt-get, apt-cache, dpkg-deb and, on other systems than Debian, its debian-archive-keyring; -kernel names a kernel that is unpacked already"
+	debianHint  = "that takes a Debian system, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
 	packageName = `[a-z0-9][a-z0-9+.-]+`
 )
 
@@ -64,24 +62,16 @@ func newApt(ctx context.Context, dir string) (*apt, error) {
 			return nil, err
 		}
 	}
-	mirror, signed := debian, " signed-by="+keyring
-	if release, _ := os.ReadFile("/etc/os-release"); regexp.MustCompile(`(?m)^ID=debian$`).Match(release) {
-		signed = ""
-		out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)")
-		if err != nil {
-			return nil, err
-		}
-		uris := strings.Fields(out)
-		sort.Strings(uris)
-		for _, uri := range uris {
-			if !strings.Contains(uri, "security") {
-				mirror = uri
-				break
-			}
-		}
+	out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)")
+	if err != nil {
+		return nil, err
+	}
+	mirrors := slices.DeleteFunc(strings.Fields(out), func(uri string) bool { return strings.Contains(uri, "security") })
+	if len(mirrors) == 0 {
+		return nil, errors.New("the machine's apt has no mirror")
 	}
 	list := filepath.Join(dir, "sources.list")
-	if err := os.WriteFile(list, []byte("deb [arch=arm64"+signed+"] "+mirror+" "+suite+" main\n"), 0o644); err != nil {
+	if err := os.WriteFile(list, []byte("deb [arch=arm64] "+slices.Min(mirrors)+" "+suite+" main\n"), 0o644); err != nil {
 		return nil, err
 	}
 	for _, option := range []string{
@@ -90,7 +80,7 @@ func newApt(ctx context.Context, dir string) (*apt, error) {
 	} {
 		a.options = append(a.options, "-o", option)
 	}
-	_, err := a.run(ctx, "apt-get", "-qq", "update")
+	_, err = a.run(ctx, "apt-get", "-qq", "update")
 	return a, err
 }
 
