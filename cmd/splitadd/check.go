@@ -45,9 +45,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	kept := flags.String("records", "", "")
 	bisecting, kind, goroot := flags.Bool("bisect", false, ""), flags.String("kind", "", ""), flags.String("goroot", "", "")
 	var choice lab.Choice
-	flags.StringVar(&choice.Name, "engine", "auto", "")
-	flags.StringVar(&choice.Emulator, "emulator", "", "")
-	flags.StringVar(&choice.Kernel, "kernel", "", "")
+	engineFlags(flags, &choice)
 	if done, err := parse(flags, args, stdout); done || err != nil {
 		return err
 	}

@@ -21,9 +21,7 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	flags.IntVar(&p.Runs, "runs", 100, "")
 	flags.DurationVar(&p.Limit, "limit", time.Minute, "")
 	flags.StringVar(&p.Race, "race", "", "")
-	flags.StringVar(&p.Choice.Name, "engine", "auto", "")
-	flags.StringVar(&p.Choice.Emulator, "emulator", "", "")
-	flags.StringVar(&p.Choice.Kernel, "kernel", "", "")
+	engineFlags(flags, &p.Choice)
 	json := flags.Bool("json", false, "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
 		return err

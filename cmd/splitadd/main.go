@@ -167,3 +167,10 @@ func parse(flags *flag.FlagSet, args []string, stdout io.Writer) (done bool, err
 	}
 	return false, nil
 }
+
+// engineFlags adds the flags of the verbs that run guests.
+func engineFlags(flags *flag.FlagSet, c *lab.Choice) {
+	flags.StringVar(&c.Name, "engine", "auto", "")
+	flags.StringVar(&c.Emulator, "emulator", "", "")
+	flags.StringVar(&c.Kernel, "kernel", "", "")
+}

@@ -29,9 +29,7 @@ func (r *reproducer) flags(flags *flag.FlagSet) {
 	flags.IntVar(&r.frame, "frame", 0, "")
 	flags.IntVar(&r.runs, "runs", 10, "")
 	flags.DurationVar(&r.limit, "limit", time.Minute, "")
-	flags.StringVar(&r.choice.Name, "engine", "auto", "")
-	flags.StringVar(&r.choice.Emulator, "emulator", "", "")
-	flags.StringVar(&r.choice.Kernel, "kernel", "", "")
+	engineFlags(flags, &r.choice)
 }
 
 // source returns the reproducer and its kind.
