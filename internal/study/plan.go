@@ -78,8 +78,10 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.Alone)
 		canonical.Limit = long
 		groups = append(groups,
-			Group{"pair", release, false, 30, []trial.Series{series("pair/tiny/"+release, tiny, "gc", crowded)}},
-			Group{"pair", release, false, 3, []trial.Series{canonical}})
+			Group{"pair", release, false, 30, []trial.Series{
+				series("pair/tiny/"+release, tiny, "gc", crowded),
+				series("pair/traced/"+release, "leaf69632", "trace", crowded)}},
+			Group{"pair", release, false, 5, []trial.Series{canonical}})
 	}
 	return append(groups, watched(newest, short)...)
 }
