@@ -22,6 +22,7 @@ const usage = `Usage:
     splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
     splitadd check -bisect -goroot DIR [-kind KIND]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
+    splitadd triage [-json | -markdown] [-binary FILE] [LOG|CORE ...]
     splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
     splitadd merge [-o FILE] RECORDS ...
@@ -55,6 +56,11 @@ alone. A folder is walked. Anything that is no path is a package pattern, built
 for arm64 with the go command in PATH. -q prints affected files only, -all lists
 the windows in which the runtime does not preempt, too.
 
+Triage says of crash logs and core files whether it was this defect: split SP, split
+FP, not this, or undecided, with the evidence and what would settle it. Logs may
+have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
+that ran: without it, no crash is called a split.
+
 Repro prints a reproducer for a bug report: one main.go that dies of itself within
 seconds. -check builds and races it, and appends the crash as a comment.
 
@@ -74,6 +80,7 @@ Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
 Example:
     $ splitadd check go1.23.4 go1.27.4
     $ splitadd scan /usr/local/bin
+    $ splitadd triage -binary /usr/local/bin/daemon crash.log
 `
 
 // Exit statuses.
@@ -97,6 +104,7 @@ var verbs = map[string]verb{
 	"check":    check,
 	"scan":     scan,
 	"diagnose": diagnoseVerb,
+	"triage":   triageVerb,
 	"repro":    reproVerb,
 	"report":   reportVerb,
 	"merge":    merge,

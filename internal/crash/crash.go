@@ -52,13 +52,16 @@ type signature struct {
 // signatures in the order in which they are tried: the more telling come
 // first. What a group of the pattern matches is the evidence, or the whole.
 //
+// Two threads may die at once, and what they print gets mixed: "fatal error: " and
+// the text that follows it need not stand together.
+//
 // The texts are those of runtime/traceback.go (unwinder.finishInternal,
 // unwinder.next; gentraceback before Go 1.21), runtime/tracestack.go
 // (fpTracebackPCs), runtime/malloc.go and runtime/panic.go.
 var signatures = []signature{
 	{"wrong result", Corrupt, regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
 	{"incomplete unwind", SplitSP, regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
-	{"non-code return pc", SplitSP, regexp.MustCompile(`(?s)(unexpected return pc for [^\n]*).*fatal error: unknown caller pc`)},
+	{"non-code return pc", SplitSP, regexp.MustCompile(`(?s)(unexpected return pc for [^\n]*).*unknown caller pc`)},
 	{"fault in the frame pointer unwinder", SplitFP, regexp.MustCompile(`(SIGSEGV: segmentation violation[^\n]*)\n[^\n]*\n(?:[^\n]*\n){0,4}runtime\.fpTracebackPCs\(`)},
 	{"fault in the unwinder", SplitSP, regexp.MustCompile(`(SIGSEGV: segmentation violation[^\n]*)\n(?:[^\n]*\n){0,12}runtime\.(?:\(\*unwinder\)\.next|gentraceback)\(`)},
 	{"out of memory", OutOfMemory, regexp.MustCompile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -12,42 +11,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/crash/crashtest"
 	"splitadd/internal/window"
 )
 
 var update = flag.Bool("update", false, "write what the classifier says into the corpus")
-
-// An entry of the corpus is a file in testdata: header lines, a blank line, and
-// what a process printed. "window" headers are the windows of its binary,
-// "kind" and "at" the expected answer.
-type entry struct {
-	header  []string // in order
-	windows []window.Window
-	log     []byte
-}
-
-func read(t testing.TB, path string) (e entry) {
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	head, log, ok := bytes.Cut(data, []byte("\n\n"))
-	require.True(t, ok, "%s: no blank line after the headers", path)
-	e.header, e.log = strings.Split(string(head), "\n"), log
-	for _, line := range e.header {
-		key, value, ok := strings.Cut(line, ": ")
-		require.True(t, ok, "%s: header %q", path, line)
-		if key != "window" {
-			continue
-		}
-		var leaf, class, function string
-		var offset uint64
-		_, err := fmt.Sscanf(strings.Replace(value, "+0x", " 0x", 1), "%s %s %s %v", &leaf, &class, &function, &offset)
-		require.NoError(t, err, "%s: %q", path, line)
-		e.windows = append(e.windows, window.Window{
-			Class: window.Class(class), Leaf: leaf == "leaf", Func: function, Entry: 0x10000, PC: 0x10000 + offset, Preemptible: true,
-		})
-	}
-	return e
-}
 
 // answer returns the headers that state a death.
 func answer(d Death) []string {
@@ -62,20 +30,12 @@ func answer(d Death) []string {
 	return append(lines, "evidence: "+d.Evidence)
 }
 
-func corpus(t testing.TB) []string {
-	paths, err := filepath.Glob("testdata/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	return paths
-}
-
 func TestCorpus(t *testing.T) {
-	for _, path := range corpus(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			e := read(t, path)
-			got := answer(Classify(e.log, e.windows))
+	for _, e := range crashtest.Corpus(t, ".") {
+		t.Run(filepath.Base(e.Path), func(t *testing.T) {
+			got := answer(Classify(e.Log, e.Windows))
 			var want, rest []string
-			for _, line := range e.header {
+			for _, line := range e.Header {
 				if key, _, _ := strings.Cut(line, ":"); key == "kind" || key == "at" || key == "evidence" {
 					want = append(want, line)
 				} else {
@@ -84,7 +44,7 @@ func TestCorpus(t *testing.T) {
 			}
 			if *update {
 				head := strings.Join(append(got, rest...), "\n")
-				require.NoError(t, os.WriteFile(path, append([]byte(head+"\n\n"), e.log...), 0o644))
+				require.NoError(t, os.WriteFile(e.Path, append([]byte(head+"\n\n"), e.Log...), 0o644))
 				return
 			}
 			assert.Equal(t, want, got)
@@ -95,14 +55,13 @@ func TestCorpus(t *testing.T) {
 // TestNoWindow takes the windows away: what is left of a split is an unwind
 // failure, and of nothing else does anything change.
 func TestNoWindow(t *testing.T) {
-	for _, path := range corpus(t) {
-		e := read(t, path)
-		with, without := Classify(e.log, e.windows), Classify(e.log, nil)
+	for _, e := range crashtest.Corpus(t, ".") {
+		with, without := Classify(e.Log, e.Windows), Classify(e.Log, nil)
 		if with.Kind == SplitSP || with.Kind == SplitFP {
-			assert.Equal(t, Unwind, without.Kind, path)
-			assert.Nil(t, without.Window, path)
+			assert.Equal(t, Unwind, without.Kind, e.Path)
+			assert.Nil(t, without.Window, e.Path)
 		} else {
-			assert.Equal(t, with, without, path)
+			assert.Equal(t, with, without, e.Path)
 		}
 	}
 }
@@ -110,14 +69,13 @@ func TestNoWindow(t *testing.T) {
 // TestOtherClass turns the classes of the windows round: a death is not laid
 // to a window of the pointer that its unwinder does not follow.
 func TestOtherClass(t *testing.T) {
-	for _, path := range corpus(t) {
-		e := read(t, path)
-		for i := range e.windows {
-			e.windows[i].Class = map[window.Class]window.Class{window.SP: window.FP, window.FP: window.SP}[e.windows[i].Class]
+	for _, e := range crashtest.Corpus(t, ".") {
+		for i := range e.Windows {
+			e.Windows[i].Class = map[window.Class]window.Class{window.SP: window.FP, window.FP: window.SP}[e.Windows[i].Class]
 		}
-		d := Classify(e.log, e.windows)
+		d := Classify(e.Log, e.Windows)
 		if d.ByPC {
-			t.Errorf("%s: %v", path, d)
+			t.Errorf("%s: %v", e.Path, d)
 		}
 	}
 }
@@ -134,10 +92,9 @@ func TestSignatures(t *testing.T) {
 		assert.NotEmpty(t, s.kind, s.name)
 		assert.False(t, s.match.MatchString(""), s.name)
 	}
-	for _, path := range corpus(t) {
-		e := read(t, path)
+	for _, e := range crashtest.Corpus(t, ".") {
 		for _, s := range signatures {
-			if s.match.Match(e.log) {
+			if s.match.Match(e.Log) {
 				delete(names, s.name)
 				break
 			}
@@ -151,12 +108,23 @@ func TestNothing(t *testing.T) {
 	assert.Equal(t, Death{}, Classify([]byte("hello\n"), nil))
 }
 
+// TestTwoThreads has two threads die at once, of words that are no return
+// addresses: one begins its dump of a stack where the other was about to say what
+// the error is.
+func TestTwoThreads(t *testing.T) {
+	log := []byte("runtime: g 7: unexpected return pc for main.f called from 0xe8e8\nruntime: g 8: unexpected return pc for main.f called from 0xe8e8\n" +
+		"stack: frame={sp:0x10, fp:0x20} stack=[0x0,0x1000)\nfatal error:                    7 6 5 4  3 2 1 0   f e d c  b a 9 8  0123456789abcdef\n" +
+		"00000010: 00000000 00000010\nunknown caller pc\n\nruntime stack:\nruntime.throw({0x1?, 0x2?})\n\truntime/panic.go:1 +0x2\n\n" +
+		"goroutine 7 [preempted (scan)]:\nruntime.asyncPreempt()\n\truntime/preempt_arm64.s:44 +0x88\nmain.f()\n\tmain.go:7 +0x94\n")
+	w := window.Window{Class: window.SP, Func: "main.f", PC: 0x94, Preemptible: true}
+	assert.Equal(t, Death{SplitSP, "unexpected return pc for main.f called from 0xe8e8", &w, true}, Classify(log, []window.Window{w}))
+}
+
 func FuzzClassify(f *testing.F) {
 	var windows []window.Window
-	for _, path := range corpus(f) {
-		e := read(f, path)
-		windows = append(windows, e.windows...)
-		f.Add(e.log)
+	for _, e := range crashtest.Corpus(f, ".") {
+		windows = append(windows, e.Windows...)
+		f.Add(e.Log)
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
 		d := Classify(log, windows)

@@ -10,6 +10,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/diagnose"
 	"splitadd/internal/survey"
+	"splitadd/internal/triage"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
 )
@@ -20,7 +21,7 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan", "diagnosis"
+	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan", "diagnosis", "triage"
 	Version int    `json:"v"`
 	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
@@ -162,6 +163,24 @@ type Way struct {
 	Death  string `json:"death,omitempty"` // the first that tells
 }
 
+// A Triage is what one crash was.
+type Triage struct {
+	Head
+	Input      string   `json:"input"`          // a file; "-" is standard input
+	Line       int      `json:"line,omitempty"` // of a log, where the crash begins, from 1
+	Arch       string   `json:"arch,omitempty"`
+	Answer     string   `json:"answer"` // "split SP", "split FP", "not this", "undecided"
+	Why        string   `json:"why,omitempty"`
+	Evidence   []string `json:"evidence"`
+	Settle     string   `json:"settle,omitempty"` // what would settle it
+	Do         []string `json:"do"`
+	Issues     []int    `json:"issues,omitempty"`     // of golang/go: what it is, instead
+	Func       string   `json:"func,omitempty"`       // of the window
+	Offset     string   `json:"offset,omitempty"`     // from its entry
+	Candidates []string `json:"candidates,omitempty"` // windows that the unwinder's numbers fit
+	Log        string   `json:"log,omitempty"`        // cut
+}
+
 // A Verdict is the last record of each toolchain.
 type Verdict struct {
 	Head
@@ -293,6 +312,25 @@ func (w Writer) Diagnosis(r *diagnose.Report) error {
 			way.Death = c.First.String()
 		}
 		record.Ways = append(record.Ways, way)
+	}
+	return w.write(record)
+}
+
+// Triage writes the verdict on a crash.
+func (w Writer) Triage(v triage.Verdict) error {
+	w.Go = v.Go
+	record := Triage{
+		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
+		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
+	}
+	if v.Neighbour != nil {
+		record.Issues = v.Neighbour.Issues
+	}
+	if v.Window != nil {
+		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
+	}
+	for _, c := range v.Candidates {
+		record.Candidates = append(record.Candidates, c.Chain())
 	}
 	return w.write(record)
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"os"
+
+	"splitadd/internal/core"
+	"splitadd/internal/lab"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/record"
+	"splitadd/internal/report"
+	"splitadd/internal/triage"
+)
+
+// triageVerb says of crash logs and core files whether it was this defect.
+func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("triage", flag.ContinueOnError)
+	path := flags.String("binary", "", "")
+	json := flags.Bool("json", false, "")
+	markdown := flags.Bool("markdown", false, "")
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
+	}
+	if *json && *markdown {
+		return usageError{errors.New("-json and -markdown exclude each other")}
+	}
+	inputs := flags.Args()
+	if len(inputs) == 0 {
+		inputs = []string{"-"}
+	}
+	var binary *triage.Binary
+	if *path != "" {
+		var err error
+		if binary, err = triage.Open(*path); err != nil {
+			if errors.Is(err, objfile.ErrFormat) || errors.Is(err, pclntab.ErrNone) {
+				err = &lab.Error{Err: err, Hint: "-binary takes the Go binary for arm64 that ran"}
+			}
+			return err
+		}
+		defer binary.Close()
+	}
+	affected := false
+	for _, input := range inputs {
+		verdicts, err := triageInput(ctx, input, binary)
+		if err != nil {
+			return hintInput(err)
+		}
+		for _, v := range verdicts {
+			affected = affected || v.Answer.Split()
+			switch {
+			case *json:
+				err = record.Writer{To: stdout}.Triage(v)
+			case *markdown:
+				err = report.TriageMarkdown(stdout, v)
+			default:
+				err = report.Triage(stdout, v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if affected {
+		return errAffected
+	}
+	return nil
+}
+
+func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.Verdict, error) {
+	if input != "-" {
+		return triage.File(ctx, input, b)
+	}
+	// A read of a terminal ends with the process, not with a context.
+	type answer struct {
+		verdicts []triage.Verdict
+		err      error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		verdicts, err := triage.Reader("-", os.Stdin, b)
+		done <- answer{verdicts, err}
+	}()
+	select {
+	case a := <-done:
+		return a.verdicts, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// hintInput says what to do about an input that cannot be read.
+func hintInput(err error) error {
+	switch {
+	case errors.Is(err, triage.ErrPacked):
+		return &lab.Error{Err: err, Hint: "unpack it first: zcat FILE | splitadd triage"}
+	case errors.Is(err, core.ErrFormat):
+		return &lab.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
+	case errors.Is(err, os.ErrNotExist):
+		return &lab.Error{Err: err, Hint: "name a log or a core file; with none, standard input is read"}
+	}
+	return err
+}

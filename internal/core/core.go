@@ -1,0 +1,242 @@
+// Package core opens core files of Linux for arm64: threads' registers and
+// memory, read where it is asked for.
+package core
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+
+	"splitadd/internal/objfile"
+)
+
+// Errors of Open.
+var (
+	ErrFormat = errors.New("no ELF core file")
+	ErrArch   = errors.New("a core file of another architecture")
+)
+
+// Bounds on what a core file may claim.
+const (
+	maxSegments = 1 << 20
+	maxNotes    = 64 << 20 // bytes
+	maxThreads  = 1 << 20
+)
+
+// A Segment is memory that the file has.
+type Segment struct {
+	Addr, Size uint64
+	offset     int64
+}
+
+// A Thread is one of the process's. The first is the one that died.
+type Thread struct {
+	ID     int
+	Signal int        // that it died of, or was stopped by; 0 is none
+	X      [31]uint64 // general registers: X[29] is the frame pointer, X[30] the link register
+	SP, PC uint64
+}
+
+// A File is an open core file.
+type File struct {
+	Path     string
+	Threads  []Thread
+	Segments []Segment // sorted by address
+	Entry    uint64    // the program's entry point in memory, or 0: AT_ENTRY
+
+	file *os.File
+}
+
+// Is reports whether what begins so is a core file, of any architecture.
+func Is(begin []byte) bool {
+	return len(begin) >= 18 && bytes.HasPrefix(begin, []byte(elf.ELFMAG)) &&
+		elf.Type(binary.LittleEndian.Uint16(begin[16:])) == elf.ET_CORE
+}
+
+// Open opens a core file and reads its headers and notes.
+func Open(path string) (f *File, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	f = &File{Path: path, file: file}
+	if err = f.read(); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }
+
+func (f *File) read() error {
+	info, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: no regular file", ErrFormat)
+	}
+	var h elf.Header64
+	if err := f.decode(0, &h); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	switch {
+	case !bytes.HasPrefix(h.Ident[:], []byte(elf.ELFMAG)) || elf.Type(h.Type) != elf.ET_CORE:
+		return ErrFormat
+	case elf.Machine(h.Machine) != elf.EM_AARCH64:
+		return fmt.Errorf("%w: %v", ErrArch, elf.Machine(h.Machine))
+	case elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(h.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB:
+		return fmt.Errorf("%w: neither 64-bit nor little-endian", ErrArch)
+	}
+	n := int(h.Phnum)
+	if n == 0xffff { // PN_XNUM: more than fit; the first section says how many
+		var s elf.Section64
+		if err := f.decode(int64(h.Shoff), &s); err != nil {
+			return fmt.Errorf("section 0 at offset %#x: %w", h.Shoff, err)
+		}
+		n = int(s.Info)
+	}
+	if n > maxSegments || h.Phentsize != uint16(binary.Size(elf.Prog64{})) {
+		return fmt.Errorf("%d segments, headers of %d bytes: want at most %d, of %d", n, h.Phentsize, maxSegments, binary.Size(elf.Prog64{}))
+	}
+	headers := make([]elf.Prog64, n)
+	if err := f.decode(int64(h.Phoff), headers); err != nil {
+		return fmt.Errorf("%d program headers at offset %#x: %w", n, h.Phoff, err)
+	}
+	size := uint64(info.Size())
+	for _, p := range headers {
+		if p.Off > size {
+			p.Off, p.Filesz = size, 0 // the file was cut off
+		}
+		p.Filesz = min(p.Filesz, size-p.Off)
+		switch elf.ProgType(p.Type) {
+		case elf.PT_LOAD:
+			if p.Filesz > 0 && p.Vaddr+p.Filesz > p.Vaddr {
+				f.Segments = append(f.Segments, Segment{p.Vaddr, p.Filesz, int64(p.Off)})
+			}
+		case elf.PT_NOTE:
+			if err := f.notes(int64(p.Off), p.Filesz); err != nil {
+				return err
+			}
+		}
+	}
+	sort.Slice(f.Segments, func(i, j int) bool { return f.Segments[i].Addr < f.Segments[j].Addr })
+	return nil
+}
+
+func (f *File) decode(offset int64, to any) error {
+	return binary.Read(io.NewSectionReader(f.file, offset, int64(binary.Size(to))), binary.LittleEndian, to)
+}
+
+// Notes that matter, and where the registers are in them (linux/elfcore.h and
+// arch/arm64/include/uapi/asm/ptrace.h).
+const (
+	noteStatus = 1 // NT_PRSTATUS
+	noteAux    = 6 // NT_AUXV
+	auxEntry   = 9 // AT_ENTRY
+
+	statusSignal    = 12
+	statusID        = 32
+	statusRegisters = 112
+	statusSize      = statusRegisters + 8*33
+)
+
+// notes reads the notes in a part of the file. One that is cut off ends them.
+func (f *File) notes(offset int64, size uint64) error {
+	if size > maxNotes {
+		return fmt.Errorf("notes of %d bytes: want at most %d", size, maxNotes)
+	}
+	data := make([]byte, size)
+	if _, err := f.file.ReadAt(data, offset); err != nil && err != io.EOF {
+		return fmt.Errorf("notes at offset %#x: %w", offset, err)
+	}
+	word := binary.LittleEndian
+	for len(data) >= 12 {
+		name, desc, kind := uint64(word.Uint32(data)), uint64(word.Uint32(data[4:])), word.Uint32(data[8:])
+		at := 12 + (name+3)&^3
+		next := at + (desc+3)&^3
+		if at+desc > uint64(len(data)) {
+			break
+		}
+		d := data[at : at+desc]
+		switch {
+		case kind == noteStatus && len(d) >= statusSize && len(f.Threads) < maxThreads:
+			t := Thread{Signal: int(word.Uint16(d[statusSignal:])), ID: int(word.Uint32(d[statusID:]))}
+			registers := d[statusRegisters:]
+			for i := range t.X {
+				t.X[i] = word.Uint64(registers[8*i:])
+			}
+			t.SP, t.PC = word.Uint64(registers[8*31:]), word.Uint64(registers[8*32:])
+			f.Threads = append(f.Threads, t)
+		case kind == noteAux:
+			for ; len(d) >= 16; d = d[16:] {
+				if word.Uint64(d) == auxEntry {
+					f.Entry = word.Uint64(d[8:])
+				}
+			}
+		}
+		data = data[min(next, uint64(len(data))):]
+	}
+	return nil
+}
+
+// Word returns the word at an address, and whether the file has it.
+func (f *File) Word(addr uint64) (uint64, bool) {
+	i := sort.Search(len(f.Segments), func(i int) bool { return f.Segments[i].Addr > addr }) - 1
+	if i < 0 || addr-f.Segments[i].Addr+8 > f.Segments[i].Size || addr+8 < addr {
+		return 0, false
+	}
+	var b [8]byte
+	if _, err := f.file.ReadAt(b[:], f.Segments[i].offset+int64(addr-f.Segments[i].Addr)); err != nil {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[:]), true
+}
+
+const chunk = 1 << 20 // bytes that are read at a time
+
+// Each calls visit with all the memory that the file has, a multiple of 8 bytes
+// at a time, at addresses that are multiples of 8. Holes in the file, which are
+// zeros, are left out. It ends early where visit returns false.
+func (f *File) Each(ctx context.Context, visit func(addr uint64, memory []byte) bool) error {
+	buffer := make([]byte, chunk)
+	for _, s := range f.Segments {
+		skip := -s.Addr & 7
+		end := s.offset + int64(s.Size)
+		for at := s.offset + int64(skip); at+8 <= end; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			from, to := data(f.file, at, end)
+			if from > at { // to the word in which the data begin
+				at += (from - at) &^ 7
+			}
+			for at < to && at+8 <= end {
+				n := int(min(int64(chunk), (end-at)&^7, (to-at+7)&^7))
+				got, err := io.ReadFull(io.NewSectionReader(f.file, at, int64(n)), buffer[:n])
+				if got &^= 7; got == 0 {
+					if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+						return err
+					}
+					return objfile.ErrChanged
+				}
+				if !visit(s.Addr+uint64(at-s.offset), buffer[:got]) {
+					return nil
+				}
+				at += int64(got)
+			}
+			if from >= end {
+				break
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package crashtest gives tests the logs of the corpus, and what collectors of
+// logs make of them.
+package crashtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/window"
+)
+
+// An Entry of the corpus is a file in the folder testdata of package crash:
+// header lines, a blank line, and what a process printed. "window" headers are
+// the windows of its binary; the others say what is to be answered, and where the
+// log is from.
+type Entry struct {
+	Path    string
+	Header  []string // in order
+	Windows []window.Window
+	Log     []byte
+}
+
+// Get returns the values of a header.
+func (e Entry) Get(key string) (values []string) {
+	for _, line := range e.Header {
+		if value, ok := strings.CutPrefix(line, key+": "); ok {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// Corpus reads all entries; folder is that of package crash, from the test's.
+func Corpus(tb testing.TB, folder string) (entries []Entry) {
+	tb.Helper()
+	paths, err := filepath.Glob(filepath.Join(folder, "testdata/*.txt"))
+	require.NoError(tb, err)
+	require.NotEmpty(tb, paths)
+	for _, path := range paths {
+		entries = append(entries, Read(tb, path))
+	}
+	return entries
+}
+
+// Read reads an entry.
+func Read(tb testing.TB, path string) Entry {
+	tb.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(tb, err)
+	head, log, ok := bytes.Cut(data, []byte("\n\n"))
+	require.True(tb, ok, "%s: no blank line after the headers", path)
+	e := Entry{Path: path, Header: strings.Split(string(head), "\n"), Log: log}
+	for _, line := range e.Header {
+		require.Contains(tb, line, ": ", "%s", path)
+	}
+	for _, value := range e.Get("window") {
+		w := window.Window{Entry: 0x10000, Preemptible: true}
+		var leaf, class string
+		var offset uint64
+		_, err := fmt.Sscanf(strings.Replace(value, "+0x", " 0x", 1), "%s %s %s %v", &leaf, &class, &w.Func, &offset)
+		require.NoError(tb, err, "%s: %q", path, value)
+		w.Class, w.Leaf, w.PC = window.Class(class), leaf == "leaf", w.Entry+offset
+		e.Windows = append(e.Windows, w)
+	}
+	return e
+}
+
+// Wraps are what collectors of logs do to the lines of a process.
+var Wraps = map[string]func(lines []string) []string{
+	"as it is":   func(lines []string) []string { return lines },
+	"timestamp":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
+	"short time": Prefix(func(i int) string { return fmt.Sprintf("2026/03/01 17:%02d:%02d ", i/60%60, i%60) }),
+	"syslog":     Prefix(func(i int) string { return fmt.Sprintf("Mar %2d 17:08:59 web-7 daemon[4242]: ", 9+i/200) }),
+	"container":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789+00:00 stderr F ", i%60) }),
+	"compose":    Prefix(func(int) string { return "web-1  | " }),
+	"kubectl":    Prefix(func(int) string { return "[pod/web-7d9f8b6c5-x2x9k/daemon] " }),
+	"level":      Prefix(func(i int) string { return fmt.Sprintf("E0301 17:08:59.%06d   1234 daemon.go:17] ", i) }),
+	"coloured": func(lines []string) []string {
+		return mapped(lines, func(_ int, s string) string { return "\x1b[31m" + s + "\x1b[0m" })
+	},
+	"CRLF": func(lines []string) []string { return mapped(lines, func(_ int, s string) string { return s + "\r" }) },
+	"tabs expand": func(lines []string) []string {
+		return mapped(lines, func(_ int, s string) string { return strings.ReplaceAll(s, "\t", "        ") })
+	},
+	"tabs trimmed": func(lines []string) []string {
+		return mapped(lines, func(_ int, s string) string { return strings.TrimPrefix(s, "\t") })
+	},
+	"docker": Object(func(s string) any {
+		return map[string]any{"log": s + "\n", "stream": "stderr", "time": "2026-03-01T17:08:59.1Z"}
+	}),
+	"cloud": Object(func(s string) any {
+		return map[string]any{"textPayload": s, "resource": map[string]any{"labels": map[string]any{"pod_name": "web-1"}}, "severity": "ERROR"}
+	}),
+	"strings": Object(func(s string) any { return s }),
+	"one string": func(lines []string) []string {
+		line, _ := json.Marshal(map[string]string{"msg": "child died", "stderr": strings.Join(lines, "\n")})
+		return []string{string(line)}
+	},
+	"logfmt": func(lines []string) []string {
+		return mapped(lines, func(i int, s string) string { return fmt.Sprintf("ts=17:08:%02d level=error msg=%q", i%60, s) })
+	},
+	"latest first": func(lines []string) []string {
+		lines = slices.Clone(lines)
+		slices.Reverse(lines)
+		return lines
+	},
+	"latest first, prefixed": func(lines []string) []string {
+		lines = Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d ", i%60) })(lines)
+		slices.Reverse(lines)
+		return lines
+	},
+	"among others": func(lines []string) (out []string) {
+		for i, l := range Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d daemon: ", i%60) })(lines) {
+			out = append(out, l, fmt.Sprintf("17:08:%02d other: request %d took 3 ms: panics 0", i%60, i))
+		}
+		return out
+	},
+}
+
+func mapped(lines []string, f func(i int, s string) string) (out []string) {
+	for i, s := range lines {
+		out = append(out, f(i, s))
+	}
+	return out
+}
+
+// Prefix puts something before each line.
+func Prefix(of func(i int) string) func([]string) []string {
+	return func(lines []string) []string {
+		return mapped(lines, func(i int, s string) string { return of(i) + s })
+	}
+}
+
+// Object makes each line one of JSON.
+func Object(of func(s string) any) func([]string) []string {
+	return func(lines []string) []string {
+		return mapped(lines, func(_ int, s string) string {
+			line, _ := json.Marshal(of(s))
+			return string(line)
+		})
+	}
+}

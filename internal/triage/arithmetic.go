@@ -1,0 +1,221 @@
+package triage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/crash"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// A Candidate is a window that the unwinder's numbers fit. Interrupted in it,
+// with the callers' frames above, the stack pointer is where the unwinder gave
+// up (golang/go#69389 has such numbers, and nothing else).
+type Candidate struct {
+	Window  window.Window
+	Callers []Caller // the innermost first; empty where the log names the function
+}
+
+// A Caller is a function in a chain of calls.
+type Caller struct {
+	Func  string
+	Frame int64 // bytes between the stack pointers at its entry and at the call
+	// Indirect is true where the call goes by a pointer: whether it is to the
+	// function above, the code does not say.
+	Indirect bool
+}
+
+// Sum returns the addition that gives top - frame.sp.
+func (c Candidate) Sum() string {
+	terms := []string{fmt.Sprint(c.Window.Actual)}
+	for _, caller := range c.Callers {
+		terms = append(terms, fmt.Sprint(caller.Frame))
+	}
+	return strings.Join(terms, " + ")
+}
+
+// Chain names the functions, the innermost first.
+func (c Candidate) Chain() string {
+	names := []string{fmt.Sprintf("%s+%#x", c.Window.Func, c.Window.Offset())}
+	for _, caller := range c.Callers {
+		names = append(names, caller.Func)
+	}
+	return strings.Join(names, ", called by ")
+}
+
+// Bounds on the search.
+const (
+	maxChain      = 24      // calls
+	maxStates     = 1 << 14 // of the search, at each length
+	maxCandidates = 8
+)
+
+// candidates returns the windows in which an interrupted goroutine would make
+// the unwinder end where it did: those of the function that it names; or else
+// those from which a chain of calls leads to the top of the stack.
+func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate) {
+	for _, w := range b.Windows {
+		if w.Class != window.SP || !w.Known || len(found) == maxCandidates {
+			continue
+		}
+		if u.Func != "" {
+			if u.Func == printed(w.Func) {
+				found = append(found, Candidate{Window: w})
+			}
+			continue
+		}
+		if b.table == nil || u.Top <= u.SP || u.Top-u.SP > 1<<31 {
+			continue
+		}
+		if callers, ok := b.chain(w, int64(u.Top-u.SP)-w.Actual); ok {
+			found = append(found, Candidate{w, callers})
+		}
+	}
+	return found
+}
+
+// A state of the search for a chain: a function whose caller is looked for, and
+// the bytes that its callers' frames have to take.
+type state struct {
+	entry uint64
+	rest  int64
+}
+
+type step struct {
+	from   state
+	caller Caller
+}
+
+// chain returns callers of a window's function whose frames take so many bytes
+// together. Only where no calls by address lead there, the window's function may
+// have been called by way of a pointer. The runtime calls what initializes
+// packages, and main, by pointers: those count as calls of all functions that
+// nothing calls by address.
+func (b *Binary) chain(w window.Window, bytes int64) ([]Caller, bool) {
+	if bytes <= 0 {
+		return nil, bytes == 0
+	}
+	start := state{w.Entry, bytes}
+	for _, pointer := range []bool{false, true} {
+		if steps, end, ok := b.sites().search(start, pointer); ok {
+			return b.path(steps, end, start), true
+		}
+	}
+	return nil, false
+}
+
+// search goes from callee to caller, all chains of one length before those of
+// the next.
+func (s *sites) search(start state, pointer bool) (steps map[state]step, end state, ok bool) {
+	steps = map[state]step{}
+	level := []state{start}
+	for n := 0; n < maxChain && len(level) > 0; n++ {
+		var next []state
+		for _, from := range level {
+			calls := s.direct[from.entry]
+			if len(calls) == 0 {
+				calls = s.runtime
+			}
+			if n == 0 && pointer {
+				calls = s.others
+			}
+			for _, c := range calls {
+				to := state{c.entry, from.rest - c.frame}
+				if _, seen := steps[to]; seen || to.rest < 0 || len(next) == maxStates {
+					continue
+				}
+				steps[to] = step{from, Caller{Frame: c.frame, Indirect: c.indirect}}
+				if to.rest == 0 {
+					return steps, to, true
+				}
+				next = append(next, to)
+			}
+		}
+		level = next
+	}
+	return nil, state{}, false
+}
+
+func (b *Binary) path(steps map[state]step, at, start state) (callers []Caller) {
+	for at != start {
+		s := steps[at]
+		if fn, ok := b.table.Find(at.entry); ok {
+			s.caller.Func = fn.Name()
+		}
+		callers = append(callers, s.caller)
+		at = s.from
+	}
+	slices.Reverse(callers)
+	return callers
+}
+
+// A site is a call.
+type site struct {
+	entry    uint64 // of the caller
+	frame    int64
+	indirect bool
+}
+
+// sites are the calls of a binary.
+type sites struct {
+	direct  map[uint64][]site // by the callee's entry
+	runtime []site            // by a pointer, in the runtime's own functions
+	others  []site            // by a pointer, elsewhere
+}
+
+func (b *Binary) sites() *sites {
+	if b.calledFrom != nil {
+		return b.calledFrom
+	}
+	s := &sites{direct: map[uint64][]site{}}
+	b.calledFrom = s
+	seen := map[site]bool{}
+	for i := range b.table.Len() {
+		fn, err := b.table.Func(i)
+		if err != nil {
+			continue
+		}
+		code, err := b.file.Bytes(fn.Entry, fn.End-fn.Entry)
+		if err != nil {
+			continue
+		}
+		var values pclntab.Values
+		clear(seen)
+		for at := 0; at+4 <= len(code); at += 4 {
+			flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
+			if flow != arm64.Call {
+				continue
+			}
+			if values == nil {
+				if values, err = fn.PCSP(); err != nil {
+					break
+				}
+			}
+			pc := fn.Entry + uint64(at)
+			frame, _ := values.At(fn.Entry, pc)
+			c := site{fn.Entry, int64(frame), !direct}
+			if frame <= 0 {
+				continue
+			}
+			if direct {
+				callee := pc + uint64(offset)
+				s.direct[callee] = append(s.direct[callee], c)
+				continue
+			}
+			if seen[c] {
+				continue
+			}
+			seen[c] = true
+			if strings.HasPrefix(fn.Name(), "runtime.") {
+				s.runtime = append(s.runtime, c)
+			} else {
+				s.others = append(s.others, c)
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,175 @@
+package triage
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/crash"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// A Binary is the program that a crash is said to be of. Its fields may be read
+// until Close.
+type Binary struct {
+	Path    string
+	Go      string          // the release that built it, or ""
+	Windows []window.Window // in which the runtime preempts
+
+	file       *objfile.File
+	table      *pclntab.Table
+	funcs      map[string][]pclntab.Func // by name as a traceback prints it
+	calledFrom *sites                    // once they are needed
+}
+
+// Open opens a Go binary for arm64 and finds its windows. An error wraps
+// objfile.ErrFormat or pclntab.ErrNone where it is none.
+func Open(path string) (b *Binary, err error) {
+	f, err := objfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b = &Binary{Path: path, file: f, funcs: map[string][]pclntab.Func{}}
+	err = objfile.Guard(b.read)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
+
+func (b *Binary) read() (err error) {
+	finder, err := window.Open(b.file)
+	if err != nil {
+		return err
+	}
+	if b.Windows, err = finder.Find(); err != nil {
+		return err
+	}
+	if b.table, err = pclntab.Open(b.file); err != nil {
+		return err
+	}
+	for i := range b.table.Len() {
+		fn, err := b.table.Func(i)
+		if err != nil {
+			continue // a log names it in vain
+		}
+		name := printed(fn.Name())
+		b.funcs[name] = append(b.funcs[name], fn)
+	}
+	info, err := buildinfo.Read(bytes.NewReader(b.file.Contents()))
+	if err == nil {
+		b.Go = info.GoVersion
+	}
+	return nil
+}
+
+// Close closes the file.
+func (b *Binary) Close() error { return b.file.Close() }
+
+// instantiated matches what a traceback leaves out of a name
+// (runtime/traceback.go, printFuncName).
+var instantiated = regexp.MustCompile(`\[.*\]`)
+
+func printed(name string) string {
+	if name == "runtime.gopanic" {
+		return "panic"
+	}
+	return instantiated.ReplaceAllString(name, "[...]")
+}
+
+// Has reports whether the binary has a window of a class.
+func (b *Binary) Has(class window.Class) bool {
+	for _, w := range b.Windows {
+		if w.Class == class {
+			return true
+		}
+	}
+	return false
+}
+
+// A Fit says whether a log is of a binary.
+type Fit int
+
+const (
+	Unknown Fit = iota // too little of the binary shows
+	Same               // every frame is one of the binary's
+	Other              // the log is of another build
+)
+
+// Frames that say that a log is of a binary, at least; one in so many may
+// disagree: lines of other processes get in between.
+const (
+	enough = 4
+	stray  = 20
+)
+
+// Fits compares the frames of a log with the binary: each function is there and
+// long enough, a return address follows a call, and the addresses are those of
+// the binary, or all moved alike.
+func (b *Binary) Fits(frames []crash.Frame) Fit {
+	if b.table == nil { // known by its windows alone
+		return Unknown
+	}
+	good, bad := 0, 0
+	moved := map[uint64]int{}
+	for _, f := range frames {
+		if !f.Known {
+			continue
+		}
+		found := false
+		for _, fn := range b.funcs[f.Func] {
+			if f.Offset >= fn.End-fn.Entry {
+				continue
+			}
+			if !f.Innermost && !fn.Assembly() && !b.calls(fn.Entry+f.Offset-4) {
+				continue
+			}
+			found = true
+			if f.PC != 0 {
+				moved[f.PC-f.Offset-fn.Entry]++
+			}
+			break
+		}
+		if found {
+			good++
+		} else {
+			bad++
+		}
+	}
+	// A loader moves by pages.
+	most, all := 0, 0
+	for by, n := range moved {
+		if all += n; by%4096 == 0 {
+			most = max(most, n)
+		}
+	}
+	bad += all - most
+	switch {
+	case good >= enough && bad*stray <= good:
+		return Same
+	case bad > 1 && bad*stray > good:
+		return Other
+	}
+	return Unknown
+}
+
+// calls reports whether the instruction at an address is a call.
+func (b *Binary) calls(pc uint64) bool {
+	word, ok := b.word(pc)
+	flow, _, _ := arm64.Control(word)
+	return ok && flow == arm64.Call
+}
+
+func (b *Binary) word(pc uint64) (uint32, bool) {
+	code, err := b.file.Bytes(pc, 4)
+	if err != nil {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(code), true
+}

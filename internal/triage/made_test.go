@@ -1,0 +1,104 @@
+package triage
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab"
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/patch"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+var makeCorpus = flag.Bool("make", false, "make the logs of the corpus that the victims die with")
+
+// A making is a log of the corpus that a victim dies with.
+type making struct {
+	release, victim string
+	class           window.Class
+	observer        string
+	raced           bool // as built; else pinned
+}
+
+func makings() (all []making) {
+	add := func(victim string, class window.Class, observer string, raced bool, releases ...string) {
+		for _, r := range releases {
+			all = append(all, making{r, victim, class, observer, raced})
+		}
+	}
+	add("leaf65552", window.SP, "gc", false, "go1.16.15", "go1.17.13", "go1.18.10", "go1.19.13", "go1.20.14", "go1.21.13",
+		"go1.22.12", "go1.23.4", "go1.24.5", "go1.25.12", "go1.26.11", "go1.27.4")
+	add("canonical", window.SP, "gc", false, "go1.18.10", "go1.20.14", "go1.21.13", "go1.23.4", "go1.27.4")
+	add("leaf65552", window.SP, "stacks", false, "go1.18.10", "go1.20.14", "go1.21.13", "go1.23.4")
+	add("leaf65552", window.SP, "trace", false, "go1.23.4")
+	add("leaf65552", window.FP, "trace", false, "go1.21.13", "go1.23.4", "go1.27.4")
+	add("leaf69632", window.FP, "trace", false, "go1.25.12")
+	add("nonleaf131088", window.SP, "gc", false, "go1.18.10", "go1.22.12", "go1.23.4", "go1.24.5")
+	add("leaf65552", window.SP, "gc", true, "go1.23.4", "go1.27.4")
+	add("leaf69632", window.FP, "trace", true, "go1.27.4")
+	return all
+}
+
+// TestMake makes them anew. What is to be answered is written by -update, here
+// and in package crash, and read by a person.
+func TestMake(t *testing.T) {
+	if !*makeCorpus {
+		t.Skip("writes the corpus: go test ./internal/triage -run Make -args -make")
+	}
+	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
+	require.NoError(t, err)
+	guests := map[string]*trial.Guest{}
+	for _, m := range makings() {
+		if guests[m.release] == nil {
+			guests[m.release], err = trial.Open(labtest.Guest(t, m.release), e)
+			require.NoError(t, err)
+		}
+		name, text := m.log(t, e, guests[m.release])
+		require.NoError(t, os.WriteFile(filepath.Join(crashFolder, "testdata", name), []byte(text), 0o644))
+	}
+}
+
+// log makes a log that names a death of the unwinder's, and its headers.
+func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
+	way, how := "pinned in its "+string(m.class)+" window", ""
+	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, Raced: m.raced}
+	config := victim.Config{Victim: m.victim, Observer: m.observer, Victims: 1, Procs: 3, Observe: 20}
+	if m.raced {
+		way, how = "as built", "-raced"
+		config.Victims, config.Procs, config.Observe, config.For = trial.Fast.Victims, trial.Fast.Procs, 0, 30*time.Second
+	} else {
+		for _, w := range g.Preemptible(m.victim) {
+			if w.Class == m.class {
+				job.Path = filepath.Join(t.TempDir(), "guest")
+				require.NoError(t, patch.Pin(g.File, w.PC, job.Path))
+			}
+		}
+		require.NotEqual(t, g.File.Path, job.Path)
+	}
+	job.Args = config.Args()
+	var head strings.Builder
+	fmt.Fprintf(&head, "go: %s\nmade by: %s %s under %s\nengine: %s\ncommand: guest %s\n", m.release, m.victim, way, m.observer, e.Evidence, strings.Join(job.Args, " "))
+	for _, w := range g.Preemptible(m.victim) {
+		fmt.Fprintf(&head, "window: %s %s+%#x\n", w.Kind(), w.Func, w.Offset())
+	}
+	for range 5 { // until one tells
+		result, err := e.Run(context.Background(), job)
+		require.NoError(t, err)
+		if d := crash.Classify(result.Output, g.Windows); d.Kind.Unwinding() || m.observer == "stacks" && d.Kind != "" {
+			return fmt.Sprintf("%s-%s-%s-%s%s.txt", m.release, strings.ToLower(string(m.class)), m.victim, m.observer, how), head.String() + "\n" + string(result.Output)
+		}
+	}
+	t.Fatalf("%+v did not die", m)
+	return "", ""
+}
