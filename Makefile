@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect study emulator vm cross tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -10,7 +10,7 @@ check: emulator
 	@$(GO) build ./cmd/splitadd
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
 
-test: emulator vm cross tools
+test: emulator vm cross debuggers tools
 	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
 
 # What takes longer in a virtual machine: the same verdicts from both engines,
@@ -55,6 +55,10 @@ exhaustive: emulator
 sweep: emulator
 	$(GO) test ./cmd/splitadd -run Sweep -v -timeout 1h -args -sweep
 
+# Eight shards against one run of the same seeds; wants an idle machine.
+pool: emulator
+	$(GO) test ./cmd/splitadd -run Pooled -v -timeout 1h -args -pool
+
 # git bisect run over a history of Go's source: builds a toolchain five times.
 bisect: emulator
 	$(GO) test ./cmd/splitadd -run Bisect -v -timeout 2h -args -bisect
@@ -89,6 +93,14 @@ cross:
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross; } >/dev/null || \
 	echo "make: no C compiler for arm64 could be installed: install gcc-aarch64-linux-gnu" >&2
+
+# Debuggers that read core files of arm64, to agree with; dlv is among the tools.
+debuggers:
+	@command -v gdb-multiarch >/dev/null && exit 0; \
+	echo "installing gdb-multiarch" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends gdb-multiarch; } >/dev/null || \
+	echo "make: no debugger could be installed: install gdb-multiarch" >&2
 
 tools: tools/bin/.built
 tools/bin/.built: tools/go.mod tools/go.sum

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,25 @@ func TestMake(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
+}
+
+// TestManifest has kubeconform validate the manifest of the shards, and refuse one
+// with a mistake in it.
+func TestManifest(t *testing.T) {
+	manifest, err := os.ReadFile("../../docs/kubernetes.yaml")
+	require.NoError(t, err)
+	valid := func(manifest []byte) (string, error) {
+		cmd := exec.Command("go", "run", "./manifestvalid")
+		cmd.Dir, cmd.Stdin = "../../tools", bytes.NewReader(manifest)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := valid(manifest)
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, "1 valid\n", out)
+	out, err = valid(bytes.Replace(manifest, []byte("completionMode:"), []byte("completionsMode:"), 1))
+	require.Error(t, err)
+	assert.Contains(t, out, "'completionsMode' not allowed")
 }
 
 // TestDebian runs docs/debian.sh for one package.

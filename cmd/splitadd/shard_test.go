@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/record"
+	"splitadd/internal/trial"
 )
 
 // TestShards checks in eight shards and merges their records: what is pooled of
@@ -56,6 +58,50 @@ func TestShards(t *testing.T) {
 	cmd, _, stderr := splitadd(t, "merge", files[0], files[1], files[0])
 	require.Error(t, cmd.Run())
 	assert.Regexp(t, `^splitadd: error: go1.27.4 leaf65552 SP under gc, seed 1: there twice, in shards "1/8" and "1/8"\n$`, stderr.String())
+}
+
+var pool = flag.Bool("pool", false, "compare eight shards with one run of the same seeds")
+
+// TestPooled checks in eight shards, and then all their seeds in one run: the
+// estimates agree, as far as as many deaths can tell. It wants an idle machine.
+func TestPooled(t *testing.T) {
+	if !*pool {
+		t.Skip("wants an idle machine for two minutes: make pool")
+	}
+	dir := t.TempDir()
+	measure := func(name string, args ...string) string {
+		cmd, stdout, stderr := splitadd(t, append(append([]string{"check", "-json", "-runs", "32"}, args...), "go1.27.4")...)
+		_ = cmd.Run()
+		require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, stdout.Bytes(), 0o600))
+		return path
+	}
+	var shards []string
+	for i := range 8 {
+		shards = append(shards, measure(fmt.Sprint(i), "-shard", fmt.Sprintf("%d/8", i+1)))
+	}
+	whole := measure("whole")
+	series := func(files ...string) map[string]record.Series {
+		cmd, stdout, stderr := splitadd(t, append([]string{"merge"}, files...)...)
+		require.NoError(t, cmd.Run(), "%s", stderr)
+		all, by := new(record.All), map[string]record.Series{}
+		require.NoError(t, all.Read(bytes.NewReader(stdout.Bytes())))
+		for _, s := range all.Series {
+			require.Equal(t, 32, s.Runs)
+			by[s.Func] = s
+		}
+		return by
+	}
+	pooled, one := series(shards...), series(whole)
+	require.Len(t, pooled, 2)
+	for name, s := range pooled {
+		c, err := trial.LogRank(s.Sample(), one[name].Sample())
+		require.NoError(t, err)
+		t.Logf("%s: eight shards %.2f (%.2f to %.2f) a second, one run %.2f (%.2f to %.2f): log-rank p = %.2g", name,
+			s.Rate.Estimate, s.Rate.Low, s.Rate.High, one[name].Rate.Estimate, one[name].Rate.Low, one[name].Rate.High, c.P)
+		assert.Greater(t, c.P, 0.001, name)
+	}
 }
 
 func TestShardNames(t *testing.T) {

@@ -3,6 +3,7 @@ package triage
 import (
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -91,10 +92,9 @@ type step struct {
 }
 
 // chain returns callers of a window's function whose frames take so many bytes
-// together. Only where no calls by address lead there, the window's function may
-// have been called by way of a pointer. The runtime calls what initializes
-// packages, and main, by pointers: those count as calls of all functions that
-// nothing calls by address.
+// together. Chains of calls by address that end where a goroutine begins are
+// better than those in which the window's function is called by way of a pointer;
+// of the same kind, short ones are better than long ones.
 func (b *Binary) chain(w window.Window, bytes int64) ([]Caller, bool) {
 	if bytes <= 0 {
 		return nil, bytes == 0
@@ -116,12 +116,9 @@ func (s *sites) search(start state, pointer bool) (steps map[state]step, end sta
 	for n := 0; n < maxChain && len(level) > 0; n++ {
 		var next []state
 		for _, from := range level {
-			calls := s.direct[from.entry]
-			if len(calls) == 0 {
-				calls = s.runtime
-			}
+			calls := s.callers[from.entry]
 			if n == 0 && pointer {
-				calls = s.others
+				calls = s.pointers
 			}
 			for _, c := range calls {
 				to := state{c.entry, from.rest - c.frame}
@@ -129,10 +126,12 @@ func (s *sites) search(start state, pointer bool) (steps map[state]step, end sta
 					continue
 				}
 				steps[to] = step{from, Caller{Frame: c.frame, Indirect: c.indirect}}
-				if to.rest == 0 {
+				if to.rest == 0 && len(s.callers[to.entry]) == 0 {
 					return steps, to, true
 				}
-				next = append(next, to)
+				if to.rest > 0 {
+					next = append(next, to)
+				}
 			}
 		}
 		level = next
@@ -160,62 +159,91 @@ type site struct {
 	indirect bool
 }
 
-// sites are the calls of a binary.
+// sites are the calls of a binary's functions that are not in assembly. A
+// function that nothing calls is one with which a goroutine begins. Main, and
+// what initializes packages, the runtime calls by pointers.
 type sites struct {
-	direct  map[uint64][]site // by the callee's entry
-	runtime []site            // by a pointer, in the runtime's own functions
-	others  []site            // by a pointer, elsewhere
+	callers  map[uint64][]site // by the callee's entry
+	pointers []site            // calls by a pointer, not of the runtime's
 }
+
+// initializes matches the functions that initialize packages.
+var initializes = regexp.MustCompile(`\.init(?:\.[0-9]+)?$`)
 
 func (b *Binary) sites() *sites {
 	if b.calledFrom != nil {
 		return b.calledFrom
 	}
-	s := &sites{direct: map[uint64][]site{}}
+	s := &sites{callers: map[uint64][]site{}}
 	b.calledFrom = s
-	seen := map[site]bool{}
+	var main, inits []uint64
+	var byMain, byInit []site
 	for i := range b.table.Len() {
 		fn, err := b.table.Func(i)
-		if err != nil {
+		if err != nil || fn.Assembly() {
 			continue
 		}
-		code, err := b.file.Bytes(fn.Entry, fn.End-fn.Entry)
-		if err != nil {
-			continue
+		name := fn.Name()
+		switch {
+		case name == "main.main":
+			main = append(main, fn.Entry)
+		case initializes.MatchString(name):
+			inits = append(inits, fn.Entry)
 		}
-		var values pclntab.Values
-		clear(seen)
-		for at := 0; at+4 <= len(code); at += 4 {
-			flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
-			if flow != arm64.Call {
-				continue
+		b.calls(fn, func(c site, callee uint64) {
+			switch {
+			case !c.indirect:
+				s.callers[callee] = append(s.callers[callee], c)
+			case name == "runtime.main":
+				byMain = append(byMain, c)
+			case name == "runtime.doInit" || name == "runtime.doInit1":
+				byInit = append(byInit, c)
+			case !strings.HasPrefix(name, "runtime."):
+				s.pointers = append(s.pointers, c)
 			}
-			if values == nil {
-				if values, err = fn.PCSP(); err != nil {
-					break
-				}
-			}
-			pc := fn.Entry + uint64(at)
-			frame, _ := values.At(fn.Entry, pc)
-			c := site{fn.Entry, int64(frame), !direct}
-			if frame <= 0 {
-				continue
-			}
-			if direct {
-				callee := pc + uint64(offset)
-				s.direct[callee] = append(s.direct[callee], c)
-				continue
-			}
-			if seen[c] {
-				continue
-			}
-			seen[c] = true
-			if strings.HasPrefix(fn.Name(), "runtime.") {
-				s.runtime = append(s.runtime, c)
-			} else {
-				s.others = append(s.others, c)
-			}
-		}
+		})
+	}
+	for _, entry := range main {
+		s.callers[entry] = append(s.callers[entry], byMain...)
+	}
+	for _, entry := range inits {
+		s.callers[entry] = append(s.callers[entry], byInit...)
 	}
 	return s
+}
+
+// calls visits the calls of a function, those of one kind and frame once. The
+// callee of one by a pointer is 0.
+func (b *Binary) calls(fn pclntab.Func, visit func(c site, callee uint64)) {
+	code, err := b.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
+	if err != nil {
+		return
+	}
+	type call struct {
+		site
+		callee uint64
+	}
+	seen := map[call]bool{}
+	var values pclntab.Values
+	for at := 0; at < len(code); at += 4 {
+		flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
+		if flow != arm64.Call {
+			continue
+		}
+		if values == nil {
+			if values, err = fn.PCSP(); err != nil {
+				return
+			}
+		}
+		pc := fn.Entry + uint64(at)
+		frame, _ := values.At(fn.Entry, pc)
+		c := call{site: site{fn.Entry, int64(frame), !direct}}
+		if direct {
+			c.callee = pc + uint64(offset)
+		}
+		if frame > 0 && !seen[c] {
+			seen[c] = true
+			visit(c.site, c.callee)
+		}
+	}
 }

@@ -127,7 +127,7 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 			if f.Offset >= fn.End-fn.Entry {
 				continue
 			}
-			if !f.Innermost && !fn.Assembly() && !b.calls(fn.Entry+f.Offset-4) {
+			if !f.Innermost && !fn.Assembly() && !b.isCall(fn.Entry+f.Offset-4) {
 				continue
 			}
 			found = true
@@ -159,8 +159,8 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	return Unknown
 }
 
-// calls reports whether the instruction at an address is a call.
-func (b *Binary) calls(pc uint64) bool {
+// isCall reports whether the instruction at an address is a call.
+func (b *Binary) isCall(pc uint64) bool {
 	word, ok := b.word(pc)
 	flow, _, _ := arm64.Control(word)
 	return ok && flow == arm64.Call

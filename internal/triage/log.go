@@ -286,7 +286,12 @@ func (l *reader) other() Verdict {
 			return because(NotThis, "a fault outside the runtime", line, where(first))
 		}
 	case known.MatchString(line):
-		return because(NotThis, strings.TrimPrefix(line, "fatal error: "), line, where(first))
+		if why := strings.TrimPrefix(line, "fatal error: "); why != "fault" {
+			return because(NotThis, why, line, where(first))
+		}
+		if first != nil && !strings.HasPrefix(first.Func, "runtime.") {
+			return because(NotThis, "a fault outside the runtime", line, where(first))
+		}
 	}
 	v := because(Undecided, "nothing in the log decides", line, where(first), hint(l.text))
 	v.Settle = "more of the log, or a core file"

@@ -77,7 +77,7 @@ var ways = map[string]func(){
 	"nil-func":        func() { none() },
 	"index":           func() { fmt.Println(os.Args[len(os.Args)+7]) },
 	"slice":           func() { fmt.Println(os.Args[:len(os.Args)+7]) },
-	"divide":          func() { fmt.Println(1 / (len(os.Args) - 2)) },
+	"divide":          func() { fmt.Println(1 / (len(os.Args) - 3)) },
 	"assertion":       func() { sink = "text"; fmt.Println(sink.(int)) },
 	"makeslice":       func() { fmt.Println(len(make([]int, 2-len(os.Args)-1))) },
 	"close-twice":     func() { c := make(chan int); close(c); close(c) },
@@ -108,15 +108,10 @@ var ways = map[string]func(){
 	"negative":    func() { group.Done() },
 	"overflow":    func() { recurse(0) },
 	"overflow-go": func() { lonely(func() { recurse(0) }) },
-	"memory": func() {
-		for {
-			sink = append(make([]byte, 1<<30), 1)
-			words = append(words, *(*[]uintptr)(unsafe.Pointer(&[]any{sink}))...)
-		}
-	},
-	"threads":    threads,
-	"wild-read":  func() { fmt.Println(*address(0x123456789000)) },
-	"wild-write": func() { *address(0x123456789000) = 1 },
+	"memory":      func() { sink = make([]byte, 1<<38) },
+	"threads":     threads,
+	"wild-read":   func() { fmt.Println(*address(0x123456789000)) },
+	"wild-write":  func() { *address(0x123456789000) = 1 },
 	"wild-jump": func() {
 		target := uintptr(0x123456789000)
 		entry := &target
@@ -229,6 +224,7 @@ func badPointer() {
 
 func main() {
 	debug.SetGCPercent(-1)
+	debug.SetMaxStack(1 << 20)
 	way := ways[os.Args[1]]
 	if way == nil {
 		fmt.Println("no such way")

@@ -1,0 +1,3 @@
+module cgozoo
+
+go 1.22
