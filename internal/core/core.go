@@ -43,6 +43,25 @@ type Thread struct {
 	SP, PC uint64
 }
 
+// Signals of Linux that a fault raises.
+const (
+	SIGBUS  = 7
+	SIGSEGV = 11
+)
+
+var signals = map[int]string{
+	1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", SIGBUS: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+	SIGSEGV: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 31: "SIGSYS",
+}
+
+// SignalName names a signal by its number on Linux.
+func SignalName(n int) string {
+	if name, ok := signals[n]; ok {
+		return name
+	}
+	return fmt.Sprintf("signal %d", n)
+}
+
 // A File is an open core file.
 type File struct {
 	Path     string

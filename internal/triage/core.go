@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"splitadd/internal/core"
 	"splitadd/internal/survey"
@@ -44,7 +43,7 @@ func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 func died(f *core.File) string {
 	for _, t := range f.Threads {
 		if t.Signal != 0 {
-			return fmt.Sprintf("thread %d died of %v", t.ID, syscall.Signal(t.Signal))
+			return fmt.Sprintf("thread %d died of %s", t.ID, core.SignalName(t.Signal))
 		}
 	}
 	return fmt.Sprintf("none of %d threads had died", len(f.Threads))
@@ -95,14 +94,14 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 				answer := map[window.Class]Answer{window.SP: SplitSP, window.FP: SplitFP}[class]
 				w := i.Window
 				v = Verdict{Answer: answer, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
-				v.Evidence = []string{c.interrupted(i), c.taken(i), died(c.file) + ", unwinding"}
+				v.Evidence = []string{c.interrupted(i), c.taken(i), died(c.file) + ", and a thread had given up unwinding"}
 				return v, nil
 			}
 		}
 	}
 	switch {
 	case len(found) == 0 && unwinder != "":
-		v = because(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file)+", unwinding")
+		v = because(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
 		v.Settle = "the log: what the unwinder printed"
 	case len(found) == 0:
 		v = because(NotThis, "no goroutine was interrupted in a window, and nothing was being unwound", died(c.file))
@@ -261,13 +260,20 @@ var unwinders = map[string]window.Class{
 	"runtime.traceStackID":               window.FP,
 }
 
-// unwinding returns what the threads that died were unwinding by, or "": by the
-// first pc in an unwinder on the stack that a thread was on, or on one that a
-// signal took it from.
+// unwinding returns what a thread was unwinding by when it faulted, or gave up;
+// or "". The thread that the kernel names need not be the one: the runtime has all
+// threads print their stacks before it lets one of them end the process
+// (runtime/signal_unix.go, sighandler).
 func (c *corpse) unwinding() (class window.Class) {
 	for _, t := range c.file.Threads {
-		for sp, depth := t.SP, 0; t.Signal != 0 && class == "" && sp != 0 && depth < maxSignals; depth++ {
+		if isFault(t.Signal) {
+			class = unwinders[c.name(t.PC)]
+		}
+		for sp, depth := t.SP, 0; class == "" && sp != 0 && depth < maxSignals; depth++ {
 			class, sp = c.climb(sp &^ 7)
+		}
+		if class != "" {
+			break
 		}
 	}
 	return class
@@ -278,48 +284,72 @@ const (
 	much       = 64 << 10 // bytes of a stack
 )
 
-// climb looks at a stack from an address on, for an unwinder's pc, and for the
-// stack pointer of a context that a signal interrupted: the registers of Linux's
-// struct sigcontext end with R30, SP, PC and PSTATE.
-func (c *corpse) climb(sp uint64) (class window.Class, interrupted uint64) {
-	code := func(pc uint64) (string, bool) {
-		fn, ok := c.binary.table.Find(pc - c.moved)
-		if !ok {
-			return "", false
-		}
-		return fn.Name(), true
+func isFault(signal int) bool {
+	return signal == core.SIGSEGV || signal == core.SIGBUS
+}
+
+// name returns the name of the function that holds an address, or "".
+func (c *corpse) name(pc uint64) string {
+	fn, ok := c.binary.table.Find(pc - c.moved)
+	if !ok {
+		return ""
 	}
-	var last [3]uint64 // words before
+	return fn.Name()
+}
+
+// Where a context that a signal interrupted has what, bytes before its PSTATE
+// (Linux, arch/arm64: struct rt_sigframe, ucontext, sigcontext).
+const (
+	contextSP     = 16
+	contextPC     = 8
+	contextLR     = 24
+	contextSignal = 8 + 31*8 + 8 + 8 + 176 + 128 // the number, a 32-bit word
+)
+
+// climb goes up a stack. It returns what an unwinder goes by that gave up there,
+// or faulted; or else the stack pointer of the first context that a signal
+// interrupted, where it left another stack.
+func (c *corpse) climb(sp uint64) (class window.Class, interrupted uint64) {
+	gaveUp := false
 	for at := sp; at < sp+much; at += 8 {
 		word, ok := c.file.Word(at)
 		if !ok {
 			break
 		}
-		if name, ok := code(word); ok && unwinders[name] != "" {
+		switch name := c.name(word); {
+		case name == "runtime.throw" || name == "runtime.fatal" || name == "runtime.sigpanic":
+			gaveUp = true
+		case gaveUp && unwinders[name] != "":
 			return unwinders[name], 0
 		}
-		if _, ok := code(last[0]); ok && interrupted == 0 && word>>32 == 0 && word&0x1f == 0 {
-			_, called := code(last[2])
-			_, there := c.file.Word(last[1])
-			if called && there && last[1]%16 == 0 {
-				interrupted = last[1]
+		if word>>32 != 0 || word&0x1f != 0 || interrupted != 0 {
+			continue // no PSTATE of a program's
+		}
+		pc, _ := c.file.Word(at - contextPC)
+		lr, _ := c.file.Word(at - contextLR)
+		stack, _ := c.file.Word(at - contextSP)
+		if name := c.name(pc); name != "" && stack%16 == 0 && c.name(lr) != "" {
+			signal, _ := c.file.Word(at - contextSignal)
+			if isFault(int(uint32(signal))) && unwinders[name] != "" {
+				return unwinders[name], 0
+			}
+			if _, ok := c.file.Word(stack); ok {
+				interrupted = stack
 			}
 		}
-		last = [3]uint64{word, last[0], last[1]}
 	}
 	return "", interrupted
 }
 
 func (c *corpse) interrupted(i Interrupted) string {
-	who := "a goroutine"
+	who, state := "a goroutine", "was once interrupted at"
 	if i.ID != 0 {
 		who = fmt.Sprintf("goroutine %d", i.ID)
 	}
-	state := "was once interrupted"
 	if i.Parked {
-		state = "is parked, interrupted"
+		state = "is in runtime.asyncPreempt, interrupted at"
 	}
-	return fmt.Sprintf("%s %s at %s+%#x: %#x holds its pc %#x", who, state, i.Window.Func, i.Window.Offset(), i.At, i.Window.PC+c.moved)
+	return fmt.Sprintf("%s %s %s+%#x: %#x holds its pc %#x", who, state, i.Window.Func, i.Window.Offset(), i.At, i.Window.PC+c.moved)
 }
 
 func (c *corpse) taken(i Interrupted) string {

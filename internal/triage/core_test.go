@@ -1,15 +1,25 @@
 package triage
 
 import (
+	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/core"
+	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/patch"
@@ -18,7 +28,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A corpus is a guest, and the core file that a pinned copy of it left, with
+// Remains are a guest, and the core file that a pinned copy of it left, with
 // what it printed.
 type remains struct {
 	guest, core, pinned string
@@ -64,34 +74,141 @@ func pin(t *testing.T, e *lab.Engine, release, name string, class window.Class) 
 	return r
 }
 
-// TestCoreQEMU reads core files that QEMU's user-mode emulation wrote.
-func TestCoreQEMU(t *testing.T) {
-	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
-	require.NoError(t, err)
-	for _, c := range []struct {
-		release, victim string
-		class           window.Class
-	}{
-		{"go1.18.10", "leaf65552", window.SP},
-		{"go1.23.4", "leaf65552", window.SP},
-		{"go1.23.4", "nonleaf131088", window.SP},
-		{"go1.27.4", "leaf65552", window.SP},
-		{"go1.27.4", "leaf69632", window.FP},
-	} {
-		t.Run(c.release+"/"+c.victim, func(t *testing.T) {
-			r := pin(t, e, c.release, c.victim, c.class)
-			b, err := Open(r.guest)
+// TestCore reads core files that QEMU and Linux wrote, and the logs of the same
+// deaths; gdb and dlv agree.
+func TestCore(t *testing.T) {
+	for _, engine := range []string{"user", "vm"} {
+		t.Run(engine, func(t *testing.T) {
+			e, err := lab.FindEngine(context.Background(), lab.Choice{Name: engine})
 			require.NoError(t, err)
-			defer b.Close()
-			v, err := Core(context.Background(), r.core, b)
-			require.NoError(t, err)
-			info, _ := os.Stat(r.core)
-			v.Text = ""
-			t.Logf("%d bytes\n%+v", info.Size(), v)
-			assert.Equal(t, Answer("split "+c.class), v.Answer)
-			for _, e := range v.Evidence {
-				t.Log(e)
+			defer e.Close()
+			for _, c := range []struct {
+				release, victim string
+				class           window.Class
+				everywhere      bool
+			}{
+				{"go1.18.10", "leaf65552", window.SP, false},
+				{"go1.23.4", "leaf65552", window.SP, false},
+				{"go1.23.4", "nonleaf131088", window.SP, false},
+				{"go1.27.4", "leaf65552", window.SP, true},
+				{"go1.27.4", "leaf69632", window.FP, true},
+			} {
+				if engine == "user" || c.everywhere {
+					t.Run(c.release+"/"+c.victim, func(t *testing.T) { testCore(t, pin(t, e, c.release, c.victim, c.class)) })
+				}
 			}
 		})
 	}
+}
+
+func testCore(t *testing.T, r remains) {
+	b, err := Open(r.guest)
+	require.NoError(t, err)
+	defer b.Close()
+	v, err := Core(context.Background(), r.core, b)
+	require.NoError(t, err)
+	assert.Equal(t, Answer("split "+r.window.Class), v.Answer, "%+v", v)
+	require.NotNil(t, v.Window)
+	assert.Equal(t, r.window.PC, v.Window.PC)
+	assert.Len(t, v.Evidence, 3)
+	for _, line := range v.Evidence {
+		t.Log(line)
+	}
+
+	logs := crash.Logs(r.log)
+	require.NotEmpty(t, logs)
+	if v := Log(logs[0], b); v.Answer != Undecided { // not every log tells
+		assert.Equal(t, Answer("split "+r.window.Class), v.Answer, "%s", r.log)
+		assert.Equal(t, r.window.PC, v.Window.PC)
+	}
+
+	f, err := core.Open(r.core)
+	require.NoError(t, err)
+	defer f.Close()
+	c := corpse{file: f, binary: b}
+	require.True(t, c.prepare())
+	found, err := c.search(context.Background())
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	debuggers(t, r, f, found[0])
+
+	v, err = Core(context.Background(), r.core, nil)
+	require.NoError(t, err)
+	assert.Equal(t, Undecided, v.Answer)
+}
+
+// debuggers compares what was read of a core file with what gdb and dlv read.
+func debuggers(t *testing.T, r remains, f *core.File, i Interrupted) {
+	run := func(input, name string, args ...string) string {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Env, cmd.Stdin = append(os.Environ(), "HOME="+t.TempDir()), strings.NewReader(input)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	out := run("", "gdb-multiarch", "-nx", "-batch", "-ex", "file "+r.pinned, "-ex", "core-file "+r.core,
+		"-ex", "thread apply all -q info registers pc sp x29 x30", "-ex", "thread apply all info registers pc", "-ex", fmt.Sprintf("x/2gx %#x", i.At))
+	for _, thread := range f.Threads {
+		registers := fmt.Sprintf(`pc +%#x .*\nsp +%#x .*\nx29 +%#x .*\nx30 +%#x `, thread.PC, thread.SP, thread.X[29], thread.X[30])
+		assert.Regexp(t, registers, out)
+		assert.Regexp(t, fmt.Sprintf(`LWP %d\):\npc +%#x `, thread.ID, thread.PC), out)
+	}
+	next, _ := f.Word(i.At + 8)
+	assert.Regexp(t, fmt.Sprintf(`%#x:\s+0x0*%x\s+0x0*%x\n`, i.At, i.Window.PC, next), out)
+
+	dlv, err := filepath.Abs("../../tools/bin/dlv")
+	require.NoError(t, err)
+	out = run("threads\ngoroutines\nexit\n", dlv, "core", "--check-go-version=false", "--allow-non-terminal-interactive=true", r.pinned, r.core)
+	for _, thread := range f.Threads {
+		assert.Regexp(t, fmt.Sprintf(`Thread %d at %#x `, thread.ID, thread.PC), out)
+	}
+	where := fmt.Sprintf(`%s \(%#x\)`, regexp.QuoteMeta(i.Window.Func), i.Window.PC)
+	if i.Window.Class == window.FP { // the thread that runs it died, and is elsewhere
+		where = `.*\(thread [0-9]+\)`
+	}
+	assert.Regexp(t, fmt.Sprintf(`Goroutine %d - User: \S+ %s`, i.ID, where), out)
+}
+
+// TestCoreOthers gives answers on core files of other programs, and of a process
+// that died of something else.
+func TestCoreOthers(t *testing.T) {
+	ctx := context.Background()
+	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
+	require.NoError(t, err)
+	zoo := build(t, "zoo", "arm64", "")
+	b, err := Open(zoo)
+	require.NoError(t, err)
+	defer b.Close()
+	for way, want := range map[string]string{"panic": "not this", "quit": "not this", "return-garbage": "undecided", "return-zero": "undecided"} {
+		dir := t.TempDir()
+		r, err := e.Run(ctx, lab.Job{Path: zoo, Args: []string{way, "crash"}, Dir: dir, Core: true, Deadline: time.Minute})
+		require.NoError(t, err)
+		cores, err := filepath.Glob(filepath.Join(dir, "qemu_*.core"))
+		require.NoError(t, err)
+		require.Len(t, cores, 1, "%s: %s", way, r.Output)
+		v, err := Core(ctx, cores[0], b)
+		require.NoError(t, err)
+		assert.Equal(t, Answer(want), v.Answer, "%s: %+v", way, v)
+		t.Log(way, v.Answer, v.Why, v.Evidence)
+	}
+	// The emulator's own core file is one of the host's.
+	if runtime.GOARCH != "arm64" {
+		host := filepath.Join(t.TempDir(), "core")
+		require.NoError(t, os.WriteFile(host, header64(elf.EM_X86_64), 0o600))
+		v, err := Core(ctx, host, b)
+		require.NoError(t, err)
+		assert.Equal(t, NotThis, v.Answer)
+		assert.Contains(t, v.Evidence[0], "EM_X86_64")
+	}
+}
+
+// header64 is a core file of nothing but its header.
+func header64(m elf.Machine) []byte {
+	h := elf.Header64{Type: uint16(elf.ET_CORE), Machine: uint16(m), Phentsize: 56}
+	copy(h.Ident[:], "\x7fELF\x02\x01\x01")
+	var b bytes.Buffer
+	_ = binary.Write(&b, binary.LittleEndian, h)
+	return b.Bytes()
 }
