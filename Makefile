@@ -38,6 +38,9 @@ fuzz:
 	$(GO) test ./internal/lab/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzLogs -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/core -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/triage -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 
 # Time to crash of every victim with a window, ten runs each; a scan against
