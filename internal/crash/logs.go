@@ -400,8 +400,8 @@ func (s *stream) logs() (logs []Log) {
 		slices.Reverse(lines)
 	}
 	var current *Log
-	// The crash has a goroutine; a stack or a telling line; the line that says
-	// what it is.
+	// The crash has a goroutine, or a frame; a stack or a telling line; the line
+	// that says what it is.
 	var traced, told, ended bool
 	end := func() {
 		if current != nil && told {
@@ -412,7 +412,7 @@ func (s *stream) logs() (logs []Log) {
 	for i, l := range lines {
 		isGoroutine := isGoroutine(l.text)
 		switch {
-		case isHeader(l.text) && (current == nil || begins(lines[i:], traced, ended)):
+		case isHeader(l.text) && (current == nil || begins(lines, i, traced, ended)):
 			end()
 			current = &Log{Line: l.at}
 		case current == nil && (isGoroutine || bytes.HasPrefix(l.text, []byte("runtime.asyncPreempt"))):
@@ -420,7 +420,7 @@ func (s *stream) logs() (logs []Log) {
 		case current == nil:
 			continue
 		}
-		traced = traced || isGoroutine
+		traced = traced || isGoroutine || len(l.text) > 0 && l.text[0] == '\t' && location.Match(l.text)
 		told = told || isGoroutine || hasAny(l.text, "runtime stack:", "runtime.asyncPreempt(") || isHeader(l.text) && telling.Match(l.text)
 		ended = ended || isHeader(l.text) && strings.IndexByte("fpS", l.text[0]) >= 0
 		current.Line = min(current.Line, l.at)
@@ -432,19 +432,22 @@ func (s *stream) logs() (logs []Log) {
 	return logs
 }
 
-// begins reports whether a header, the first of the lines, is of another process
-// than the one whose goroutines, or whose end, came before it. Before the first
-// goroutine more than one thread may say that it cannot unwind; among the
-// goroutines the runtime says so without giving up.
-func begins(lines []line, traced, ended bool) bool {
-	text := lines[0].text
+// begins reports whether a header, line i, is of another process than the one
+// whose goroutines, or whose end, came before it. Before the first goroutine more
+// than one thread may say that it cannot unwind; among the goroutines the runtime
+// says so without giving up.
+func begins(lines []line, i int, traced, ended bool) bool {
+	text := lines[i].text
 	switch {
-	case text[0] == '[' || thrown.Match(text):
+	case thrown.Match(text):
 		return false
+	case text[0] == '[': // follows another header
+		before := lines[max(0, i-1)].text
+		return traced && !isHeader(before) && !again.Match(before)
 	case bytes.Contains(text, []byte("unexpected return pc for ")):
-		return traced && gaveUp(lines[1:])
+		return traced && gaveUp(lines[i+1:])
 	}
-	return (traced || ended && !telling.Match(text)) && !dyingStill(lines)
+	return (traced || ended && (text[0] == 'S' || !telling.Match(text))) && !dyingStill(lines[i:])
 }
 
 // thrown matches a line that never is the first of a crash.

@@ -51,13 +51,7 @@ func (l *reader) verdict() Verdict {
 		return l.other()
 	}
 	if n := l.neighbour(); n != nil {
-		v := because(NotThis, n.What, l.death.Evidence)
-		v.Neighbour = n
-		v.Do = []string{n.where()}
-		return v
-	}
-	if l.facts.Arch != "" && l.facts.Arch != "arm64" {
-		return because(NotThis, "a crash of "+l.facts.Arch+", which changes its stack pointer in one instruction", l.death.Evidence)
+		return l.known(*n)
 	}
 	if l.binary == nil {
 		return l.bare()
@@ -119,6 +113,16 @@ func (l *reader) unwinding() bool {
 
 // faulted matches where the runtime says that a fault was.
 var faulted = regexp.MustCompile(`(?m)(?:^PC=|^\[signal SIGSEGV[^\n]* pc=)0x([0-9a-f]{1,16})`)
+
+// known gives the verdict on a death of another known defect.
+func (l *reader) known(n Neighbour) Verdict {
+	v := because(NotThis, n.What, l.death.Evidence)
+	if n.What == foreign {
+		v.Evidence = append(v.Evidence, "the log is of "+l.facts.Arch)
+	}
+	v.Neighbour, v.Do = &n, []string{n.where()}
+	return v
+}
 
 // split gives the verdict on a death that the log lays to a window.
 func (l *reader) split() Verdict {
@@ -252,15 +256,9 @@ func (l *reader) other() Verdict {
 		v.Settle = "the log from its beginning"
 		return v
 	case strings.Contains(line, "traceback stuck"):
-		n := neighbours["stuck"]
-		v := because(NotThis, n.What, line)
-		v.Neighbour, v.Do = &n, []string{n.where()}
-		return v
+		return l.known(neighbours["stuck"])
 	case strings.Contains(l.text, "runtime.fpTracebackPartialExpand("):
-		n := neighbours["partial"]
-		v := because(NotThis, n.What, line)
-		v.Neighbour, v.Do = &n, []string{n.where()}
-		return v
+		return l.known(neighbours["partial"])
 	case l.death.Kind == crash.OutOfMemory:
 		return because(NotThis, "out of memory", line)
 	case strings.HasPrefix(line, "panic: "):

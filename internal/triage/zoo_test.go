@@ -44,7 +44,7 @@ var zooAnswers = map[string]string{
 	"cgo-fault":  `^not this: a signal in C code$`,
 	"cgo-abort":  `^not this: ended by a signal$`,
 	"cgo-":       `^not this: `,
-	"return-":    `^(undecided: |not this: the s)`,
+	"return-":    `^(undecided: |not this: another architecture|not this: the stack of a goroutine that was growing it)`,
 }
 
 // build builds a program of testdata for an architecture; with a C compiler, if
