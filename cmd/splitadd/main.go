@@ -23,6 +23,7 @@ const usage = `Usage:
     splitadd check -bisect -goroot DIR [-kind KIND]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd triage [-json | -markdown] [-binary FILE] [LOG|CORE ...]
+    splitadd repair BINARY -o FILE [-diff] | -dry-run [-diff]
     splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
     splitadd merge [-o FILE] RECORDS ...
@@ -60,6 +61,10 @@ Triage says of crash logs and core files whether it was this defect: split SP, s
 FP, not this, or undecided, with the evidence and what would settle it. Logs may
 have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
 that ran: without it, no crash is called a split.
+
+Repair writes a copy of a Go binary for arm64 in which every window is closed, at the
+same length: no address moves. What cannot be proved safe is left, and listed.
+-diff prints the words that are changed, -dry-run writes nothing.
 
 Repro prints a reproducer for a bug report: one main.go that dies of itself within
 seconds. -check builds and races it, and appends the crash as a comment.
@@ -105,6 +110,7 @@ var verbs = map[string]verb{
 	"scan":     scan,
 	"diagnose": diagnoseVerb,
 	"triage":   triageVerb,
+	"repair":   repairVerb,
 	"repro":    reproVerb,
 	"report":   reportVerb,
 	"merge":    merge,

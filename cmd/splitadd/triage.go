@@ -9,8 +9,6 @@ import (
 
 	"splitadd/internal/core"
 	"splitadd/internal/lab"
-	"splitadd/internal/objfile"
-	"splitadd/internal/pclntab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/triage"
@@ -36,10 +34,7 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if *path != "" {
 		var err error
 		if binary, err = triage.Open(*path); err != nil {
-			if errors.Is(err, objfile.ErrFormat) || errors.Is(err, pclntab.ErrNone) {
-				err = &lab.Error{Err: err, Hint: "-binary takes the Go binary for arm64 that ran"}
-			}
-			return err
+			return hintBinary(err)
 		}
 		defer binary.Close()
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
@@ -49,14 +47,14 @@ type Word struct {
 
 // Copy copies an executable and overwrites words of the copy. It is an error
 // if the copy is there already. What it cannot finish it removes. A changed
-// copy is signed anew on macOS, whose kernel runs no arm64 code otherwise.
+// copy of a Mach-O file is signed anew, ad hoc: macOS runs no arm64 code otherwise.
 func Copy(from, to string, words ...Word) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o700)
 	if err != nil {
 		return err
 	}
@@ -71,11 +69,11 @@ func Copy(from, to string, words ...Word) (err error) {
 			_, err = out.WriteAt(binary.LittleEndian.AppendUint32(nil, w.Word), w.Offset)
 		}
 	}
+	if err == nil && len(words) > 0 {
+		err = sign(out)
+	}
 	if closing := out.Close(); err == nil {
 		err = closing
-	}
-	if err == nil && len(words) > 0 && runtime.GOOS == "darwin" {
-		err = exec.Command("codesign", "--force", "-s", "-", to).Run()
 	}
 	return err
 }

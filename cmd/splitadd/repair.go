@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/objfile"
+	"splitadd/internal/patch"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/repair"
+	"splitadd/internal/report"
+)
+
+// repairVerb writes a copy of a binary whose windows are closed.
+func repairVerb(_ context.Context, args []string, stdout, _ io.Writer) error {
+	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
+	out := flags.String("o", "", "")
+	dry := flags.Bool("dry-run", false, "")
+	diff := flags.Bool("diff", false, "")
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
+	}
+	path := flags.Arg(0)
+	if flags.NArg() > 1 { // flags after the binary
+		if done, err := parse(flags, flags.Args()[1:], stdout); done || err != nil {
+			return err
+		}
+		if flags.NArg() > 0 {
+			return usageError{fmt.Errorf("repair takes one binary: what is %q?", flags.Arg(0))}
+		}
+	}
+	switch {
+	case path == "":
+		return usageError{errors.New("repair takes a binary")}
+	case (*out == "") != *dry:
+		return usageError{errors.New("repair takes a file to write to, -o FILE, or -dry-run")}
+	}
+	f, err := objfile.Open(path)
+	if err != nil {
+		return hintBinary(err)
+	}
+	defer f.Close()
+	return objfile.Guard(func() error {
+		plan, err := repair.Of(f)
+		if err != nil {
+			return hintBinary(err)
+		}
+		if err := report.Repair(stdout, path, plan, *diff); err != nil {
+			return err
+		}
+		if !*dry {
+			switch err := plan.Write(*out); {
+			case errors.Is(err, repair.ErrSame):
+				return &lab.Error{Err: err, Hint: "name another file with -o"}
+			case errors.Is(err, patch.ErrIdentity):
+				return &lab.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
+			case err != nil:
+				return err
+			}
+		}
+		if len(plan.Left) > 0 || *dry && len(plan.Changes) > 0 {
+			return errAffected
+		}
+		return nil
+	})
+}
+
+// hintBinary says what to do about a file that is no Go binary for arm64.
+func hintBinary(err error) error {
+	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, pclntab.ErrNone) {
+		return &lab.Error{Err: err, Hint: "name a Go binary for arm64"}
+	}
+	return err
+}
