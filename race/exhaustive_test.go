@@ -1,6 +1,7 @@
 package race
 
 import (
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"path/filepath"
@@ -67,11 +68,19 @@ func everyBoundary(t *testing.T, g *trial.Guest, name string) {
 	require.NoError(t, err)
 	end := pcsp[len(pcsp)-1].End // what follows is padding
 
+	code, err := g.File.Bytes(f.Entry, end-f.Entry)
+	require.NoError(t, err)
+	data := literals(code)
+
 	count := make(map[string]int, 4)
 	results := make([]string, (end-f.Entry)/4)
 	var group errgroup.Group
 	group.SetLimit(2)
 	for pc := f.Entry; pc < end; pc += 4 {
+		if data[int(pc-f.Entry)] {
+			results[(pc-f.Entry)/4] = "data"
+			continue
+		}
 		w := window.Window{Class: window.SP, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
 		reported := slices.IndexFunc(f.Windows, func(x window.Window) bool { return x.PC == pc && x.Preemptible })
 		if reported >= 0 {
@@ -97,6 +106,25 @@ func everyBoundary(t *testing.T, g *trial.Guest, name string) {
 		}
 	}
 	t.Logf("%s: %d boundaries: %v", name, len(results), count)
+}
+
+// literals returns the offsets of the words in a function's code that are data:
+// constants that LDR (literal) loads, 32 or 64 bits. A pin there would change a
+// constant.
+func literals(code []byte) map[int]bool {
+	data := map[int]bool{}
+	for at := 0; at+4 <= len(code); at += 4 {
+		w := binary.LittleEndian.Uint32(code[at:])
+		if data[at] || w&0xbf000000 != 0x18000000 && w&0xff000000 != 0x98000000 {
+			continue
+		}
+		to := at + int(int32(w<<8)>>13)*4
+		data[to] = true
+		if w>>30 == 1 { // 64 bits
+			data[to+4] = true
+		}
+	}
+	return data
 }
 
 // boundary says in a word what became of a pin, and more where that is not what

@@ -1,0 +1,241 @@
+package victim_test
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/victim"
+)
+
+// A port is a GOARCH: how its assembler, as go tool objdump prints it, names the
+// stack pointer, and which instructions write it without naming it last.
+type port struct {
+	arch, sp string
+	implicit *regexp.Regexp                     // of the text
+	word     func(w uint32) (writes, ends bool) // where objdump does not know the port
+	affected bool
+}
+
+var allPorts = flag.Bool("ports", false, "all ports: builds the standard library for each")
+
+var ports = []port{
+	{arch: "386", sp: "SP", implicit: regexp.MustCompile(`^(PUSH|POP)`)},
+	{arch: "amd64", sp: "SP", implicit: regexp.MustCompile(`^(PUSH|POP)`)},
+	{arch: "arm", sp: "R13", implicit: regexp.MustCompile(`^MOV\w*\.\w*[WP].*\(R13\)|^MOVM.*\(?R13\)?`)},
+	{arch: "arm64", sp: "RSP", implicit: regexp.MustCompile(`^\w+\.[WP] .*\(RSP\)`), affected: true},
+	{arch: "loong64", sp: "R3", implicit: regexp.MustCompile(`^$`)},
+	{arch: "mips64le", word: mips},
+	{arch: "mipsle", word: mips},
+	{arch: "ppc64le", sp: "R1", implicit: regexp.MustCompile(`^MOV\w*U\b.*\(R1\)`)},
+	{arch: "riscv64", sp: "X2", implicit: regexp.MustCompile(`^$`)},
+	{arch: "s390x", sp: "R15", implicit: regexp.MustCompile(`^$`)},
+}
+
+// mips decodes additions to R29, and what ends a block.
+func mips(w uint32) (writes, ends bool) {
+	op, rt, rd, function := w>>26, w>>16&31, w>>11&31, w&63
+	switch op {
+	case 0x08, 0x09, 0x18, 0x19, 0x0d, 0x0f: // ADDI(U), DADDI(U), ORI, LUI
+		return rt == 29, false
+	case 0:
+		return rd == 29 && function != 8, function == 8 // R-type; JR
+	case 2: // J
+		return false, true
+	case 4: // BEQ; of two equal registers it is a jump
+		return false, w>>21&31 == rt
+	}
+	return false, false
+}
+
+// An instruction is one of a function's, as far as this test cares.
+type instruction struct {
+	pc     uint64
+	text   string
+	writes bool // the stack pointer
+	ends   bool // control does not go on to the next
+}
+
+// TestPorts builds the victims for every port of Go's, and compares the
+// instructions that write the stack pointer with the changes in the function
+// table. Values are not looked at: where each write has a change of its own, and
+// each change a write, no boundary has a partial stack pointer.
+func TestPorts(t *testing.T) {
+	for _, p := range ports {
+		if !*allPorts && p.arch != "arm64" && p.arch != "amd64" {
+			continue
+		}
+		t.Run(p.arch, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), p.arch)
+			cmd := exec.Command("go", "build", "-o", path, "./guest")
+			cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go1.27.4", "GOOS=linux", "GOARCH="+p.arch, "CGO_ENABLED=0", "GOFLAGS=-trimpath")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			functions := table(t, path)
+			checked, found := 0, 0
+			for _, c := range victim.Cases() {
+				fn, ok := functions["splitadd/internal/victim."+c.Func]
+				require.True(t, ok, c.Func)
+				code := p.disassemble(t, path, fn)
+				require.NotEmpty(t, code, c.Func)
+				most := int32(0)
+				for i, in := range code {
+					most = max(most, fn.sp(in.pc))
+					if i+1 == len(code) || in.ends {
+						continue
+					}
+					checked++
+					if changes := fn.sp(code[i+1].pc) != fn.sp(in.pc); changes != in.writes {
+						found++
+						assert.True(t, p.affected, "%s at %#x: %s: writes %t, pcsp changes %t", c.Func, in.pc, in.text, in.writes, changes)
+					}
+				}
+				// The frame is one of the sizes that matter, or near: ports differ.
+				assert.InDelta(t, c.Frame, most, 64, c.Func)
+			}
+			t.Logf("%d boundaries in %d functions: %d where a write and a change do not go together", checked, len(victim.Cases()), found)
+			assert.Equal(t, p.affected, found > 0, "the check has to see arm64's")
+		})
+	}
+}
+
+// TestFramePointer looks at amd64's: its runtime unwinds by it, too. Whatever
+// writes it writes all of it.
+func TestFramePointer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "amd64")
+	cmd := exec.Command("go", "build", "-o", path, "./guest")
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go1.27.4", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=-trimpath")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	whole := regexp.MustCompile(`^(MOVQ SP, BP|LEAQ \S+\(SP\), BP|POPQ BP)$`)
+	writes := regexp.MustCompile(`, BP$|^POPQ BP$`)
+	functions, n := table(t, path), 0
+	for _, c := range victim.Cases() {
+		for _, in := range (port{sp: "SP", implicit: regexp.MustCompile(`^(PUSH|POP)`)}).disassemble(t, path, functions["splitadd/internal/victim."+c.Func]) {
+			if writes.MatchString(in.text) && !strings.HasPrefix(in.text, "CMP") && !strings.HasPrefix(in.text, "TEST") {
+				n++
+				assert.Regexp(t, whole, in.text, c.Func)
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, n, 2*len(victim.Cases()))
+}
+
+// disassemble lists the instructions of a function.
+func (p port) disassemble(t *testing.T, path string, fn function) (code []instruction) {
+	if p.word != nil {
+		for i := 0; i+4 <= len(fn.code); i += 4 {
+			w := binary.LittleEndian.Uint32(fn.code[i:])
+			in := instruction{pc: fn.entry + uint64(i), text: fmt.Sprintf("%08x", w)}
+			in.writes, in.ends = p.word(w)
+			code = append(code, in)
+			if in.ends && i+8 <= len(fn.code) { // the delay slot, where Go has a no-op
+				i += 4
+			}
+		}
+		return code
+	}
+	out, err := exec.Command("go", "tool", "objdump", "-s", "^"+regexp.QuoteMeta(fn.name)+"$", path).Output()
+	require.NoError(t, err)
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	listed := regexp.MustCompile(`^\s+\S+\s+0x([0-9a-f]+)\s+([0-9a-f]+)\s+(.*?)\s*$`)
+	for lines.Scan() {
+		m := listed.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		pc, err := strconv.ParseUint(m[1], 16, 64)
+		require.NoError(t, err)
+		in := instruction{pc: pc, text: m[3]}
+		mnemonic, operands, _ := strings.Cut(m[3], " ")
+		all := strings.Split(strings.ReplaceAll(operands, ", ", ","), ",")
+		last := all[len(all)-1]
+		in.writes = p.implicit.MatchString(m[3]) || last == p.sp && !regexp.MustCompile(`^(CMP|CMN|TST|TEST|B|JMP|CALL)`).MatchString(mnemonic)
+		in.ends = regexp.MustCompile(`^(RET|JMP|JR|B|BR|UNDEF|INT|UD2|EBREAK|HALT|BRRK)$`).MatchString(mnemonic) ||
+			p.arch == "arm" && last == "R15"
+		if mnemonic == "?" && p.arch == "arm" { // a store or load that writes its base back
+			w, err := strconv.ParseUint(m[2], 16, 32)
+			require.NoError(t, err)
+			in.writes = w>>26&3 == 1 && (w>>21&1 == 1 || w>>24&1 == 0) && w>>16&15 == 13
+		}
+		code = append(code, in)
+	}
+	return code
+}
+
+// A function is what the function table says of one.
+type function struct {
+	name  string
+	entry uint64
+	code  []byte
+	ends  []uint64 // of the ranges in which pcsp has a value
+	value []int32
+}
+
+func (f function) sp(pc uint64) int32 {
+	for i, end := range f.ends {
+		if pc < end {
+			return f.value[i]
+		}
+	}
+	return 0
+}
+
+// table reads the function table of an ELF file of any port, as Go 1.20 and later
+// lay it out (internal/abi/symtab.go, cmd/link/internal/ld/pcln.go), with no more
+// checks than a test needs.
+func table(t *testing.T, path string) map[string]function {
+	file, err := elf.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	text := file.Section(".text")
+	code, err := text.Data()
+	require.NoError(t, err)
+	data, err := file.Section(".gopclntab").Data()
+	require.NoError(t, err)
+	order, size := file.ByteOrder, int(data[7])
+	quantum := uint64(data[6])
+	word := func(i int) uint64 {
+		if size == 4 {
+			return uint64(order.Uint32(data[8+4*i:]))
+		}
+		return order.Uint64(data[8+8*i:])
+	}
+	u32 := func(at uint64) uint64 { return uint64(order.Uint32(data[at:])) }
+	names, pctab, functab := word(3), word(6), word(7)
+	functions := map[string]function{}
+	for i := range word(0) {
+		start, record := u32(functab+8*i), functab+u32(functab+8*i+4)
+		name := data[names+u32(record+4):]
+		f := function{name: string(name[:bytes.IndexByte(name, 0)]), entry: text.Addr + start}
+		f.code = code[start:min(u32(functab+8*i+8), uint64(len(code)))]
+		pc, value, at := f.entry, int32(-1), pctab+u32(record+16)
+		for first := true; ; first = false {
+			delta, n := binary.Uvarint(data[at:])
+			at += uint64(n)
+			if delta == 0 && !first {
+				break
+			}
+			value += int32(delta>>1) ^ -int32(delta&1)
+			step, n := binary.Uvarint(data[at:])
+			at += uint64(n)
+			pc += step * quantum
+			f.ends, f.value = append(f.ends, pc), append(f.value, value)
+		}
+		functions[f.name] = f
+	}
+	return functions
+}
