@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool study emulator vm cross debuggers tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair ports study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -61,6 +61,15 @@ sweep: emulator
 # Eight shards against one run of the same seeds; wants an idle machine.
 pool: emulator
 	$(GO) test ./cmd/splitadd -run Pooled -v -timeout 1h -args -pool
+
+# Repaired binaries: the standard library's tests, and races of a thousand times the
+# original's median time to crash.
+repair: emulator
+	$(GO) test ./internal/repair -v -timeout 2h -args -std -race-for 6m
+
+# The stack pointer of every port.
+ports:
+	$(GO) test ./internal/victim -run 'Ports|FramePointer' -v -timeout 1h -args -ports
 
 # git bisect run over a history of Go's source: builds a toolchain five times.
 bisect: emulator

@@ -103,8 +103,8 @@ func TestPorts(t *testing.T) {
 						assert.True(t, p.affected, "%s at %#x: %s: writes %t, pcsp changes %t", c.Func, in.pc, in.text, in.writes, changes)
 					}
 				}
-				// The frame is one of the sizes that matter, or near: ports differ.
-				assert.InDelta(t, c.Frame, most, 64, c.Func)
+				// The frame is as large as arm64's, or nearly: ports differ.
+				assert.InDelta(t, c.Frame, most, 1024, c.Func)
 			}
 			t.Logf("%d boundaries in %d functions: %d where a write and a change do not go together", checked, len(victim.Cases()), found)
 			assert.Equal(t, p.affected, found > 0, "the check has to see arm64's")
