@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair ports study emulator vm cross debuggers tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair ports upstream study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -38,6 +38,7 @@ fuzz:
 	$(GO) test ./internal/lab/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/patch -run '^$$' -fuzz FuzzSign -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzLogs -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/core -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/triage -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
@@ -70,6 +71,10 @@ repair: emulator
 # The stack pointer of every port.
 ports:
 	$(GO) test ./internal/victim -run 'Ports|FramePointer' -v -timeout 1h -args -ports
+
+# The fix in docs/upstream, built into two releases.
+upstream: emulator
+	$(GO) test ./cmd/splitadd -run Upstream -v -timeout 1h -args -upstream
 
 # git bisect run over a history of Go's source: builds a toolchain five times.
 bisect: emulator
