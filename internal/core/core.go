@@ -68,6 +68,7 @@ type File struct {
 	Threads  []Thread
 	Segments []Segment // sorted by address
 	Entry    uint64    // the program's entry point in memory, or 0: AT_ENTRY
+	CutOff   bool      // some of the memory, or of the notes, that it should have is not there
 
 	file *os.File
 }
@@ -132,9 +133,8 @@ func (f *File) read() error {
 	}
 	size := uint64(info.Size())
 	for _, p := range headers {
-		if p.Off > size {
-			p.Off, p.Filesz = size, 0 // the file was cut off
-		}
+		f.CutOff = f.CutOff || p.Off > size || p.Filesz > size-p.Off
+		p.Off = min(p.Off, size)
 		p.Filesz = min(p.Filesz, size-p.Off)
 		switch elf.ProgType(p.Type) {
 		case elf.PT_LOAD:
@@ -183,6 +183,7 @@ func (f *File) notes(offset int64, size uint64) error {
 		at := 12 + (name+3)&^3
 		next := at + (desc+3)&^3
 		if at+desc > uint64(len(data)) {
+			f.CutOff = true
 			break
 		}
 		d := data[at : at+desc]

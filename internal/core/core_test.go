@@ -87,6 +87,7 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, err)
 		defer f.Close()
 		require.Len(t, f.Threads, 2)
+		assert.False(t, f.CutOff)
 		assert.Equal(t, []int{41, SIGSEGV}, []int{f.Threads[0].ID, f.Threads[0].Signal})
 		assert.Equal(t, []uint64{0x100, 0x11e, 0x11f, 0x120}, []uint64{f.Threads[0].X[0], f.Threads[0].X[30], f.Threads[0].SP, f.Threads[0].PC})
 		assert.Equal(t, "SIGSEGV", SignalName(f.Threads[0].Signal))
@@ -119,6 +120,7 @@ func TestCutOff(t *testing.T) {
 			continue
 		}
 		got := 0
+		assert.True(t, f.CutOff)
 		assert.NoError(t, f.Each(context.Background(), func(_ uint64, memory []byte) bool { got += len(memory); return true }))
 		assert.Equal(t, max(0, n-int(at))&^7, got)
 		assert.NoError(t, f.Close())

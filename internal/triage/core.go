@@ -78,7 +78,9 @@ type Interrupted struct {
 const pushed = 16
 
 func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
-	if !c.prepare() {
+	fits := c.prepare()
+	shown, same := c.same()
+	if !fits || shown && !same {
 		v = because(Undecided, "the core file is of another program than "+c.binary.Path, died(c.file))
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v, nil
@@ -103,6 +105,13 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 	case len(found) == 0 && unwinder != "":
 		v = because(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
 		v.Settle = "the log: what the unwinder printed"
+	case len(found) == 0 && (c.file.CutOff || !same):
+		why := "the core file does not show that it is of " + c.binary.Path
+		if c.file.CutOff {
+			why = "the core file is cut off, and what is left has no goroutine in a window"
+		}
+		v = because(Undecided, why, died(c.file))
+		v.Settle = "the whole core file, or the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0:
 		v = because(NotThis, "no goroutine was interrupted in a window, and nothing was being unwound", died(c.file))
 	default:
@@ -110,6 +119,42 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	}
 	return v, nil
+}
+
+// same reports whether the core file shows whose it is, and whether that is the
+// binary: by the first page, with headers and build ID, as Linux writes it by
+// default; else by the threads, whose link registers, in functions of the binary,
+// have to follow calls. It goes by the address that prepare has found.
+func (c *corpse) same() (shown, same bool) {
+	for _, s := range c.binary.file.Segments {
+		if s.Offset != 0 || len(s.Data) < 4096 {
+			continue
+		}
+		differ, missing := 0, 0
+		for at := 0; at < 4096; at += 8 {
+			word, ok := c.file.Word(s.Addr + c.moved + uint64(at))
+			switch {
+			case !ok:
+				missing++
+			case word != binary.LittleEndian.Uint64(s.Data[at:]):
+				differ++
+			}
+		}
+		if missing == 0 {
+			return true, differ == 0
+		}
+	}
+	good, bad := 0, 0
+	for _, t := range c.file.Threads {
+		switch {
+		case c.name(t.PC) == "":
+		case c.binary.isCall(t.X[30] - c.moved - 4):
+			good++
+		default:
+			bad++
+		}
+	}
+	return good+bad > 1, good > 1 && bad == 0
 }
 
 // prepare finds out where the binary was loaded, and how its runtime parks a

@@ -233,15 +233,14 @@ func (l *reader) noWindow() Verdict {
 	return v
 }
 
-// A stop is a fatal error, a panic or a signal whose cause its text says.
-var known = regexp.MustCompile(`^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|concurrent map |concurrent write|stack overflow|` +
-	`sync: |runtime: out of memory|out of memory|cannot allocate memory|thread exhaustion|[a-z]+: unlock of unlocked|unlock of unlocked|cgo argument|` +
-	`bad defer entry in panic|runtime·unlock|too many |newosproc|runtime\.newosproc|index out of|misuse of|program exceeds|` +
-	`self deadlock|(?:runtime: )?cannot |pthread_create|invalid |unexpected |checkptr|exit hook|panic while|go of nil func|schedule: |exitsyscall|entersyscall|systemstack |morestack on g0|runtime: mcall|bad system page size|fault$)`)
+// known matches fatal errors whose text says the cause, and all of it.
+var known = regexp.MustCompile(`^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
+	`concurrent map |stack overflow|sync: |(?:runtime: )?out of memory|cannot allocate memory|thread exhaustion|too many |newosproc|` +
+	`cgo argument|checkptr|program exceeds|self deadlock|go of nil func|morestack on g0|fault$)`)
 
 // corruption matches what the collector says of a heap that something has
 // written to: a cause that the text does not tell.
-var corruption = regexp.MustCompile(`found bad pointer|bad pointer in|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected signal|unexpected fault|malloc deadlock|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|shrink|runtime: bad`)
+var corruption = regexp.MustCompile(`found bad pointer|invalid pointer|bad pointer in|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected signal|unexpected fault|malloc deadlock|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|shrink|runtime: bad`)
 
 // fromOutside matches signals that somebody sends.
 var fromOutside = regexp.MustCompile(`^SIG(?:QUIT|ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|SYS|ALRM|TRAP): `)
