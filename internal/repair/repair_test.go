@@ -25,7 +25,7 @@ import (
 	"splitadd/internal/window"
 )
 
-var raceFor = flag.Duration("race-for", 5*time.Second, "how long a repaired victim is raced")
+var raceFor = flag.Duration("race-for", 3*time.Second, "how long a repaired victim is raced")
 
 // debugInfo reads what a debugger, and go version -m, would.
 func debugInfo(t *testing.T, path string) {
@@ -50,7 +50,11 @@ func TestRepair(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
 	require.NoError(t, err)
-	for _, release := range []string{"go1.18.10", "go1.23.4", "go1.27.4"} {
+	releases := []string{"go1.23.4", "go1.27.4"}
+	if *withStd {
+		releases = append(releases, "go1.18.10")
+	}
+	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			f := labtest.Open(t, release)
 			plan, err := Of(f)
