@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,10 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/repro"
+	"splitadd/internal/triage"
 )
 
 // TestTriage has a reproducer die of itself, and asks what it died of: in a log
@@ -39,13 +40,17 @@ func TestTriage(t *testing.T) {
 		require.NoError(t, err)
 	}
 	log, binary := []byte(nil), binaries["go1.27.4"]
+	b, err := triage.Open(binary)
+	require.NoError(t, err)
+	defer b.Close()
 	for range 10 { // until the log tells; most do
 		r, err := e.Run(ctx, lab.Job{Path: binary, Raced: true, Deadline: time.Minute})
 		require.NoError(t, err)
-		if log = r.Output; strings.Contains(string(log), "runtime.asyncPreempt()") {
-			if d := crash.Classify(log, nil); d.Kind.Unwinding() {
-				break
-			}
+		log = r.Output
+		verdicts, err := triage.Reader("log", bytes.NewReader(log), b)
+		require.NoError(t, err)
+		if verdicts[0].Answer.Split() {
+			break
 		}
 	}
 	plain, wrapped := filepath.Join(dir, "plain.log"), filepath.Join(dir, "wrapped.log")
