@@ -142,19 +142,25 @@ const treeCache = "tree-"
 // The environment is this process's own, without what would change which
 // toolchain runs or how it builds. GOROOT is set for whatever "go run" and "go
 // test" start. GOFLAGS may hold flags that an older release rejects; where it
-// is empty the go command reads it from the user's file of settings instead.
+// is empty the go command reads it from the user's file of settings instead. It
+// has a temporary folder of its own: one that is killed leaves its files there.
 func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string, error) {
+	temporary, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "splitadd-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temporary)
 	cmd := exec.CommandContext(ctx, t.command, args...)
 	cmd.Dir = dir
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "GOROOT", "GOTOOLDIR", "GOFLAGS", "GOWORK", "GOTOOLCHAIN", "GOOS", "GOARCH", "CGO_ENABLED", "GO111MODULE", "GOTOOLCHAIN_INTERNAL_SWITCH_COUNT", "GOTOOLCHAIN_INTERNAL_SWITCH_VERSION":
+		case "GOROOT", "GOTOOLDIR", "GOTMPDIR", "GOFLAGS", "GOWORK", "GOTOOLCHAIN", "GOOS", "GOARCH", "CGO_ENABLED", "GO111MODULE", "GOTOOLCHAIN_INTERNAL_SWITCH_COUNT", "GOTOOLCHAIN_INTERNAL_SWITCH_VERSION":
 		default:
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
 	cmd.Env = append(cmd.Env, t.env...)
-	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off")
+	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off", "GOTMPDIR="+temporary)
 	process.InGroup(cmd)
 	var out, text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &text
