@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -133,15 +134,16 @@ func BuildPackages(ctx context.Context, out string, patterns []string) error {
 	args := append([]string{"build", "-o", out + string(filepath.Separator), "--"}, patterns...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=arm64")
-	process.InGroup(cmd)
-	text, err := cmd.CombinedOutput()
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	err := runGo(cmd)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	names := strings.Join(patterns, " ")
 	if err != nil {
 		return &Error{
-			fmt.Errorf("go build %s for %s/arm64: %w%s", names, goos, err, lastLine(string(text))),
+			fmt.Errorf("go build %s for %s/arm64: %w%s", names, goos, err, lastLine(text.String())),
 			"is there a file, folder or package of that name? Packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -130,4 +131,18 @@ func TestBuild(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, Build(ctx, local, target, filepath.Join(dir, "late")), context.Canceled)
 	require.NoFileExists(t, filepath.Join(dir, "late"))
+}
+
+// TestBuildInterrupted ends a build of packages in its middle: the go command
+// leaves nothing in the temporary folder.
+func TestBuildInterrupted(t *testing.T) {
+	out, temporary := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	t.Setenv("GOCACHE", t.TempDir()) // so that there is much to build
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	require.ErrorIs(t, BuildPackages(ctx, out, []string{"../victim/guest"}), context.DeadlineExceeded)
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }

@@ -142,35 +142,42 @@ const treeCache = "tree-"
 // The environment is this process's own, without what would change which
 // toolchain runs or how it builds. GOROOT is set for whatever "go run" and "go
 // test" start. GOFLAGS may hold flags that an older release rejects; where it
-// is empty the go command reads it from the user's file of settings instead. It
-// has a temporary folder of its own: one that is killed leaves its files there.
+// is empty the go command reads it from the user's file of settings instead.
 func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string, error) {
-	temporary, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "splitadd-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(temporary)
 	cmd := exec.CommandContext(ctx, t.command, args...)
 	cmd.Dir = dir
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "GOROOT", "GOTOOLDIR", "GOTMPDIR", "GOFLAGS", "GOWORK", "GOTOOLCHAIN", "GOOS", "GOARCH", "CGO_ENABLED", "GO111MODULE", "GOTOOLCHAIN_INTERNAL_SWITCH_COUNT", "GOTOOLCHAIN_INTERNAL_SWITCH_VERSION":
+		case "GOROOT", "GOTOOLDIR", "GOFLAGS", "GOWORK", "GOTOOLCHAIN", "GOOS", "GOARCH", "CGO_ENABLED", "GO111MODULE", "GOTOOLCHAIN_INTERNAL_SWITCH_COUNT", "GOTOOLCHAIN_INTERNAL_SWITCH_VERSION":
 		default:
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
 	cmd.Env = append(cmd.Env, t.env...)
-	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off", "GOTMPDIR="+temporary)
-	process.InGroup(cmd)
+	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off")
 	var out, text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &text
-	if err := cmd.Run(); err != nil {
+	if err := runGo(cmd); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		return "", fmt.Errorf("go %s: %w%s", args[0], err, lastLine(text.String()))
 	}
 	return out.String(), nil
+}
+
+// runGo runs a command that is, or runs, the go command, in a process group and
+// with a temporary folder of its own: a go command that is killed leaves its files
+// there. The command has an environment.
+func runGo(cmd *exec.Cmd) error {
+	temporary, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "splitadd-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	cmd.Env = append(cmd.Env, "GOTMPDIR="+temporary)
+	process.InGroup(cmd)
+	return cmd.Run()
 }
 
 // lastLine returns ": " and the last line of a text that says something.

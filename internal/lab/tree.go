@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"splitadd/internal/lab/process"
 )
 
 // ErrUnbuildable is wrapped by the error of BuildTree for a tree that does not
@@ -62,10 +60,9 @@ func BuildTree(ctx context.Context, root string) error {
 	cmd := exec.CommandContext(ctx, "bash", "make.bash")
 	cmd.Dir = filepath.Join(root, "src")
 	cmd.Env = append(os.Environ(), "GOROOT_BOOTSTRAP="+strings.TrimSpace(bootstrap), "GOTOOLCHAIN=local", "GOROOT=", "GOFLAGS=", "GOENV=off", own, "GOOS=", "GOARCH=")
-	process.InGroup(cmd)
 	var text tail
 	cmd.Stdout, cmd.Stderr = &text, &text
-	if err := cmd.Run(); err != nil {
+	if err := runGo(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
