@@ -195,9 +195,9 @@ func unwrapJSON(text []byte, add func(key string, text []byte)) bool {
 
 const maxDepth = 6 // of JSON
 
-// who matches the keys under which collectors put what tells one process from
+// identity matches the keys under which collectors put what tells one process from
 // another.
-var who = regexp.MustCompile(`(?i)pod|container|host|instance|stream|unit|pid|task|node`)
+var identity = regexp.MustCompile(`(?i)pod|container|host|instance|stream|unit|pid|task|node`)
 
 func identify(value any, depth int, id *string) {
 	object, _ := value.(map[string]any)
@@ -207,11 +207,11 @@ func identify(value any, depth int, id *string) {
 	for _, key := range sortedKeys(object) {
 		switch v := object[key].(type) {
 		case string:
-			if who.MatchString(key) && len(v) < 200 {
+			if identity.MatchString(key) && len(v) < 200 {
 				*id += "\x00" + v
 			}
 		case float64:
-			if who.MatchString(key) {
+			if identity.MatchString(key) {
 				*id += "\x00" + strconv.FormatFloat(v, 'g', -1, 64)
 			}
 		default:

@@ -61,10 +61,7 @@ func Of(f *objfile.File) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := pclntab.Open(f)
-	if err != nil {
-		return nil, err
-	}
+	table := finder.Table()
 	p := &Plan{file: f}
 	saved := saves(f, table)
 	reached := reached(f, windows)

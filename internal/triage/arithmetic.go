@@ -25,9 +25,6 @@ type Candidate struct {
 type Caller struct {
 	Func  string
 	Frame int64 // bytes between the stack pointers at its entry and at the call
-	// Indirect is true where the call goes by a pointer: whether it is to the
-	// function above, the code does not say.
-	Indirect bool
 }
 
 // Sum returns the addition that gives top - frame.sp.
@@ -125,7 +122,7 @@ func (s *sites) search(start state, pointer bool) (steps map[state]step, end sta
 				if _, seen := steps[to]; seen || to.rest < 0 || len(next) == maxStates {
 					continue
 				}
-				steps[to] = step{from, Caller{Frame: c.frame, Indirect: c.indirect}}
+				steps[to] = step{from, Caller{Frame: c.frame}}
 				if to.rest == 0 && len(s.callers[to.entry]) == 0 {
 					return steps, to, true
 				}

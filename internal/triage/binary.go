@@ -5,7 +5,8 @@ import (
 	"debug/buildinfo"
 	"encoding/binary"
 	"fmt"
-	"regexp"
+	"slices"
+	"strings"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
@@ -51,9 +52,7 @@ func (b *Binary) read() (err error) {
 	if b.Windows, err = finder.Find(); err != nil {
 		return err
 	}
-	if b.table, err = pclntab.Open(b.file); err != nil {
-		return err
-	}
+	b.table = finder.Table()
 	for i := range b.table.Len() {
 		fn, err := b.table.Func(i)
 		if err != nil {
@@ -72,25 +71,21 @@ func (b *Binary) read() (err error) {
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
 
-// instantiated matches what a traceback leaves out of a name
+// printed returns a name as a traceback prints it, without type arguments
 // (runtime/traceback.go, printFuncName).
-var instantiated = regexp.MustCompile(`\[.*\]`)
-
 func printed(name string) string {
 	if name == "runtime.gopanic" {
 		return "panic"
 	}
-	return instantiated.ReplaceAllString(name, "[...]")
+	if from, to := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']'); from >= 0 && from < to {
+		return name[:from] + "[...]" + name[to+1:]
+	}
+	return name
 }
 
 // Has reports whether the binary has a window of a class.
 func (b *Binary) Has(class window.Class) bool {
-	for _, w := range b.Windows {
-		if w.Class == class {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.Windows, func(w window.Window) bool { return w.Class == class })
 }
 
 // A Fit says whether a log is of a binary.
@@ -161,15 +156,10 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 
 // isCall reports whether the instruction at an address is a call.
 func (b *Binary) isCall(pc uint64) bool {
-	word, ok := b.word(pc)
-	flow, _, _ := arm64.Control(word)
-	return ok && flow == arm64.Call
-}
-
-func (b *Binary) word(pc uint64) (uint32, bool) {
 	code, err := b.file.Bytes(pc, 4)
 	if err != nil {
-		return 0, false
+		return false
 	}
-	return binary.LittleEndian.Uint32(code), true
+	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(code))
+	return flow == arm64.Call
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"splitadd/internal/core"
-	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
 
@@ -68,7 +67,6 @@ type Interrupted struct {
 	ID     uint64 // of the goroutine, or 0
 	Lo, Hi uint64 // its stack; 0 where its descriptor was not found
 	Parked bool   // the descriptor says that it still is
-	Top    uint64 // where unwinding should end, or 0
 	Return uint64 // the word that the unwinder takes for a return address
 	True   uint64 // the return address that it should find
 }
@@ -92,10 +90,8 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 	unwinder := c.unwinding()
 	for _, class := range []window.Class{window.SP, window.FP} {
 		for _, i := range found {
-			if i.Window.Class == class && i.Parked && (unwinder == class) {
-				answer := map[window.Class]Answer{window.SP: SplitSP, window.FP: SplitFP}[class]
-				w := i.Window
-				v = Verdict{Answer: answer, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
+			if i.Window.Class == class && i.Parked && unwinder == class {
+				v = split(i.Window)
 				v.Evidence = []string{c.interrupted(i), c.taken(i), died(c.file) + ", and a thread had given up unwinding"}
 				return v, nil
 			}
@@ -287,7 +283,6 @@ func (c *corpse) identify(g uint64, f *Interrupted) {
 		top, _ := c.file.Word(at)
 		status, _ := c.file.Word(at + 16)
 		if status &= 0xfff; top <= f.Hi && f.Hi-top < far && top > f.At && status >= 1 && status <= 10 {
-			f.Top = top
 			f.ID, _ = c.file.Word(at + 24)
 			return
 		}

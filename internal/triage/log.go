@@ -8,7 +8,6 @@ import (
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
-	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
 
@@ -127,13 +126,12 @@ func (l *reader) known(n Neighbour) Verdict {
 // split gives the verdict on a death that the log lays to a window.
 func (l *reader) split() Verdict {
 	w := l.death.Window
-	v := split(l.death.Kind, w)
+	v := split(*w)
 	at := fmt.Sprintf("interrupted at %s+%#x, between the two ADDs of a %s of %d bytes", w.Func, w.Offset(), frameKind(w), w.Frame)
 	if !l.death.ByPC {
 		at = fmt.Sprintf("the unwinder failed in %s, whose only window it is: +%#x, between the two ADDs of a %s of %d bytes", w.Func, w.Offset(), frameKind(w), w.Frame)
 	}
 	v.Evidence = []string{l.death.Evidence, at, l.fitted()}
-	v.Do = survey.Remedies([]string{w.Kind()})
 	return v
 }
 
@@ -175,13 +173,17 @@ func (l *reader) preempted() string {
 	return s
 }
 
+// class says by which pointer the process was unwinding when it died.
+func (l *reader) class() window.Class {
+	if strings.Contains(l.text, "runtime.fpTracebackPCs(") {
+		return window.FP
+	}
+	return window.SP
+}
+
 // bare gives the verdict where there is no binary to compare with.
 func (l *reader) bare() Verdict {
-	kind := SplitSP
-	if l.death.Kind == crash.SplitFP || strings.Contains(l.text, "runtime.fpTracebackPCs(") {
-		kind = SplitFP
-	}
-	v := because(Undecided, "looks like "+string(kind), l.death.Evidence, l.preempted())
+	v := because(Undecided, "looks like "+string(splitOf(l.class())), l.death.Evidence, l.preempted())
 	if u := l.facts.Unwinder; u != nil && u.FP > u.SP && arm64.Expand(u.FP-u.SP) == arm64.Pair {
 		v.Evidence = append(v.Evidence, fmt.Sprintf("it failed in %s, whose frame of %d bytes takes two ADDs to pop", u.Func, u.FP-u.SP))
 	} else if u != nil && u.Top > u.SP {
@@ -196,10 +198,7 @@ func (l *reader) bare() Verdict {
 
 // noWindow gives the verdict where the log names no window of the binary.
 func (l *reader) noWindow() Verdict {
-	class := window.SP
-	if strings.Contains(l.text, "runtime.fpTracebackPCs(") {
-		class = window.FP
-	}
+	class := l.class()
 	if !l.binary.Has(class) {
 		why := fmt.Sprintf("%s has no window of the %s pointer", l.binary.Path, map[window.Class]string{window.SP: "stack", window.FP: "frame"}[class])
 		if l.fit == Same {

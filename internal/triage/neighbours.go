@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"splitadd/internal/window"
 )
 
 // foreign is said of a crash with the same text on amd64 and the like.
@@ -35,7 +37,7 @@ func (n Neighbour) where() string {
 func (l *reader) neighbour() *Neighbour {
 	name := ""
 	elsewhere := l.facts.Arch != "" && l.facts.Arch != "arm64"
-	tracer := strings.Contains(l.text, "runtime.fpTracebackPCs(")
+	tracer := l.class() == window.FP
 	_, stack, _ := strings.Cut(l.text, "runtime stack:\n")
 	stack, _, _ = strings.Cut(stack, "\n\n")
 	switch {

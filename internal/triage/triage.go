@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"splitadd/internal/crash"
+	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
 
@@ -87,8 +87,15 @@ func because(a Answer, why string, evidence ...string) Verdict {
 	return Verdict{Answer: a, Why: why, Evidence: evidence}
 }
 
+// splitOf is the answer for a window's class.
+func splitOf(class window.Class) Answer {
+	if class == window.FP {
+		return SplitFP
+	}
+	return SplitSP
+}
+
 // split makes the verdict that a death was at a window.
-func split(kind crash.Kind, w *window.Window) Verdict {
-	answers := map[crash.Kind]Answer{crash.SplitSP: SplitSP, crash.SplitFP: SplitFP}
-	return Verdict{Answer: answers[kind], Window: w}
+func split(w window.Window) Verdict {
+	return Verdict{Answer: splitOf(w.Class), Window: &w, Do: survey.Remedies([]string{w.Kind()})}
 }

@@ -100,6 +100,9 @@ func Open(f *objfile.File) (*Finder, error) {
 	return &Finder{f, table, unwinds}, nil
 }
 
+// Table returns the file's function table.
+func (f *Finder) Table() *pclntab.Table { return f.table }
+
 // Find returns the windows in which the runtime preempts, in the order of
 // their pcs.
 func (f *Finder) Find() ([]Window, error) { return f.find(false) }
