@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"splitadd/internal/lab/labtest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -29,19 +31,12 @@ func TestBisect(t *testing.T) {
 		require.NoError(t, err, "%s %v: %s", name, args, out)
 		return string(out)
 	}
-	source := func(release string) string {
-		cmd := exec.Command("go", "env", "GOROOT")
-		cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
-		out, err := cmd.Output()
-		require.NoError(t, err)
-		return strings.TrimSpace(string(out))
-	}
-	run("cp", "-r", source("go1.24.6")+"/.", root)
+	run("cp", "-r", labtest.GOROOT(t, "go1.24.6")+"/.", root)
 	run("chmod", "-R", "u+w", root)
 	obj7 := filepath.Join(root, "src/cmd/internal/obj/arm64/obj7.go")
 	now, err := os.ReadFile(obj7)
 	require.NoError(t, err)
-	before, err := os.ReadFile(filepath.Join(source("go1.24.5"), "src/cmd/internal/obj/arm64/obj7.go"))
+	before, err := os.ReadFile(filepath.Join(labtest.GOROOT(t, "go1.24.5"), "src/cmd/internal/obj/arm64/obj7.go"))
 	require.NoError(t, err)
 	require.NotEqual(t, string(before), string(now))
 	commit := func(subject, text string) string {

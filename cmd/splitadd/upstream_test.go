@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"splitadd/internal/lab/labtest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,11 +18,7 @@ var upstream = flag.Bool("upstream", false, "build patched toolchains, and check
 // patched returns the root of a copy of a release, the whole or the files that it
 // takes, to which docs/upstream/arm64-add.patch has been applied.
 func patched(t *testing.T, release string, whole bool) string {
-	cmd := exec.Command("go", "env", "GOROOT")
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	from, root := strings.TrimSpace(string(out)), t.TempDir()
+	from, root := labtest.GOROOT(t, release), t.TempDir()
 	patch, err := filepath.Abs("../../docs/upstream/arm64-add.patch")
 	require.NoError(t, err)
 	run := func(name string, args ...string) {

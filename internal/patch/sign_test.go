@@ -4,34 +4,19 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/patch"
 )
 
 // darwin builds the guest for macOS, which Go's linker signs ad hoc.
 func darwin(t testing.TB) string {
-	out := filepath.Join(t.TempDir(), "guest")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", out, "../victim/guest")
-	cmd.Env = append(os.Environ(), "GOOS=darwin", "GOARCH=arm64", "CGO_ENABLED=0")
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return out
-}
-
-// universal makes a universal file of a part for amd64, which is none, and one
-// for arm64.
-func universal(part []byte) []byte {
-	head := make([]byte, 1<<14)
-	for i, word := range []uint32{0xcafebabe, 2, 0x01000007, 3, 4096, 16, 0, 0x0100000c, 0, 1 << 14, uint32(len(part)), 14} {
-		binary.BigEndian.PutUint32(head[4*i:], word)
-	}
-	return append(head, part...)
+	return labtest.Build(t, "..", "./victim/guest", []string{"GOOS=darwin"})
 }
 
 // TestSign changes a word in a page and back: the signature differs in one hash,
@@ -40,7 +25,7 @@ func universal(part []byte) []byte {
 func TestSign(t *testing.T) {
 	thin, err := os.ReadFile(darwin(t))
 	require.NoError(t, err)
-	for name, before := range map[string][]byte{"thin": thin, "universal": universal(thin)} {
+	for name, before := range map[string][]byte{"thin": thin, "universal": labtest.Universal(thin)} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "guest")

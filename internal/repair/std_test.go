@@ -3,8 +3,6 @@ package repair
 import (
 	"context"
 	"flag"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/lab"
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
 )
 
@@ -36,15 +35,12 @@ func TestStd(t *testing.T) {
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
 	require.NoError(t, err)
 	for release, names := range packages {
-		root := goEnv(t, release, "GOROOT")
+		root := labtest.GOROOT(t, release)
 		for _, name := range names {
 			t.Run(release+"/"+name, func(t *testing.T) {
 				dir := t.TempDir()
 				binary, out := filepath.Join(dir, "binary.test"), filepath.Join(dir, "repaired.test")
-				cmd := exec.Command("go", "test", "-c", "-o", binary, name)
-				cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release, "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=")
-				text, err := cmd.CombinedOutput()
-				require.NoError(t, err, "%s", text)
+				labtest.Go(t, "", []string{"GOTOOLCHAIN=" + release, "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS="}, "test", "-c", "-o", binary, name)
 				f, err := objfile.Open(binary)
 				require.NoError(t, err)
 				defer f.Close()
@@ -80,12 +76,4 @@ func summary(output string) string {
 	}
 	slices.Sort(lines) // those that run in parallel end in any order
 	return strings.Join(lines, "\n")
-}
-
-func goEnv(t *testing.T, release, name string) string {
-	cmd := exec.Command("go", "env", name)
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	return strings.TrimSpace(string(out))
 }

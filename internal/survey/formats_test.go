@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -16,25 +15,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
 	"splitadd/internal/survey"
 )
 
 const root = "../.."
 
-// build builds a package in a folder for arm64, and returns where it is.
-func build(tb testing.TB, dir, pkg string, env []string, flags ...string) string {
-	out := filepath.Join(tb.TempDir(), "out")
-	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", out}, flags...), pkg)...)
-	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off"), env...)
-	text, err := cmd.CombinedOutput()
-	require.NoError(tb, err, "%s", text)
-	return out
-}
-
 func guest(tb testing.TB, env []string, flags ...string) string {
-	return build(tb, root, "./internal/victim/guest", env, flags...)
+	return labtest.Build(tb, root, "./internal/victim/guest", env, flags...)
 }
 
 // count returns the numbers of windows of a binary in which the runtime
@@ -67,7 +56,7 @@ func TestFormats(t *testing.T) {
 		"windows, stripped": guest(t, []string{"GOOS=windows"}, strip),
 		"darwin":            guest(t, []string{"GOOS=darwin"}),
 		"darwin, stripped":  guest(t, []string{"GOOS=darwin"}, strip),
-		"universal":         universal(t, guest(t, []string{"GOOS=darwin"})),
+		"universal":         universal(t),
 		"garbled":           garbled(t, guest(t, nil)),
 	} {
 		assert.Equal(t, want, count(t, path), name)
@@ -87,7 +76,7 @@ func TestLinkedByC(t *testing.T) {
 		"c-shared, stripped": {"-buildmode=c-shared", "-ldflags=-s -w"},
 		"plugin":             {"-buildmode=plugin"},
 	} {
-		b, err := survey.File(build(t, "testdata/cgo", ".", env, flags...), false)
+		b, err := survey.File(labtest.Build(t, "testdata/cgo", ".", env, flags...), false)
 		require.NoError(t, err, name)
 		assert.Equal(t, map[string]int{"leaf SP": 1, "leaf FP": 1}, countOf(b), name)
 		assert.Equal(t, "main module", b.Functions[0].Owner, name)
@@ -104,32 +93,18 @@ func TestOldReleases(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module splitadd\n\ngo 1.17\n"), 0o600))
 		require.NoError(t, os.CopyFS(filepath.Join(dir, "internal", "victim"), os.DirFS("../victim")))
 		for _, mode := range []string{"exe", "pie"} {
-			path := build(t, dir, "./internal/victim/guest", env, "-buildmode="+mode)
+			path := labtest.Build(t, dir, "./internal/victim/guest", env, "-buildmode="+mode)
 			assert.Equal(t, map[string]int{"leaf SP": 6, "non-leaf SP": 4}, count(t, path), "%s, %s", release, mode)
 		}
 	}
 }
 
-// universal wraps a Mach-O file for arm64 in a universal one, behind a part for
-// another machine.
-func universal(t *testing.T, path string) string {
-	thin, err := os.ReadFile(path)
+// universal builds the guest as a part of a universal file.
+func universal(t *testing.T) string {
+	thin, err := os.ReadFile(guest(t, []string{"GOOS=darwin"}))
 	require.NoError(t, err)
-	const at, cpuAMD64, cpuARM64 = 1 << 14, 0x01000007, 0x0100000c
-	fat := binary.BigEndian.AppendUint32(nil, 0xcafebabe)
-	fat = binary.BigEndian.AppendUint32(fat, 2)
-	other := append([]byte(nil), thin[:4096]...)
-	binary.LittleEndian.PutUint32(other[4:], cpuAMD64)
-	for _, part := range [][5]uint32{{cpuAMD64, 3, at / 2, 4096, 12}, {cpuARM64, 0, at, uint32(len(thin)), 14}} {
-		for _, field := range part {
-			fat = binary.BigEndian.AppendUint32(fat, field)
-		}
-	}
-	fat = append(fat, make([]byte, at/2-len(fat))...)
-	fat = append(fat, other...)
-	fat = append(append(fat, make([]byte, at-len(fat))...), thin...)
 	out := filepath.Join(t.TempDir(), "universal")
-	require.NoError(t, os.WriteFile(out, fat, 0o600))
+	require.NoError(t, os.WriteFile(out, labtest.Universal(thin), 0o600))
 	return out
 }
 

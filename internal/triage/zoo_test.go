@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"splitadd/internal/lab"
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/lab/process"
 )
 
@@ -51,17 +51,12 @@ var zooAnswers = map[string]string{
 // it needs one.
 func build(t *testing.T, name, arch, compiler string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), name)
-	cmd := exec.Command("go", "build", "-o", out, ".")
-	cmd.Dir = filepath.Join("testdata", name)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=-trimpath")
+	env, flags := []string{"GOARCH=" + arch}, []string(nil)
 	if compiler != "" {
-		cmd.Args = append(cmd.Args[:2], "-ldflags=-linkmode=external -extldflags=-static", "-o", out, ".")
-		cmd.Env = append(cmd.Env, "CGO_ENABLED=1", "CC="+compiler)
+		env = append(env, "CGO_ENABLED=1", "CC="+compiler)
+		flags = append(flags, "-ldflags=-linkmode=external -extldflags=-static")
 	}
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return out
+	return labtest.Build(t, filepath.Join("testdata", name), ".", env, flags...)
 }
 
 // zooWays are the ways to die that a program knows.

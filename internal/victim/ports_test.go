@@ -7,9 +7,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/victim"
 )
 
@@ -79,11 +78,7 @@ func TestPorts(t *testing.T) {
 			continue
 		}
 		t.Run(p.arch, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), p.arch)
-			cmd := exec.Command("go", "build", "-o", path, "./guest")
-			cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go1.27.4", "GOOS=linux", "GOARCH="+p.arch, "CGO_ENABLED=0", "GOFLAGS=-trimpath")
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s", out)
+			path := labtest.Build(t, "", "./guest", []string{"GOTOOLCHAIN=go1.27.4", "GOARCH=" + p.arch})
 			functions := table(t, path)
 			checked, found := 0, 0
 			for _, c := range victim.Cases() {
@@ -115,11 +110,7 @@ func TestPorts(t *testing.T) {
 // TestFramePointer looks at amd64's: its runtime unwinds by it, too. Whatever
 // writes it writes all of it.
 func TestFramePointer(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "amd64")
-	cmd := exec.Command("go", "build", "-o", path, "./guest")
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=go1.27.4", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=-trimpath")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	path := labtest.Build(t, "", "./guest", []string{"GOTOOLCHAIN=go1.27.4", "GOARCH=amd64"})
 	whole := regexp.MustCompile(`^(MOVQ SP, BP|LEAQ \S+\(SP\), BP|POPQ BP)$`)
 	writes := regexp.MustCompile(`, BP$|^POPQ BP$`)
 	functions, n := table(t, path), 0
