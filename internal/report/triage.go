@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"splitadd/internal/triage"
@@ -12,20 +13,15 @@ import (
 func Triage(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", plain(triagePlace(v)), plain(triageAnswer(v)))
-	for _, e := range v.Evidence {
-		fmt.Fprintf(&b, "    %s\n", plain(e))
-	}
-	for _, c := range v.Candidates {
-		fmt.Fprintf(&b, "    candidate: %s\n", plain(c.Chain()))
+	said, next := triageLines(v)
+	for _, line := range said {
+		fmt.Fprintf(&b, "    %s\n", plain(line))
 	}
 	if v.Code != "" {
 		fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(strings.TrimRight(v.Code, "\n"), "\n", "\n    "))
 	}
-	if v.Settle != "" {
-		fmt.Fprintf(&b, "    what would settle it: %s\n", plain(v.Settle))
-	}
-	for _, d := range v.Do {
-		fmt.Fprintf(&b, "    what to do: %s\n", plain(d))
+	for _, line := range next {
+		fmt.Fprintf(&b, "    %s\n", plain(line))
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
@@ -41,17 +37,9 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 		}
 	}
 	b.WriteString("\n\n")
-	for _, e := range v.Evidence {
-		fmt.Fprintf(&b, "- %s\n", markup.Replace(e))
-	}
-	for _, c := range v.Candidates {
-		fmt.Fprintf(&b, "- candidate: %s\n", markup.Replace(c.Chain()))
-	}
-	if v.Settle != "" {
-		fmt.Fprintf(&b, "- what would settle it: %s\n", markup.Replace(v.Settle))
-	}
-	for _, d := range v.Do {
-		fmt.Fprintf(&b, "- what to do: %s\n", markup.Replace(d))
+	said, next := triageLines(v)
+	for _, line := range append(said, next...) {
+		fmt.Fprintf(&b, "- %s\n", markup.Replace(line))
 	}
 	for _, block := range []string{v.Code, v.Text} {
 		if block = strings.TrimRight(block, "\n"); block != "" {
@@ -60,6 +48,21 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+// triageLines returns what a verdict rests on, and what comes after it.
+func triageLines(v triage.Verdict) (said, next []string) {
+	said = slices.Clone(v.Evidence)
+	for _, c := range v.Candidates {
+		said = append(said, "candidate: "+c.Chain())
+	}
+	if v.Settle != "" {
+		next = append(next, "what would settle it: "+v.Settle)
+	}
+	for _, d := range v.Do {
+		next = append(next, "what to do: "+d)
+	}
+	return said, next
 }
 
 // indented makes text a block of code that nothing in it can end.
