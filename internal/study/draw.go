@@ -18,7 +18,7 @@ import (
 )
 
 // Colours that can be told apart by most people, on white.
-var colours = []color.Color{color.RGBA{0, 90, 181, 255}, color.RGBA{220, 50, 32, 255}}
+var colours = []color.Color{color.RGBA{0, 90, 181, 255}, color.RGBA{220, 50, 32, 255}, color.RGBA{0, 130, 90, 255}}
 
 const width, height = 16 * vg.Centimeter, 10 * vg.Centimeter
 
@@ -112,7 +112,7 @@ func drawVictims(path string, of []record.Series) error {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "victims a CPU", "deaths a second"
 	p.Legend.Top = true
-	for i, way := range []string{"polite", "rough"} {
+	for i, way := range []string{"polite", "rough", "stopped"} {
 		if err := rates(p, way, i, with(of, way), func(s record.Series) float64 {
 			n, _ := strconv.ParseFloat(last(s), 64)
 			return n + float64(i)/10 - 0.05

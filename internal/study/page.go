@@ -222,7 +222,8 @@ func (p *page) victims(of []record.Series) error {
 	p.section("Victims a CPU", of)
 	p.say("Each has a P of its own, and the observer one more. Polite victims let every other\n" +
 		"thread go first (SCHED_IDLE): a collector's thread that wakes up takes a victim's\n" +
-		"CPU at any instruction, and asks it to preempt itself meanwhile.")
+		"CPU at any instruction, and asks it to preempt itself meanwhile. Stopped ones are\n" +
+		"rough, with GODEBUG=gcstoptheworld=1: each collection asks all of them at once.")
 	p.table("way, victims a CPU", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "victims/") })
 	return p.figure("victims", "Hazard rate by victims a CPU", func(path string) error { return drawVictims(path, of) })
 }

@@ -60,7 +60,8 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 		rough.Polite = false
 		crowd.Series = append(crowd.Series,
 			series(fmt.Sprintf("victims/polite/%d", n), tiny, "gc", polite),
-			series(fmt.Sprintf("victims/rough/%d", n), tiny, "gc", rough))
+			series(fmt.Sprintf("victims/rough/%d", n), tiny, "gc", rough),
+			series(fmt.Sprintf("victims/stopped/%d", n), tiny, "gc", trial.Stopped(n)))
 	}
 	observer := Group{Name: "observer", Go: newest, Runs: 5}
 	for _, name := range []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"} {

@@ -23,7 +23,11 @@ type Racing struct {
 	// KeepStacks sets GODEBUG=gcshrinkstackoff=1: the collector does not copy the
 	// victims' stacks between calls, which takes longer than to scan them.
 	KeepStacks bool `json:"keep_stacks"`
-	Body       int  `json:"body"` // of the victim "spin": victim.Config.Body
+	// StopWorld sets GODEBUG=gcstoptheworld=1: a collection asks all victims at once
+	// to stop, and scans their stacks while they are stopped. Collecting beside
+	// them it waits for one after the other to get a CPU and give it up.
+	StopWorld bool `json:"stop_world,omitempty"`
+	Body      int  `json:"body"` // of the victim "spin": victim.Config.Body
 }
 
 func (r Racing) String() string {
@@ -40,6 +44,9 @@ func (r Racing) String() string {
 	if r.KeepStacks {
 		words = append(words, "stacks kept")
 	}
+	if r.StopWorld {
+		words = append(words, "world stopped")
+	}
 	if r.Body > 0 {
 		words = append(words, fmt.Sprintf("body %d", r.Body))
 	}
@@ -54,10 +61,18 @@ func Crowd(perCPU int) Racing {
 	return Racing{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
 }
 
+// Stopped is a racing of so many victims a CPU, not polite, that a collection stops
+// all at once.
+func Stopped(perCPU int) Racing {
+	r := Crowd(perCPU)
+	r.Polite, r.StopWorld = false, true
+	return r
+}
+
 // Fast is as fast as any way that was tried under QEMU on two cores (see
 // docs/reachability.md), and stays so on a machine with other work: polite
 // victims wait for that, too.
-var Fast = func() Racing { r := Crowd(4); r.Polite = false; return r }()
+var Fast = Stopped(4)
 
 // Alone is how the canonical reproducer runs: one victim, and as many Ps as the
 // machine has cores.
@@ -79,6 +94,9 @@ func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error)
 	var debug []string
 	if how.KeepStacks {
 		debug = append(debug, "gcshrinkstackoff=1")
+	}
+	if how.StopWorld {
+		debug = append(debug, "gcstoptheworld=1")
 	}
 	job := lab.Job{Path: g.File.Path, Under: s.Under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
 	if len(s.Under) > 0 { // a tool may slow down the printing of a crash a hundred times
@@ -158,7 +176,7 @@ const (
 func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best Racing, err error) {
 	single := Racing{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
 	most := 0.0
-	for _, how := range []Racing{Fast, Crowd(3), Crowd(1), single} {
+	for _, how := range []Racing{Fast, Stopped(1), Crowd(3), single} {
 		s := Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: calibrationRun}
 		if err := g.Measure(ctx, &s, calibrationRuns, report); err != nil {
 			return how, err
