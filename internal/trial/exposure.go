@@ -11,6 +11,7 @@ import (
 type exposure struct {
 	began        bool // victims were about to start
 	ended        bool // the guest reached a bound of its own
+	stuck        bool // it did so twice, since a victim no longer returned from its call
 	observations int
 	calls        uint64
 	seconds      float64 // since observation began
@@ -29,7 +30,8 @@ func exposed(output []byte) (x exposure) {
 		var word string
 		next := exposure{began: x.began}
 		if n, _ := fmt.Sscanf(string(said), "%s %d calls %d seconds %f", &word, &next.observations, &next.calls, &next.seconds); n == 4 {
-			next.ended = word == "end"
+			next.stuck = word == "stuck"
+			next.ended = word == "end" || next.stuck
 			x = next
 		}
 	}

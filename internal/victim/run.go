@@ -115,7 +115,9 @@ type counter struct {
 // call has returned), and one at the end.
 //
 // Run returns without waiting for victims that do not return from their call,
-// as a pinned one never does.
+// as a pinned one never does. One that is pinned where few calls pass, as where the
+// stack grows, may do so at last: it is observed once more, and the last
+// line says that it is stuck.
 func Run(c Config, group Group, stdout io.Writer) error {
 	victim, ok := Find(c.Victim)
 	if !ok {
@@ -171,7 +173,7 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	}
 	observed := make(chan error, 1)
 	group.Go(func() error {
-		err := c.watch(watch, total, failed, stdout)
+		err := c.watch(watch, total, failed, stdout, "end")
 		observed <- err
 		return err
 	})
@@ -180,12 +182,24 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	if err != nil || total() == 0 {
 		return err
 	}
-	watch.stop()
-	return group.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- group.Wait() }()
+	late := (<-chan time.Time)(nil)
+	if c.Observe > 0 {
+		late = time.After(time.Second)
+	}
+	select {
+	case err = <-ended:
+		watch.stop()
+		return err
+	case <-late:
+		return c.watch(watch, total, failed, stdout, "stuck")
+	}
 }
 
-// watch observes until a bound of c is reached or a victim fails.
-func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {
+// watch observes until a bound of c is reached or a victim fails. The line that it
+// prints then begins with the last word.
+func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, stdout io.Writer, lastWord string) error {
 	begin := time.Now()
 	var printed time.Duration
 	for n := 1; ; n++ {
@@ -203,7 +217,7 @@ func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, 
 			printed = elapsed
 			word := "observed"
 			if last {
-				word = "end"
+				word = lastWord
 			}
 			fmt.Fprintf(stdout, "%s%s %d calls %d seconds %.3f\n", Mark, word, n, done, elapsed.Seconds())
 		}
