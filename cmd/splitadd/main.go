@@ -49,8 +49,8 @@ FILE keeps the records; what is in it already is not measured again.
 
 Check -bisect answers as "git bisect run" wants it: it builds what is needed of the
 toolchain in a checkout of Go, and exits with 0 where there is no window (of the
-kind "leaf SP", "leaf FP" or "non-leaf SP", if one is named), 1 where there is,
-125 where that cannot be told, and 128 where it never could.
+kind "leaf SP", "leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 where
+there is, 125 where that cannot be told, and 128 where it never could.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. A folder is walked. Anything that is no path is a package pattern, built

@@ -200,6 +200,16 @@ func (t *Table) Find(pc uint64) (Func, bool) {
 	return f, err == nil
 }
 
+// Named returns the first function of a name, as the linker wrote it.
+func (t *Table) Named(name string) (Func, bool) {
+	for i := range t.n {
+		if f, err := t.Func(i); err == nil && f.Name() == name {
+			return f, true
+		}
+	}
+	return Func{}, false
+}
+
 // HasName reports whether the table holds a name, of a function or of one that
 // was inlined.
 func (t *Table) HasName(name string) bool {

@@ -36,6 +36,11 @@ func TestAgainstGosym(t *testing.T) {
 			want, err := gosym.NewTable(nil, gosym.NewLineTable(data, file.Section(".text").Addr))
 			require.NoError(t, err)
 			require.Len(t, want.Funcs, table.Len())
+			named, ok := table.Named("runtime.asyncPreempt")
+			require.True(t, ok)
+			require.Equal(t, want.LookupFunc("runtime.asyncPreempt").Entry, named.Entry)
+			_, ok = table.Named("runtime.asyncPreem")
+			require.False(t, ok)
 			for i, w := range want.Funcs {
 				fn, err := table.Func(i)
 				require.NoError(t, err)

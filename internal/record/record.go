@@ -36,8 +36,9 @@ type Window struct {
 	PC          string       `json:"pc"`
 	Offset      string       `json:"offset"` // from the function's entry
 	Claimed     int64        `json:"claimed"`
-	Actual      int64        `json:"actual"` // bytes below the stack pointer at entry
-	Pair        bool         `json:"pair"`   // between the two ADDs of one adjustment
+	Actual      int64        `json:"actual"`          // bytes below the stack pointer at entry
+	Pair        bool         `json:"pair"`            // between the two ADDs of one adjustment
+	Stale       bool         `json:"stale,omitempty"` // the frame pointer is that of the popped frame
 	Preemptible bool         `json:"preemptible"`
 	Why         string       `json:"why,omitempty"` // not preemptible
 	File        string       `json:"file"`
@@ -45,6 +46,11 @@ type Window struct {
 	Binary      string       `json:"binary,omitempty"` // path; of a scan
 	Owner       string       `json:"owner,omitempty"`  // whose code it is; of a scan
 	Disassembly string       `json:"disassembly,omitempty"`
+}
+
+// WindowKind names what the window belongs to: "leaf SP".
+func (w Window) WindowKind() string {
+	return window.Window{Class: w.Class, Leaf: w.Leaf, Stale: w.Stale}.Kind()
 }
 
 // A Binary is one binary that was scanned; its windows come before it.
@@ -219,7 +225,7 @@ func (w Writer) Window(x window.Window, disassembly string) error {
 func (w Writer) window(x window.Window) Window {
 	return Window{
 		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
-		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
+		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Stale: x.Stale, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
 	}
 }
 

@@ -192,18 +192,16 @@ var errUnsaved = fmt.Errorf("that runtime.asyncPreempt saves R%d is not to be se
 // there after its call, and does not write to it again
 // (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
 func saves(f *objfile.File, table *pclntab.Table) error {
-	for i := range table.Len() {
-		fn, err := table.Func(i)
-		if err != nil || fn.Name() != "runtime.asyncPreempt" && fn.Name() != "runtime.asyncPreempt.abi0" {
-			continue
-		}
-		code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
-		if err != nil {
-			return err
-		}
-		if saved(code) {
-			return nil
-		}
+	fn, ok := table.Named("runtime.asyncPreempt")
+	if !ok {
+		return errUnsaved
+	}
+	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
+	if err != nil {
+		return err
+	}
+	if saved(code) {
+		return nil
 	}
 	return errUnsaved
 }

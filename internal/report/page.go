@@ -121,13 +121,16 @@ func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
 		for i, frame := range m.Frames {
 			cell := heatCell{labelWidth + cellWidth*i, "clean", fmt.Sprintf("%s, %s, %d bytes: no window", v.Go, kind, frame)}
 			for _, w := range all.Windows {
-				if w.Go == v.Go && w.Frame == int64(frame) && window.Kind(w.Class, w.Leaf) == kind && w.Preemptible {
-					cell.Class, cell.Title, ok = "window", fmt.Sprintf("%s, %s, %d bytes: a window", v.Go, kind, frame), true
+				if w.Go != v.Go || w.Frame != int64(frame) || w.WindowKind() != kind || !w.Preemptible {
+					continue
 				}
-			}
-			for _, r := range all.Runs {
-				if r.Go == v.Go && r.Frame == frame && window.Kind(r.Class, r.Leaf) == kind && r.Pinned && r.Kind == "run" && r.Outcome == trial.Died {
-					cell.Class, cell.Title = "died", fmt.Sprintf("%s, %s, %d bytes: died, pinned at %s", v.Go, kind, frame, r.Offset)
+				if ok = true; cell.Class == "clean" {
+					cell.Class, cell.Title = "window", fmt.Sprintf("%s, %s, %d bytes: a window", v.Go, kind, frame)
+				}
+				for _, r := range pinned(w, all) {
+					if r.Outcome == trial.Died {
+						cell.Class, cell.Title = "died", fmt.Sprintf("%s, %s, %d bytes: died, pinned at %s", v.Go, kind, frame, r.Offset)
+					}
 				}
 			}
 			row.Cells = append(row.Cells, cell)
@@ -136,6 +139,16 @@ func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
 	}
 	m.Width, m.Height = labelWidth+cellWidth*len(m.Frames)+40, labelHeight+cellHeight*len(m.Rows)+8
 	return m, ok
+}
+
+// pinned returns the runs that were pinned in a window.
+func pinned(w record.Window, all *record.All) (runs []record.Run) {
+	for _, r := range all.Runs {
+		if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
+			runs = append(runs, r)
+		}
+	}
+	return runs
 }
 
 // FrameX returns where the label of a column stands.
@@ -150,7 +163,7 @@ func (p *Page) windows(all *record.All) {
 			continue
 		}
 		seen[key] = true
-		row := windowRow{Window: w, Kind: window.Kind(w.Class, w.Leaf), Name: w.Func[strings.LastIndexByte(w.Func, '/')+1:]}
+		row := windowRow{Window: w, Kind: w.WindowKind(), Name: w.Func[strings.LastIndexByte(w.Func, '/')+1:]}
 		at := false
 		for _, line := range strings.SplitAfter(w.Disassembly, "\n") {
 			switch {
@@ -162,11 +175,7 @@ func (p *Page) windows(all *record.All) {
 				row.Before += line
 			}
 		}
-		for _, r := range all.Runs {
-			if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
-				row.Runs = append(row.Runs, r)
-			}
-		}
+		row.Runs = pinned(w, all)
 		p.Windows = append(p.Windows, row)
 	}
 	slices.SortStableFunc(p.Windows, func(a, b windowRow) int { return version.Compare(a.Go, b.Go) })

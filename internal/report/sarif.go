@@ -25,7 +25,7 @@ func SARIF(to io.Writer, binaries []*survey.Binary) error {
 	for _, kind := range trial.Kinds {
 		run.AddRule(rule(kind)).
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
-			WithShortDescription(sarif.NewMultiformatMessageString("window in a " + kind + " adjustment")).
+			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).
 			WithFullDescription(sarif.NewMultiformatMessageString(
 				"A goroutine that is preempted here has a " + pointer(kind) + " that the unwinder does not understand; the process dies of it.")).
 			WithHelp(sarif.NewMultiformatMessageString(strings.Join(survey.Remedies([]string{kind}), ". "))).

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"splitadd/internal/survey"
@@ -25,8 +26,16 @@ func Binary(to io.Writer, b *survey.Binary) error {
 		sum += fmt.Sprintf(" in %s: %s", count(b.Affected(), "function"), strings.Join(b.Kinds(), ", "))
 	}
 	fmt.Fprintf(&s, "%s: %s, %s: %s\n", clean(b.Path), b.Format, clean(built), sum)
+	stale := 0
 	for _, f := range b.Functions {
-		function(&s, f)
+		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
+			function(&s, f)
+		} else {
+			stale++
+		}
+	}
+	if stale > 0 {
+		fmt.Fprintf(&s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", count(stale, "function"))
 	}
 	if n > 0 {
 		s.WriteString("\n  What to do\n")
@@ -47,7 +56,9 @@ func function(s *strings.Builder, f survey.Function) {
 	for i, w := range f.Windows {
 		first := i == 0 || f.Windows[i-1].Class != w.Class || f.Windows[i-1].Why != w.Why
 		why := ""
-		if !w.Pair && w.Preemptible {
+		if w.Stale && w.Preemptible {
+			why = " (the frame is popped, and the frame pointer still points into it)"
+		} else if !w.Pair && w.Preemptible {
 			why = " (no pair of ADDs: another disagreement with the function table)"
 		}
 		if !w.Preemptible {

@@ -44,6 +44,19 @@ func TestSARIF(t *testing.T) {
 	require.Error(t, valid(t, []byte(broken)))
 }
 
+// TestStale counts functions whose only windows are stale frame pointers: a binary
+// of go1.21.0 to go1.21.6 has many.
+func TestStale(t *testing.T) {
+	b, err := survey.File(labtest.Guest(t, "go1.21.3"), false)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, Binary(&out, b))
+	assert.Contains(t, out.String(), ": 11 windows in 11 functions: leaf SP, non-leaf SP, stale FP\n")
+	assert.NotContains(t, out.String(), "victim.leaf496\n")
+	assert.Contains(t, out.String(), "\n  and 1 function in which, at a return, the frame pointer points into the frame just popped")
+	assert.Contains(t, out.String(), "go1.21.7 and later restore the frame pointer before they pop the frame")
+}
+
 // TestBinary prints names that a hostile binary may have.
 func TestBinary(t *testing.T) {
 	b, err := survey.File(labtest.Guest(t, "go1.27.4"), false)

@@ -224,6 +224,9 @@ func Remedies(kinds []string) (sentences []string) {
 	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "leaf ") }) {
 		sentences = append(sentences, "leaf: no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap")
 	}
+	if slices.Contains(kinds, window.StaleFP) {
+		sentences = append(sentences, "stale FP: go1.21.7 and later restore the frame pointer before they pop the frame (golang/go#63830)")
+	}
 	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasSuffix(k, " FP") }) {
 		sentences = append(sentences, "FP: hurts only while the execution tracer runs: a flight recorder, a trace endpoint")
 	}

@@ -82,7 +82,7 @@ func TestNearest(t *testing.T) {
 
 func TestRemedies(t *testing.T) {
 	assert.Empty(t, survey.Remedies(nil))
-	for _, kind := range []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP"} {
+	for _, kind := range []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP", "stale FP"} {
 		remedies := survey.Remedies([]string{kind})
 		assert.GreaterOrEqual(t, len(remedies), 2-len(kind)/11, kind)
 		assert.Contains(t, remedies[len(remedies)-1], "asyncpreemptoff")

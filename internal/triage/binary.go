@@ -52,6 +52,8 @@ func (b *Binary) read() (err error) {
 	if b.Windows, err = finder.Find(); err != nil {
 		return err
 	}
+	// A stale frame pointer is another defect: see neighbours.
+	b.Windows = slices.DeleteFunc(b.Windows, func(w window.Window) bool { return w.Stale })
 	b.table = finder.Table()
 	for i := range b.table.Len() {
 		fn, err := b.table.Func(i)

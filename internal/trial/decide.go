@@ -13,7 +13,7 @@ import (
 )
 
 // Kinds are the kinds of window, in the order in which verdicts name them.
-var Kinds = []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP"}
+var Kinds = []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP", window.StaleFP}
 
 // A Verdict is what a toolchain's guest showed.
 type Verdict struct {

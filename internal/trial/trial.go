@@ -47,7 +47,12 @@ type Run struct {
 }
 
 // Kind names what the run was to show: "leaf SP".
-func (r Run) Kind() string { return window.Kind(r.Class, r.Leaf) }
+func (r Run) Kind() string {
+	if r.Pinned {
+		return r.Window.Kind()
+	}
+	return window.Kind(r.Class, r.Leaf)
+}
 
 // Confirmed reports whether the guest died of a window of the run's class, and
 // where it was pinned of that very window.

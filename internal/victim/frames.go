@@ -3,6 +3,8 @@
 package victim
 
 var frames = []Case{
+	{Func: "leaf496", Frame: 496, Leaf: true, call: leaf496, want: triple},
+	{Func: "nonleaf496", Frame: 496, call: nonleaf496, want: triple},
 	{Func: "leaf2048", Frame: 2048, Leaf: true, call: leaf2048, want: triple},
 	{Func: "nonleaf2048", Frame: 2048, call: nonleaf2048, want: triple},
 	{Func: "leaf4080", Frame: 4080, Leaf: true, call: leaf4080, want: triple},
@@ -48,13 +50,40 @@ var frames = []Case{
 }
 
 //go:noinline
+func leaf496(x uint64, cold bool) uint64 {
+	if cold {
+		var a0, a1, a2, a3, a4, a5, a6 [8]uint64
+		var a7 [4]uint64
+		for i := 0; i < 4; i++ {
+			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
+		}
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+	}
+	return x*3 + 1
+}
+
+//go:noinline
+func nonleaf496(x uint64, cold bool) uint64 {
+	if cold {
+		touch()
+		var a0, a1, a2, a3, a4, a5, a6 [8]uint64
+		var a7 [4]uint64
+		for i := 0; i < 4; i++ {
+			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
+		}
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+	}
+	return x*3 + 1
+}
+
+//go:noinline
 func leaf2048(x uint64, cold bool) uint64 {
 	if cold {
 		var a0 [254]uint64
 		for i := 0; i < 254; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -67,7 +96,7 @@ func nonleaf2048(x uint64, cold bool) uint64 {
 		for i := 0; i < 254; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -79,7 +108,7 @@ func leaf4080(x uint64, cold bool) uint64 {
 		for i := 0; i < 508; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -92,7 +121,7 @@ func nonleaf4080(x uint64, cold bool) uint64 {
 		for i := 0; i < 508; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -104,7 +133,7 @@ func leaf4096(x uint64, cold bool) uint64 {
 		for i := 0; i < 510; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -117,7 +146,7 @@ func nonleaf4096(x uint64, cold bool) uint64 {
 		for i := 0; i < 510; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -129,7 +158,7 @@ func leaf4112(x uint64, cold bool) uint64 {
 		for i := 0; i < 512; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -142,7 +171,7 @@ func nonleaf4112(x uint64, cold bool) uint64 {
 		for i := 0; i < 512; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -154,7 +183,7 @@ func leaf8176(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -167,7 +196,7 @@ func nonleaf8176(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -179,7 +208,7 @@ func leaf8192(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -192,7 +221,7 @@ func nonleaf8192(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -204,7 +233,7 @@ func leaf8208(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -217,7 +246,7 @@ func nonleaf8208(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -229,7 +258,7 @@ func leaf65520(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -242,7 +271,7 @@ func nonleaf65520(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -254,7 +283,7 @@ func leaf65536(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -267,7 +296,7 @@ func nonleaf65536(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -279,7 +308,7 @@ func leaf65552(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -292,7 +321,7 @@ func nonleaf65552(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -304,7 +333,7 @@ func leaf65568(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -317,7 +346,7 @@ func nonleaf65568(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -329,7 +358,7 @@ func leaf69632(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -342,7 +371,7 @@ func nonleaf69632(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -354,7 +383,7 @@ func leaf131040(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -367,7 +396,7 @@ func nonleaf131040(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -379,7 +408,7 @@ func leaf131072(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -392,7 +421,7 @@ func nonleaf131072(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -404,7 +433,7 @@ func leaf131088(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -417,7 +446,7 @@ func nonleaf131088(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i] = garbage
 		}
-		x += a0[7] - garbageTimes1
+		x += a0[3] - garbageTimes1
 	}
 	return x*3 + 1
 }
@@ -430,7 +459,7 @@ func leaf1048560(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -444,7 +473,7 @@ func nonleaf1048560(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -457,7 +486,7 @@ func leaf1048576(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -471,7 +500,7 @@ func nonleaf1048576(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -484,7 +513,7 @@ func leaf1048592(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -498,7 +527,7 @@ func nonleaf1048592(x uint64, cold bool) uint64 {
 		for i := 0; i < 520; i++ {
 			a0[i], a1[i], a2[i], a3[i], a4[i], a5[i], a6[i], a7[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -541,22 +570,22 @@ func leaf16777200(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -600,22 +629,22 @@ func nonleaf16777200(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -658,22 +687,22 @@ func leaf16777216(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -717,22 +746,22 @@ func nonleaf16777216(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -775,22 +804,22 @@ func leaf16777232(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }
@@ -834,22 +863,22 @@ func nonleaf16777232(x uint64, cold bool) uint64 {
 			a112[i], a113[i], a114[i], a115[i], a116[i], a117[i], a118[i], a119[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 			a120[i], a121[i], a122[i], a123[i], a124[i], a125[i], a126[i], a127[i] = garbage, garbage, garbage, garbage, garbage, garbage, garbage, garbage
 		}
-		x += a0[7] + a1[7] + a2[7] + a3[7] + a4[7] + a5[7] + a6[7] + a7[7] - garbageTimes8
-		x += a8[7] + a9[7] + a10[7] + a11[7] + a12[7] + a13[7] + a14[7] + a15[7] - garbageTimes8
-		x += a16[7] + a17[7] + a18[7] + a19[7] + a20[7] + a21[7] + a22[7] + a23[7] - garbageTimes8
-		x += a24[7] + a25[7] + a26[7] + a27[7] + a28[7] + a29[7] + a30[7] + a31[7] - garbageTimes8
-		x += a32[7] + a33[7] + a34[7] + a35[7] + a36[7] + a37[7] + a38[7] + a39[7] - garbageTimes8
-		x += a40[7] + a41[7] + a42[7] + a43[7] + a44[7] + a45[7] + a46[7] + a47[7] - garbageTimes8
-		x += a48[7] + a49[7] + a50[7] + a51[7] + a52[7] + a53[7] + a54[7] + a55[7] - garbageTimes8
-		x += a56[7] + a57[7] + a58[7] + a59[7] + a60[7] + a61[7] + a62[7] + a63[7] - garbageTimes8
-		x += a64[7] + a65[7] + a66[7] + a67[7] + a68[7] + a69[7] + a70[7] + a71[7] - garbageTimes8
-		x += a72[7] + a73[7] + a74[7] + a75[7] + a76[7] + a77[7] + a78[7] + a79[7] - garbageTimes8
-		x += a80[7] + a81[7] + a82[7] + a83[7] + a84[7] + a85[7] + a86[7] + a87[7] - garbageTimes8
-		x += a88[7] + a89[7] + a90[7] + a91[7] + a92[7] + a93[7] + a94[7] + a95[7] - garbageTimes8
-		x += a96[7] + a97[7] + a98[7] + a99[7] + a100[7] + a101[7] + a102[7] + a103[7] - garbageTimes8
-		x += a104[7] + a105[7] + a106[7] + a107[7] + a108[7] + a109[7] + a110[7] + a111[7] - garbageTimes8
-		x += a112[7] + a113[7] + a114[7] + a115[7] + a116[7] + a117[7] + a118[7] + a119[7] - garbageTimes8
-		x += a120[7] + a121[7] + a122[7] + a123[7] + a124[7] + a125[7] + a126[7] + a127[7] - garbageTimes8
+		x += a0[3] + a1[3] + a2[3] + a3[3] + a4[3] + a5[3] + a6[3] + a7[3] - garbageTimes8
+		x += a8[3] + a9[3] + a10[3] + a11[3] + a12[3] + a13[3] + a14[3] + a15[3] - garbageTimes8
+		x += a16[3] + a17[3] + a18[3] + a19[3] + a20[3] + a21[3] + a22[3] + a23[3] - garbageTimes8
+		x += a24[3] + a25[3] + a26[3] + a27[3] + a28[3] + a29[3] + a30[3] + a31[3] - garbageTimes8
+		x += a32[3] + a33[3] + a34[3] + a35[3] + a36[3] + a37[3] + a38[3] + a39[3] - garbageTimes8
+		x += a40[3] + a41[3] + a42[3] + a43[3] + a44[3] + a45[3] + a46[3] + a47[3] - garbageTimes8
+		x += a48[3] + a49[3] + a50[3] + a51[3] + a52[3] + a53[3] + a54[3] + a55[3] - garbageTimes8
+		x += a56[3] + a57[3] + a58[3] + a59[3] + a60[3] + a61[3] + a62[3] + a63[3] - garbageTimes8
+		x += a64[3] + a65[3] + a66[3] + a67[3] + a68[3] + a69[3] + a70[3] + a71[3] - garbageTimes8
+		x += a72[3] + a73[3] + a74[3] + a75[3] + a76[3] + a77[3] + a78[3] + a79[3] - garbageTimes8
+		x += a80[3] + a81[3] + a82[3] + a83[3] + a84[3] + a85[3] + a86[3] + a87[3] - garbageTimes8
+		x += a88[3] + a89[3] + a90[3] + a91[3] + a92[3] + a93[3] + a94[3] + a95[3] - garbageTimes8
+		x += a96[3] + a97[3] + a98[3] + a99[3] + a100[3] + a101[3] + a102[3] + a103[3] - garbageTimes8
+		x += a104[3] + a105[3] + a106[3] + a107[3] + a108[3] + a109[3] + a110[3] + a111[3] - garbageTimes8
+		x += a112[3] + a113[3] + a114[3] + a115[3] + a116[3] + a117[3] + a118[3] + a119[3] - garbageTimes8
+		x += a120[3] + a121[3] + a122[3] + a123[3] + a124[3] + a125[3] + a126[3] + a127[3] - garbageTimes8
 	}
 	return x*3 + 1
 }

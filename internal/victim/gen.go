@@ -15,6 +15,10 @@ import (
 
 // frames are the frame sizes in bytes, as the function table states them.
 var frames = []int{
+	// Small enough for a preemption to overwrite it once it is popped: what a frame
+	// pointer that is restored too late points at is then R0, which asyncPreempt
+	// saves there.
+	496,
 	// Around the published boundary, 4 KiB: controls.
 	2048, 4080, 4096, 4112, 8176, 8192, 8208,
 	// Around the real one, 64 KiB.
@@ -27,6 +31,7 @@ var frames = []int{
 const (
 	saved    = 16        // bytes of a frame that hold LR and the caller's FP
 	maxArray = 128 << 10 // the largest stack variable that every release allows
+	maxPlain = 64        // the largest that a release zeroes without a call, of those it does not zero in a loop
 	maxFill  = 520       // words; the partial offset is less than 4 KiB, or 512 words
 	perLine  = 8
 )
@@ -55,8 +60,12 @@ func main() {
 
 func function(b *bytes.Buffer, kind string, frame int) {
 	var sizes []int
-	for rest := frame - saved; rest > 0; rest -= maxArray {
-		sizes = append(sizes, min(rest, maxArray))
+	most := maxArray
+	if frame < 1024 {
+		most = maxPlain
+	}
+	for rest := frame - saved; rest > 0; rest -= most {
+		sizes = append(sizes, min(rest, most))
 	}
 	fmt.Fprintf(b, "\n//go:noinline\nfunc %s%d(x uint64, cold bool) uint64 {\n\tif cold {\n", kind, frame)
 	if kind == "nonleaf" {
@@ -64,7 +73,7 @@ func function(b *bytes.Buffer, kind string, frame int) {
 	}
 	full := len(sizes) - 1
 	lines(b, full, func(from, to int) string {
-		return fmt.Sprintf("var %s [%d]uint64", list(from, to, "a%d", ", "), maxArray/8)
+		return fmt.Sprintf("var %s [%d]uint64", list(from, to, "a%d", ", "), most/8)
 	})
 	fmt.Fprintf(b, "\t\tvar a%d [%d]uint64\n", full, sizes[full]/8)
 	fmt.Fprintf(b, "\t\tfor i := 0; i < %d; i++ {\n", min(maxFill, sizes[len(sizes)-1]/8))
@@ -73,7 +82,7 @@ func function(b *bytes.Buffer, kind string, frame int) {
 	})
 	b.WriteString("\t\t}\n")
 	lines(b, len(sizes), func(from, to int) string {
-		return "x += " + list(from, to, "a%d[7]", " + ") + fmt.Sprintf(" - garbageTimes%d", to-from)
+		return "x += " + list(from, to, "a%d[3]", " + ") + fmt.Sprintf(" - garbageTimes%d", to-from)
 	})
 	b.WriteString("\t}\n\treturn x*3 + 1\n}\n")
 }

@@ -56,6 +56,13 @@ func claimed(below int64) (r registers) {
 	return r
 }
 
+// stale reports whether the frame pointer points to where the caller's is saved,
+// in a frame that is popped.
+func (r *registers) stale() bool {
+	sp, fp := r[arm64.SP], r[arm64.FP]
+	return fp.kind == fromEntry && fp == r[saved] && sp.kind == fromEntry && sp.n > fp.n+8
+}
+
 // join forgets what differs from other, but for the stack and frame pointers,
 // and reports whether that changed anything.
 func (r *registers) join(other *registers) (changed bool) {

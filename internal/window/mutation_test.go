@@ -24,6 +24,8 @@ type subject struct {
 	file   *objfile.File
 	table  *pclntab.Table
 	finder *window.Finder
+
+	spoiled uint64 // bytes under the stack pointer that a preemption writes to
 }
 
 func newSubject(t *testing.T, release string) *subject {
@@ -35,7 +37,18 @@ func newSubject(t *testing.T, release string) *subject {
 	require.NoError(t, err)
 	finder, err := window.Open(file)
 	require.NoError(t, err)
-	return &subject{image, file, table, finder}
+	s := &subject{image, file, table, finder, 16}
+	for i := range table.Len() {
+		fn, err := table.Func(i)
+		require.NoError(t, err)
+		if fn.Name() == "runtime.asyncPreempt" || fn.Name() == "runtime.asyncPreempt2" {
+			pcsp, err := fn.PCSP()
+			require.NoError(t, err)
+			most := slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value - b.Value) })
+			s.spoiled += uint64(most.Value)
+		}
+	}
+	return s
 }
 
 // word returns the bytes of an instruction, to be changed in place.
@@ -57,9 +70,9 @@ func (s *subject) found(t *testing.T, fn pclntab.Func) map[point]bool {
 }
 
 // TestOracle compares finder and oracle on every function of a guest as it was
-// built.
+// built. Those of go1.21.3 are full of stale frame pointers.
 func TestOracle(t *testing.T) {
-	for _, release := range []string{"go1.18.10", "go1.23.4", "go1.27.4"} {
+	for _, release := range []string{"go1.18.10", "go1.21.3", "go1.23.4", "go1.27.4"} {
 		t.Run(release, func(t *testing.T) {
 			s := newSubject(t, release)
 			windows := 0
@@ -71,7 +84,7 @@ func TestOracle(t *testing.T) {
 				}
 				code, err := s.file.Bytes(fn.Entry, fn.End-fn.Entry)
 				require.NoError(t, err)
-				want, _ := interpret(fn, code, s.finder.UnwindsFP)
+				want, _ := interpret(fn, code, s.finder.UnwindsFP, s.spoiled)
 				require.Equal(t, want, s.found(t, fn), fn.Name())
 				windows += len(want)
 			}
@@ -126,7 +139,7 @@ func mutants(t *testing.T, s *subject) {
 		undo, how := s.mutate(t, random, at)
 		code, err := s.file.Bytes(at.fn.Entry, at.fn.End-at.fn.Entry)
 		require.NoError(t, err)
-		want, ok := interpret(at.fn, code, s.finder.UnwindsFP)
+		want, ok := interpret(at.fn, code, s.finder.UnwindsFP, s.spoiled)
 		if ok {
 			got := s.found(t, at.fn)
 			if !equal(want, got) {

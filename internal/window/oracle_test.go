@@ -47,6 +47,7 @@ type oracle struct {
 	fn        pclntab.Func
 	code      []byte
 	unwindsFP bool
+	spoiled   uint64 // bytes under the stack pointer that a preemption writes to
 	pcsp      pclntab.Values
 	points    pclntab.SafePoints
 	seen      map[string]bool
@@ -57,8 +58,8 @@ type oracle struct {
 
 // interpret returns the windows of a function in which the runtime preempts,
 // and whether all that was reached are instructions.
-func interpret(fn pclntab.Func, code []byte, unwindsFP bool) (found map[point]bool, ok bool) {
-	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, seen: map[string]bool{}, count: map[uint64]int{}, found: map[point]bool{}}
+func interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (found map[point]bool, ok bool) {
+	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, spoiled: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[point]bool{}}
 	o.pcsp, _ = fn.PCSP()
 	o.points, _ = fn.SafePoints()
 	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
@@ -101,7 +102,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 		}
 		o.seen[key] = true
 		o.count[pc]++
-		o.look(pc, sp, spKnown, fp, fpKnown)
+		o.look(pc, sp, spKnown, fp, fpKnown, c.places)
 
 		inst, err := arm64asm.Decode(o.code[pc-o.fn.Entry:])
 		if err != nil {
@@ -152,16 +153,21 @@ func (o *oracle) ends(pc uint64) bool {
 }
 
 // look notes the windows at a pc.
-func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool) {
+func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool, places map[uint64]bool) {
 	resume, why := o.points.At(pc)
 	if why != "" {
 		return
 	}
 	below, _ := o.pcsp.At(o.fn.Entry, resume)
-	if !spKnown || sp != entrySP-uint64(int64(below)) {
+	claimed := entrySP - uint64(int64(below))
+	if !spKnown || sp != claimed {
 		o.found[point{window.SP, pc}] = true
 	}
-	if o.unwindsFP && (!fpKnown || fp != entrySP-8 && (!spKnown || fp != sp-8 && fp != sp-24)) {
+	switch {
+	case !o.unwindsFP || fpKnown && (fp == entrySP-8 || fp == claimed-8):
+	case fpKnown && spKnown && (fp == sp-8 || fp == sp-24):
+	case fpKnown && spKnown && places[fp] && fp+16+o.spoiled <= sp: // popped, and intact
+	default:
 		o.found[point{window.FP, pc}] = true
 	}
 }

@@ -6,9 +6,11 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,9 +45,11 @@ type Window struct {
 	Known           bool
 
 	// Pair is true between the two ADDs of one adjustment, as the assembler
-	// writes it. A window of another shape is a disagreement that no release is
-	// known to make.
-	Pair bool
+	// writes it. Stale is true where the frame pointer is still that of this
+	// function's frame, and the frame is popped: go1.21.0 to go1.21.6 restore it
+	// after the stack pointer (golang/go#63830). A window of another shape is a
+	// disagreement that no release is known to make.
+	Pair, Stale bool
 
 	Preemptible bool
 	Why         string // why the runtime does not preempt here
@@ -54,8 +58,16 @@ type Window struct {
 // Offset returns the bytes from the function's entry to the window.
 func (w Window) Offset() uint64 { return w.PC - w.Entry }
 
-// Kind names what a window belongs to, as verdicts do: "leaf SP".
-func (w Window) Kind() string { return Kind(w.Class, w.Leaf) }
+// Kind names what a window belongs to, as verdicts do: "leaf SP", or StaleFP.
+func (w Window) Kind() string {
+	if w.Stale {
+		return StaleFP
+	}
+	return Kind(w.Class, w.Leaf)
+}
+
+// StaleFP is the kind of a stale frame pointer, of a leaf or not.
+const StaleFP = "stale FP"
 
 // Kind returns "leaf SP", "leaf FP", "non-leaf SP" or "non-leaf FP".
 func Kind(class Class, leaf bool) string {
@@ -88,6 +100,8 @@ type Finder struct {
 	// an obfuscator has removed the names. Where it does not, a partial frame
 	// pointer hurts nobody and is not looked for.
 	UnwindsFP bool
+
+	spoiled func() int64
 }
 
 // Open prepares to find the windows of a file.
@@ -97,7 +111,33 @@ func Open(f *objfile.File) (*Finder, error) {
 		return nil, err
 	}
 	unwinds := table.HasName("runtime.fpTracebackPCs") || !table.HasName("runtime.asyncPreempt")
-	return &Finder{f, table, unwinds}, nil
+	return &Finder{f, table, unwinds, sync.OnceValue(func() int64 { return spoiled(table) })}, nil
+}
+
+// spoiled returns how many bytes under its stack pointer a goroutine's stack is
+// written to when the runtime preempts it: sigctxt.pushCall
+// (runtime/signal_arm64.go) takes 16, the frames of asyncPreempt and
+// asyncPreempt2 come next, and mcall leaves the stack. Where an obfuscator has
+// removed the names, it may be any number.
+func spoiled(table *pclntab.Table) int64 {
+	bytes := int64(16)
+	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
+		fn, ok := table.Named(name)
+		if !ok {
+			return math.MaxInt64
+		}
+		bytes += frame(fn)
+	}
+	return bytes
+}
+
+// frame returns the largest value in a function's pcsp.
+func frame(fn pclntab.Func) (bytes int64) {
+	pcsp, _ := fn.PCSP()
+	for _, v := range pcsp {
+		bytes = max(bytes, int64(v.Value))
+	}
+	return bytes
 }
 
 // Table returns the file's function table.
@@ -195,9 +235,7 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	if err != nil {
 		return result, err
 	}
-	for _, v := range pcsp {
-		result.Frame = max(result.Frame, int64(v.Value))
-	}
+	result.Frame = frame(fn)
 	code, err := f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
@@ -238,6 +276,7 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 				found.Claimed, machine = -callersFP.n, regs[arm64.FP]
 			}
 			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
+			found.Stale = class == FP && regs.stale()
 			found.Pair = i > 0 && pair(w.word(i-1), w.word(i), class)
 			result.Windows = append(result.Windows, found)
 		}
@@ -254,12 +293,18 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 // stores the frame pointer itself, so that whoever follows it goes in a circle
 // and stops at the bound of the trace (runtime/tracestack.go, fpTracebackPCs).
 // Go 1.23 and 1.24 leave it there around a call of duffzero in a prologue.
+//
+// Where the stack pointer is not what is claimed, a frame pointer that fits the
+// claim is no window besides. Nor is a stale one where the frame that it points
+// into lies too deep for a preemption to write to: what was saved there is there.
 func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	sp, fp := r[arm64.SP], r[arm64.FP]
 	if sp.kind != fromEntry || sp.n != -below {
 		classes = append(classes, SP)
 	}
-	known := fp == callersFP || fp.kind == fromEntry && (fp == sp.add(-8) || fp == sp.add(-24))
+	known := fp == callersFP ||
+		fp.kind == fromEntry && (fp.n == -below-8 || fp == sp.add(-8) || fp == sp.add(-24)) ||
+		f.UnwindsFP && r.stale() && sp.n-(fp.n+16) >= f.spoiled()
 	if f.UnwindsFP && !known {
 		classes = append(classes, FP)
 	}
