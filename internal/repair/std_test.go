@@ -22,7 +22,9 @@ var withStd = flag.Bool("std", false, "repair test binaries of the standard libr
 // packages are of the standard library's: their test binaries have windows, by
 // the release that builds them.
 var packages = map[string][]string{
-	"go1.23.4": {"bytes", "cmd/compile/internal/test", "compress/flate", "encoding/pem", "runtime/pprof", "strconv", "strings", "sync"},
+	"go1.22.12": {"runtime/trace"},
+	"go1.23.4":  {"bytes", "cmd/compile/internal/test", "compress/flate", "encoding/pem", "runtime/pprof", "strconv", "strings", "sync"},
+	"go1.24.5":  {"net/http/fcgi"},
 }
 
 // TestStd repairs the standard library's own test binaries, and runs them: what
@@ -40,7 +42,7 @@ func TestStd(t *testing.T) {
 			t.Run(release+"/"+name, func(t *testing.T) {
 				dir := t.TempDir()
 				binary, out := filepath.Join(dir, "binary.test"), filepath.Join(dir, "repaired.test")
-				labtest.Go(t, "", []string{"GOTOOLCHAIN=" + release, "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS="}, "test", "-c", "-o", binary, name)
+				labtest.Go(t, filepath.Join(root, "src", name), []string{"GOTOOLCHAIN=" + release, "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS="}, "test", "-c", "-o", binary)
 				f, err := objfile.Open(binary)
 				require.NoError(t, err)
 				defer f.Close()
