@@ -80,7 +80,7 @@ upstream: emulator
 bisect: emulator
 	$(GO) test ./cmd/splitadd -run Bisect -v -timeout 2h -args -bisect
 
-# docs/reachability.md with its figures: some 40 minutes on an idle machine.
+# docs/reachability.md with its figures: most of an hour on an idle machine.
 study: emulator vm
 	$(GO) run ./cmd/splitadd study -o docs
 

@@ -48,7 +48,7 @@ const head = `# What the time to crash depends on
 Every figure on this page is made by one command, from the records beside it,
 reachability.jsonl:
 
-    splitadd study -o docs         # measures, some 40 minutes, and writes this page
+    splitadd study -o docs         # measures, most of an hour, and writes this page
     splitadd study -o docs -draw   # writes it again from the records
 
 Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
@@ -223,7 +223,9 @@ func (p *page) victims(of []record.Series) error {
 	p.say("Each has a P of its own, and the observer one more. Polite victims let every other\n" +
 		"thread go first (SCHED_IDLE): a collector's thread that wakes up takes a victim's\n" +
 		"CPU at any instruction, and asks it to preempt itself meanwhile. Stopped ones are\n" +
-		"rough, with GODEBUG=gcstoptheworld=1: each collection asks all of them at once.")
+		"rough, with GODEBUG=gcstoptheworld=1: each collection asks all of them at once. None\n" +
+		"of these was faster still: victims tied to one CPU each, or all to one; two and four\n" +
+		"collectors; memory statistics or goroutine profiles beside them; nice victims.")
 	p.table("way, victims a CPU", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "victims/") })
 	return p.figure("victims", "Hazard rate by victims a CPU", func(path string) error { return drawVictims(path, of) })
 }

@@ -30,7 +30,7 @@ func TestPlan(t *testing.T) {
 			assert.Positive(t, s.Limit)
 		}
 	}
-	assert.Len(t, seen, 62)
+	assert.Len(t, seen, 64)
 }
 
 // TestFit draws deaths at the rates of a known model and finds it again.
