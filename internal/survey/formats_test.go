@@ -63,6 +63,15 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestStale surveys a release with stale frame pointers, as it is and with its names
+// garbled: only a small frame's matters.
+func TestStale(t *testing.T) {
+	path := labtest.Guest(t, "go1.21.3")
+	want := map[string]int{"leaf SP": 6, "non-leaf SP": 4, "stale FP": 1}
+	assert.Equal(t, want, count(t, path))
+	assert.Equal(t, want, count(t, garbled(t, path)))
+}
+
 // TestLinkedByC surveys what a C linker has linked.
 func TestLinkedByC(t *testing.T) {
 	env := []string{"CGO_ENABLED=1"}

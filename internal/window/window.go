@@ -6,7 +6,6 @@ package window
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -118,22 +117,27 @@ func Open(f *objfile.File) (*Finder, error) {
 // written to when the runtime preempts it: sigctxt.pushCall
 // (runtime/signal_arm64.go) takes 16, the frames of asyncPreempt and
 // asyncPreempt2 come next, and mcall leaves the stack. Where an obfuscator has
-// removed the names, it may be any number.
+// removed the names, it is what those are in the releases that leave frame pointers
+// stale.
 func spoiled(table *pclntab.Table) int64 {
-	bytes := int64(16)
+	const pushed, most = 16, 16 + 496 + 32
+	bytes := int64(pushed)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
 		fn, ok := table.Named(name)
 		if !ok {
-			return math.MaxInt64
+			return most
 		}
-		bytes += frame(fn)
+		pcsp, err := fn.PCSP()
+		if err != nil {
+			return most
+		}
+		bytes += frame(pcsp)
 	}
 	return bytes
 }
 
 // frame returns the largest value in a function's pcsp.
-func frame(fn pclntab.Func) (bytes int64) {
-	pcsp, _ := fn.PCSP()
+func frame(pcsp pclntab.Values) (bytes int64) {
 	for _, v := range pcsp {
 		bytes = max(bytes, int64(v.Value))
 	}
@@ -235,7 +239,7 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	if err != nil {
 		return result, err
 	}
-	result.Frame = frame(fn)
+	result.Frame = frame(pcsp)
 	code, err := f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
