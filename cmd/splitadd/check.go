@@ -71,11 +71,8 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := sweepUsage(flags, *from, *to, *kept, *static); err != nil {
 		return err
 	}
-	if !slices.Contains(lab.Engines, choice.Name) {
-		return usageError{fmt.Errorf("-engine %s: want one of %s", choice.Name, strings.Join(lab.Engines, ", "))}
-	}
-	if choice.Kernel != "" && choice.Name != "vm" {
-		return usageError{errors.New("-kernel is for -engine vm")}
+	if err := engineUsage(choice); err != nil {
+		return err
 	}
 	names := flags.Args()
 	if *goroot != "" {

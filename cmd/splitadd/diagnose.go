@@ -34,6 +34,9 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case p.Limit <= 0:
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", p.Limit)}
 	}
+	if err := engineUsage(p.Choice); err != nil {
+		return err
+	}
 	p.Line = flags.Args()
 	progress := newProgress(stderr)
 	r, err := diagnose.Run(ctx, p, func(s trial.Step) { progress.step(s.What, s.Done, s.Total) })

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"splitadd/internal/lab"
@@ -187,4 +189,15 @@ func engineFlags(flags *flag.FlagSet, c *lab.Choice) {
 	flags.StringVar(&c.Name, "engine", "auto", "")
 	flags.StringVar(&c.Emulator, "emulator", "", "")
 	flags.StringVar(&c.Kernel, "kernel", "", "")
+}
+
+// engineUsage returns what is wrong with the values of those flags.
+func engineUsage(c lab.Choice) error {
+	switch {
+	case !slices.Contains(lab.Engines, c.Name):
+		return usageError{fmt.Errorf("-engine %s: want one of %s", c.Name, strings.Join(lab.Engines, ", "))}
+	case c.Kernel != "" && c.Name != "vm":
+		return usageError{errors.New("-kernel is for -engine vm")}
+	}
+	return nil
 }

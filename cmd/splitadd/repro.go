@@ -42,6 +42,8 @@ func (r *reproducer) source() (kind string, source []byte, err error) {
 		return "", nil, usageError{errors.New("-nonleaf -fp: no release has a window of that kind")}
 	case r.runs < 1 || r.limit <= 0:
 		return "", nil, usageError{errors.New("-runs and -limit: want more than nothing")}
+	case engineUsage(r.choice) != nil:
+		return "", nil, engineUsage(r.choice)
 	case r.nonleaf:
 		kind = "non-leaf SP"
 	case r.fp:
