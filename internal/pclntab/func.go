@@ -239,8 +239,11 @@ func (f Func) SafePoints() (SafePoints, error) {
 // depends on the code alone. The packages are those of all releases together.
 func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 	up, from := s.unsafe.At(pc)
-	if up == unsafePointUnsafe {
+	switch {
+	case up == unsafePointUnsafe:
 		return pc, "unsafe point"
+	case up < unsafePointUnsafe && !s.f.t.restarts:
+		return pc, "restartable, in Go 1.16 and 1.17"
 	}
 	if s.never != "" {
 		return pc, s.never

@@ -49,6 +49,10 @@ type layout struct {
 	size, entry, funcdata   int
 	deferreturn, pcsp, flag int
 	node, nodeName, nodePC  int
+
+	// restarts is true where the runtime preempts within restartable sequences, as
+	// it does from Go 1.18 on.
+	restarts bool
 }
 
 // Open finds the function table of a file, without the help of section names.
@@ -108,10 +112,10 @@ func occurrences(data, word []byte, remainder int) iter.Seq[int] {
 func open(f *objfile.File, magic uint32, addr uint64, data []byte) (*Table, error) {
 	t := &Table{file: f, addr: addr}
 	words := 8 // after the first: nfunc, nfiles, textStart and five offsets
-	t.layout = layout{size: 44, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 41, node: 16, nodeName: 4, nodePC: 8}
+	t.layout = layout{size: 44, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 41, node: 16, nodeName: 4, nodePC: 8, restarts: true}
 	switch magic {
 	case magic118:
-		t.layout = layout{size: 40, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 37, node: 20, nodeName: 12, nodePC: 16}
+		t.layout = layout{size: 40, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 37, node: 20, nodeName: 12, nodePC: 16, restarts: true}
 	case magic116:
 		words = 7 // no textStart
 		t.layout = layout{size: 44, entry: 8, funcdata: 8, deferreturn: 16, pcsp: 20, flag: 41, node: 20, nodeName: 12, nodePC: 16}

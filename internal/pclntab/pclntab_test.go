@@ -4,8 +4,10 @@ import (
 	"debug/elf"
 	"debug/gosym"
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +101,8 @@ func TestSafePoints(t *testing.T) {
 			assert.Equal(t, "assembly", why["runtime.memmove"])
 			assert.Equal(t, "unsafe point", why["main.main"], "its prologue")
 			assert.Positive(t, inlined, "instructions inlined from the runtime")
+			restartable := slices.ContainsFunc(slices.Collect(maps.Values(why)), func(s string) bool { return strings.HasPrefix(s, "restartable") })
+			assert.Equal(t, release == "go1.16.15", restartable)
 		})
 	}
 }
