@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"splitadd/internal/lab/labtest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
 )
 
 var bisected = flag.Bool("bisect", false, "bisect a history of Go's own source")
@@ -23,14 +23,7 @@ func TestBisect(t *testing.T) {
 		t.Skip("builds a toolchain some five times: make bisect")
 	}
 	root := t.TempDir()
-	run := func(name string, args ...string) string {
-		cmd := exec.Command(name, args...)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s %v: %s", name, args, out)
-		return string(out)
-	}
+	run := runIn(t, root)
 	run("cp", "-r", labtest.GOROOT(t, "go1.24.6")+"/.", root)
 	run("chmod", "-R", "u+w", root)
 	obj7 := filepath.Join(root, "src/cmd/internal/obj/arm64/obj7.go")
@@ -66,6 +59,18 @@ func TestBisect(t *testing.T) {
 		assert.Contains(t, string(text), culprit+" is the first bad commit")
 	} else {
 		assert.Contains(t, end, broken+"\n"+culprit+"\nWe cannot bisect more!")
+	}
+}
+
+// runIn returns what runs a command in a folder, and returns what it prints.
+func runIn(t *testing.T, dir string) func(name string, args ...string) string {
+	return func(name string, args ...string) string {
+		cmd := exec.Command(name, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s %v: %s", name, args, out)
+		return string(out)
 	}
 }
 

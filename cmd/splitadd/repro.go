@@ -34,6 +34,9 @@ func (r *reproducer) flags(flags *flag.FlagSet) {
 
 // source returns the reproducer and its kind.
 func (r *reproducer) source() (kind string, source []byte, err error) {
+	if err := engineUsage(r.choice); err != nil {
+		return "", nil, err
+	}
 	kind = "leaf SP"
 	switch {
 	case r.leaf && r.nonleaf:
@@ -42,8 +45,6 @@ func (r *reproducer) source() (kind string, source []byte, err error) {
 		return "", nil, usageError{errors.New("-nonleaf -fp: no release has a window of that kind")}
 	case r.runs < 1 || r.limit <= 0:
 		return "", nil, usageError{errors.New("-runs and -limit: want more than nothing")}
-	case engineUsage(r.choice) != nil:
-		return "", nil, engineUsage(r.choice)
 	case r.nonleaf:
 		kind = "non-leaf SP"
 	case r.fp:

@@ -3,14 +3,13 @@ package main
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
-	"splitadd/internal/lab/labtest"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
 )
 
 var upstream = flag.Bool("upstream", false, "build patched toolchains, and check them")
@@ -21,12 +20,7 @@ func patched(t *testing.T, release string, whole bool) string {
 	from, root := labtest.GOROOT(t, release), t.TempDir()
 	patch, err := filepath.Abs("../../docs/upstream/arm64-add.patch")
 	require.NoError(t, err)
-	run := func(name string, args ...string) {
-		cmd := exec.Command(name, args...)
-		cmd.Dir = root
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s %v: %s", name, args, out)
-	}
+	run := runIn(t, root)
 	if whole {
 		run("cp", "-r", from+"/.", root)
 		run("chmod", "-R", "u+w", root)

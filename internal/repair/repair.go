@@ -200,10 +200,10 @@ func saves(f *objfile.File, table *pclntab.Table) error {
 	if err != nil {
 		return err
 	}
-	if saved(code) {
-		return nil
+	if !saved(code) {
+		return errUnsaved
 	}
-	return errUnsaved
+	return nil
 }
 
 // saved reports whether a function that runs in a straight line, with one call,

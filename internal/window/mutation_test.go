@@ -38,15 +38,13 @@ func newSubject(t *testing.T, release string) *subject {
 	finder, err := window.Open(file)
 	require.NoError(t, err)
 	s := &subject{image, file, table, finder, 16}
-	for i := range table.Len() {
-		fn, err := table.Func(i)
+	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
+		fn, ok := table.Named(name)
+		require.True(t, ok, name)
+		pcsp, err := fn.PCSP()
 		require.NoError(t, err)
-		if fn.Name() == "runtime.asyncPreempt" || fn.Name() == "runtime.asyncPreempt2" {
-			pcsp, err := fn.PCSP()
-			require.NoError(t, err)
-			most := slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value - b.Value) })
-			s.spoiled += uint64(most.Value)
-		}
+		most := slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value - b.Value) })
+		s.spoiled += uint64(most.Value)
 	}
 	return s
 }

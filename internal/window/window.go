@@ -120,7 +120,8 @@ func Open(f *objfile.File) (*Finder, error) {
 // removed the names, it is what those are in the releases that leave frame pointers
 // stale.
 func spoiled(table *pclntab.Table) int64 {
-	const pushed, most = 16, 16 + 496 + 32
+	const pushed = 16
+	const most = pushed + 496 + 32
 	bytes := int64(pushed)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
 		fn, ok := table.Named(name)
@@ -306,10 +307,13 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	if sp.kind != fromEntry || sp.n != -below {
 		classes = append(classes, SP)
 	}
+	if !f.UnwindsFP {
+		return classes
+	}
 	known := fp == callersFP ||
 		fp.kind == fromEntry && (fp.n == -below-8 || fp == sp.add(-8) || fp == sp.add(-24)) ||
-		f.UnwindsFP && r.stale() && sp.n-(fp.n+16) >= f.spoiled()
-	if f.UnwindsFP && !known {
+		r.stale() && sp.n-(fp.n+16) >= f.spoiled()
+	if !known {
 		classes = append(classes, FP)
 	}
 	return classes
