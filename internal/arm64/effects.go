@@ -34,10 +34,11 @@ type Effects struct {
 	// four and keeps the others reads and writes them.
 	ReadsFlags, WritesFlags bool
 
-	Sys   Sys    // the kind of a system instruction, hint or barrier
-	Jump  Jump   // where control goes
-	Value Value  // what the result is, if it is simple
-	Mem   Memory // the access to memory, if Load, Store or Prefetch
+	Sys    Sys    // the kind of a system instruction, hint or barrier
+	SysReg uint16 // MRS and MSR of a register: bits 5 to 20 of the word, op0 to op2
+	Jump   Jump   // where control goes
+	Value  Value  // what the result is, if it is simple
+	Mem    Memory // the access to memory, if Load, Store or Prefetch
 }
 
 // A VSet is a set of vector registers by width: element k has those of which
@@ -210,14 +211,14 @@ type Value struct {
 type Sys uint8
 
 const (
-	NotSys  Sys = iota
-	Hint        // NOP, YIELD, BTI and others that have no effect on registers
-	Auth        // PAC, AUT and XPAC in hint space: they change a pointer's upper bits
-	Barrier     // DMB, DSB, ISB, SB, CLREX
-	MRS         // read of a system register
-	MSR         // write of a system register, of PSTATE too
-	Cache       // DC and IC, except DC ZVA
-	ZeroBlock   // DC ZVA: also a store in Mem
-	Supervisor  // SVC: a system call
-	Break       // BRK, HLT, UDF
+	NotSys     Sys = iota
+	Hint           // NOP, YIELD, BTI and others that have no effect on registers
+	Auth           // PAC, AUT and XPAC in hint space: they change a pointer's upper bits
+	Barrier        // DMB, DSB, ISB, SB, CLREX
+	MRS            // read of a system register
+	MSR            // write of a system register, of PSTATE too
+	Cache          // DC and IC, except DC ZVA
+	ZeroBlock      // DC ZVA: also a store in Mem
+	Supervisor     // SVC: a system call
+	Break          // BRK, HLT, UDF
 )
