@@ -1,0 +1,278 @@
+package window
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+)
+
+// Clause 7, barrier: no safe point from the load of runtime.writeBarrier to the
+// stores that it guards, on either branch.
+//
+// Compiled code loads the flag, branches on it, and stores with or without the
+// barrier (cmd/compile/internal/ssa/writebarrier.go). If the collector starts
+// between the load and a store, a store without the barrier hides a pointer from
+// it. The compiler marks these instructions unsafe
+// (cmd/compile/internal/liveness/plive.go, markUnsafePoints). In go1.21.0 with
+// -N the empty block of the branch was not (golang/go#61958).
+
+// A barrierFlag is where compiled code finds the flag.
+type barrierFlag struct {
+	known    bool
+	addr     uint64
+	indirect bool // addr holds the address of the flag: position-independent code
+}
+
+// reach is how many instructions may lie between the address of the flag and its
+// load, and between its load and the branch.
+const reach = 8
+
+// flagOf finds the flag's address: the one that is loaded and branched on before
+// most calls of runtime.gcWriteBarrier and its relatives. Symbols are not used,
+// since most programs that are shipped have none.
+func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
+	const enough = 200 // sites; a program has thousands
+	votes := map[barrierFlag]int{}
+	total := 0
+	var best barrierFlag
+	for i := 0; i < table.Len() && total < enough; i++ {
+		fn, err := table.Func(i)
+		if err != nil || fn.Assembly() {
+			continue
+		}
+		code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
+		if err != nil {
+			continue
+		}
+		for at := range len(code) / 4 {
+			flag, load := flagAt(code, fn.Entry, at)
+			if !flag.known || !callsBarrier(table, code, fn.Entry, load) {
+				continue
+			}
+			votes[flag]++
+			if total++; votes[flag] > votes[best] {
+				best = flag
+			}
+		}
+	}
+	if 2*votes[best] <= total {
+		return barrierFlag{}
+	}
+	return best
+}
+
+func wordAt(code []byte, i int) uint32 { return binary.LittleEndian.Uint32(code[4*i:]) }
+
+// flagAt reads, at an ADRP, the address of 32 bits that are loaded right after
+// it, and returns the instruction that loads them.
+func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
+	w := wordAt(code, i)
+	if w&0x9f000000 != 0x90000000 {
+		return flag, 0
+	}
+	page, _ := arm64.Decode(w)
+	base := page.Value.Rd
+	addr := (entry+uint64(4*i))&^0xfff + uint64(page.Value.N)
+	for at := i + 1; at <= i+reach && at < len(code)/4; at++ {
+		e, ok := arm64.Decode(wordAt(code, at))
+		m := &e.Mem
+		switch {
+		case !ok || e.Jump.Kind != arm64.JumpNone:
+			return flag, 0
+		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.None && !m.Vector && !m.Updates:
+			addr += uint64(int64(m.Disp))
+			if m.Size == 4 {
+				flag.addr, flag.known = addr, true
+				return flag, at
+			}
+			if m.Size != 8 || flag.indirect {
+				return flag, 0
+			}
+			flag.addr, flag.indirect, base = addr, true, m.Regs[0]
+			addr = flag.addr
+			if at+1 >= len(code)/4 {
+				return flag, 0
+			}
+			next, ok := arm64.Decode(wordAt(code, at+1))
+			m := &next.Mem
+			if ok && m.Load && m.Base == base && m.Size == 4 && m.Disp == 0 && m.N == 1 && !m.Vector {
+				flag.known = true
+				return flag, at + 1
+			}
+			return flag, 0
+		case e.Value.Kind == arm64.Add && e.Value.Rn == base && e.Value.Rd < 31:
+			addr += uint64(e.Value.N)
+			base = e.Value.Rd
+		case e.Writes.Has(int(base)):
+			return flag, 0
+		}
+	}
+	return flag, 0
+}
+
+// callsBarrier reports whether the 32 bits that an instruction loads are
+// branched on, and a call of the write barrier follows.
+func callsBarrier(table *pclntab.Table, code []byte, entry uint64, load int) bool {
+	branched := false
+	for at := load + 1; at <= load+3*reach && at < len(code)/4; at++ {
+		e, ok := arm64.Decode(wordAt(code, at))
+		if !ok {
+			return false
+		}
+		switch e.Jump.Kind {
+		case arm64.JumpZero, arm64.JumpNonzero:
+			branched = true
+		case arm64.JumpCall:
+			fn, ok := table.Find(entry + uint64(4*at) + uint64(int64(e.Jump.Offset)))
+			return ok && branched && strings.HasPrefix(fn.Name(), "runtime.gcWriteBarrier")
+		}
+	}
+	return false
+}
+
+// barriers reports the boundaries between a load of the flag and the stores that
+// it guards.
+func (b *body) barriers(flag barrierFlag, report func(i int, detail string)) {
+	if !flag.known {
+		return
+	}
+	for i := range b.len() {
+		found, load := flagAt(b.code, b.fn.Entry, i)
+		if found != flag {
+			continue
+		}
+		for _, at := range b.guarded(load) {
+			if resume, ok := b.preemptible(at); ok && resume > load {
+				report(at, fmt.Sprintf("between the load of the write barrier's flag at +%#x and the store that it guards", 4*load))
+			}
+		}
+	}
+}
+
+// maxGuarded bounds the instructions from the load of the flag to the last store.
+const maxGuarded = 256
+
+// guarded returns the instructions before which no preemption may come: from the
+// one after the load of the flag up to the last guarded store on each branch.
+//
+// On the branch with the barrier, the values that the stores overwrite are
+// loaded for the barrier's buffer, which R25 points at. So the stores that are
+// guarded are those to where these were loaded from. If there are none, it is
+// the first store that is not to the stack.
+func (b *body) guarded(load int) (unsafe []int) {
+	branch := load + 1
+	for ; branch < b.len() && b.effects[branch].Jump.Kind == arm64.JumpNone; branch++ {
+		if branch > load+2*reach {
+			return nil
+		}
+	}
+	if branch == b.len() {
+		return nil
+	}
+	kind := b.effects[branch].Jump.Kind
+	if kind != arm64.JumpZero && kind != arm64.JumpNonzero {
+		return nil // the flag is read for something else
+	}
+	for at := load + 1; at <= branch; at++ {
+		unsafe = append(unsafe, at)
+	}
+	target, _ := b.target(branch)
+	on, off := branch+1, int(target-b.fn.Entry)/4
+	if kind == arm64.JumpNonzero {
+		on, off = off, on
+	}
+	if on >= b.len() || off >= b.len() {
+		return unsafe
+	}
+	return append(unsafe, b.guardedOn(b.straight(on), b.straight(off))...)
+}
+
+// straight returns the instructions from one on in a straight line, through
+// unconditional branches, up to a call of something other than the write barrier
+// or a branch that depends on something.
+func (b *body) straight(from int) (line []int) {
+	for at := from; at >= 0 && at < b.len() && len(line) < maxGuarded; {
+		line = append(line, at)
+		switch b.effects[at].Jump.Kind {
+		case arm64.JumpAlways:
+			target, _ := b.target(at)
+			at = int(target-b.fn.Entry) / 4
+			continue
+		case arm64.JumpNone, arm64.JumpCall:
+		default:
+			return line
+		}
+		at++
+	}
+	return line
+}
+
+// A place is where a store goes, in terms of registers that do not change
+// meanwhile.
+type place struct {
+	base, index int8
+	shift       uint8
+	disp        int32
+}
+
+// outside calls visit with the places outside the frame, and outside the barrier's
+// buffer, that instruction i loads from or stores to.
+func (b *body) outside(i int, visit func(m *arm64.Memory, p place)) {
+	m := &b.effects[i].Mem
+	if m.Base == arm64.SP || m.Base == buffer || m.Base < 0 {
+		return
+	}
+	for k := range int32(m.N) {
+		visit(m, place{m.Base, m.Index, m.Shift, m.Disp + k*int32(m.Size)})
+	}
+}
+
+// buffer is the register in which gcWriteBarrier returns where the barrier's
+// buffer has room (runtime/asm_arm64.s).
+const buffer = 25
+
+// guardedOn returns the instructions of the branch with the barrier, up to where
+// it meets the other one, and of the other one up to the last guarded store.
+func (b *body) guardedOn(on, off []int) []int {
+	meets := len(on)
+	for k, at := range on {
+		if slices.Contains(off, at) {
+			meets = k
+			break
+		}
+	}
+	if meets == len(on) {
+		return nil // the branches do not meet before the next branch or call
+	}
+	overwritten := map[place]bool{}
+	for _, at := range on[:meets] {
+		b.outside(at, func(m *arm64.Memory, p place) {
+			if m.Load && m.Size == 8 {
+				overwritten[p] = true
+			}
+		})
+	}
+	last, any := 0, len(overwritten) == 0
+	for k, at := range off {
+		if b.isCall(at) || last > 0 && len(overwritten) == 0 {
+			break
+		}
+		b.outside(at, func(m *arm64.Memory, p place) {
+			if m.Store && (overwritten[p] || any && last == 0) {
+				last = k + 1
+				delete(overwritten, p)
+			}
+		})
+		for p := range overwritten {
+			if w := b.effects[at].Writes; k > 0 && slices.Contains(on[meets:], at) && (w.Has(int(p.base)) || p.index >= 0 && w.Has(int(p.index))) {
+				delete(overwritten, p)
+			}
+		}
+	}
+	return append(slices.Clone(on[:meets]), off[:last]...)
+}

@@ -1,0 +1,120 @@
+package window
+
+import (
+	"encoding/binary"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/pclntab"
+)
+
+// A body is the code of one function, decoded, with its branches and with what
+// the function table says of it. The checkers of the clauses read it.
+type body struct {
+	fn      pclntab.Func
+	code    []byte
+	effects []arm64.Effects
+	unknown []bool // by instruction: arm64.Decode does not know the word
+	pcsp    pclntab.Cursor
+	points  *pclntab.SafePoints
+
+	head   []bool  // by instruction: control may come here by a branch, or past one
+	orphan []int32 // heads that no known branch reaches: the targets of jump tables
+}
+
+// decode reads the code of a function.
+func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints) *body {
+	n := len(code) / 4
+	b := &body{
+		fn: fn, code: code, pcsp: fn.Cursor(pcsp), points: points,
+		effects: make([]arm64.Effects, n), unknown: make([]bool, n), head: make([]bool, n+1),
+	}
+	for i := range n {
+		e, ok := arm64.Decode(b.word(i))
+		b.effects[i], b.unknown[i] = e, !ok
+	}
+	entered := make([]bool, n+1) // reached by falling through or by a branch
+	entered[0] = true
+	for i := range n {
+		for _, next := range b.next(i) {
+			entered[next] = true
+			b.head[next] = b.head[next] || int(next) != i+1 || b.effects[i].Jump.Kind.Flow() == arm64.Cond
+		}
+	}
+	if at := int(fn.DeferReturn()) / 4; at > 0 && at < n {
+		b.head[at], entered[at] = true, true
+	}
+	b.head[0] = true
+	for i := range n {
+		if !entered[i] {
+			b.head[i] = true
+			b.orphan = append(b.orphan, int32(i))
+		}
+	}
+	return b
+}
+
+func (b *body) len() int          { return len(b.effects) }
+func (b *body) word(i int) uint32 { return binary.LittleEndian.Uint32(b.code[4*i:]) }
+func (b *body) pc(i int) uint64   { return b.fn.Entry + uint64(4*i) }
+
+// below returns how many bytes the function table says that the stack pointer
+// is below its value at entry, before instruction i.
+func (b *body) below(i int) int64 {
+	v, _ := b.pcsp.At(b.pc(i))
+	return int64(v)
+}
+
+// next returns the instructions of this function that may run right after
+// instruction i. After a jump through a register these are the orphans.
+func (b *body) next(i int) []int32 {
+	e := &b.effects[i]
+	var to []int32
+	if e.Jump.Kind.Direct() && e.Jump.Kind != arm64.JumpCall {
+		if t := i + int(e.Jump.Offset)/4; t >= 0 && t < b.len() {
+			to = append(to, int32(t))
+		}
+	}
+	switch e.Jump.Kind.Flow() {
+	case arm64.Branch:
+		return to
+	case arm64.Leave:
+		if e.Jump.Kind == arm64.JumpReg {
+			return b.orphan
+		}
+		return nil
+	}
+	if i+1 < b.len() {
+		to = append(to, int32(i+1))
+	}
+	return to
+}
+
+// preemptible reports whether the runtime may preempt a goroutine before
+// instruction i, and at which instruction the goroutine then goes on.
+func (b *body) preemptible(i int) (resume int, ok bool) {
+	pc, why := b.points.At(b.pc(i))
+	return int(pc-b.fn.Entry) / 4, why == ""
+}
+
+// isCall reports whether instruction i is a call.
+func (b *body) isCall(i int) bool { return b.effects[i].Jump.Kind.Flow() == arm64.Call }
+
+// isReturn reports whether instruction i is a return.
+func (b *body) isReturn(i int) bool { return b.effects[i].Jump.Kind == arm64.JumpReturn }
+
+// target returns the address that a direct call or branch goes to.
+func (b *body) target(i int) (pc uint64, ok bool) {
+	j := &b.effects[i].Jump
+	return b.pc(i) + uint64(int64(j.Offset)), j.Kind.Direct()
+}
+
+// slot returns the address that a load or store uses, in bytes from the stack
+// pointer at the function's entry, if it is at a constant distance from the
+// stack pointer.
+func (b *body) slot(i int) (at int64, ok bool) {
+	m := &b.effects[i].Mem
+	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.None || m.Block {
+		return 0, false
+	}
+	return int64(m.Disp) - b.below(i), true
+}

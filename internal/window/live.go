@@ -1,0 +1,77 @@
+package window
+
+import "splitadd/internal/arm64"
+
+// A bitset is a set of small numbers.
+type bitset []uint64
+
+func newBitset(n int) bitset       { return make(bitset, (n+63)/64) }
+func (s bitset) has(i int) bool    { return s[i/64]>>(i%64)&1 != 0 }
+func (s bitset) add(i int)         { s[i/64] |= 1 << (i % 64) }
+func (s bitset) remove(i int)      { s[i/64] &^= 1 << (i % 64) }
+func (s bitset) copyFrom(t bitset) { copy(s, t) }
+func (s bitset) addAll(t bitset) (changed bool) {
+	for k := range s {
+		if more := t[k] &^ s[k]; more != 0 {
+			s[k] |= more
+			changed = true
+		}
+	}
+	return changed
+}
+
+// backward computes a backward data-flow problem over sets of n locations. For
+// each instruction, transfer turns the set after it into the set before it, in
+// place. The result calls visit with the set after each instruction, last
+// instruction first.
+func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int, before bitset)) bool {
+	heads := map[int]bitset{} // the set before each head
+	after := newBitset(n)
+	join := func(i int) {
+		clear(after)
+		for _, next := range b.next(i) {
+			if s, ok := heads[int(next)]; ok {
+				after.addAll(s)
+			}
+		}
+	}
+	sweeps := 0
+	for changed := true; changed; sweeps++ {
+		if sweeps == maxSweeps {
+			return false
+		}
+		changed = false
+		for i := b.len() - 1; i >= 0; i-- {
+			if b.ends(i) {
+				join(i)
+			}
+			transfer(i, after)
+			if b.head[i] {
+				s, ok := heads[i]
+				if !ok {
+					s = newBitset(n)
+					heads[i] = s
+				}
+				changed = s.addAll(after) || changed
+			}
+		}
+	}
+	for i := b.len() - 1; i >= 0; i-- {
+		if b.ends(i) {
+			join(i)
+		}
+		transfer(i, after)
+		visit(i, after)
+	}
+	return true
+}
+
+// maxSweeps bounds the passes over a function's code. Compiled code needs as many
+// as its loops are nested deep, and two more.
+const maxSweeps = 64
+
+// ends reports whether the set after instruction i is not simply the set
+// before instruction i+1.
+func (b *body) ends(i int) bool {
+	return i+1 == b.len() || b.head[i+1] || b.effects[i].Jump.Kind != arm64.JumpNone && !b.isCall(i)
+}

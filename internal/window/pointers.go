@@ -1,0 +1,291 @@
+package window
+
+import "splitadd/internal/arm64"
+
+// Clause 5, pointers: every live pointer into the heap is somewhere the
+// collector scans.
+//
+// sigctxt.pushCall (runtime/signal_arm64.go) stores the interrupted R30 in 16
+// bytes of its own, between the frames of asyncPreempt and of the interrupted
+// function. Before go1.26.6 scanframeworker (runtime/mgcmark.go) scanned these
+// two frames, and not the bytes between them (golang/go#80188). The other
+// registers that may hold a pointer, R0 to R26, are in asyncPreempt's frame.
+// In a function that makes calls the compiler allocates R30 like any other.
+
+// scanned are the registers that asyncPreempt saves where the collector looks.
+// R18 is the platform's, R27 the assembler's and R28 the goroutine's
+// descriptor, which the runtime keeps.
+const scanned = arm64.Set(1<<27-1) &^ (1 << 18)
+
+// pointers reports the boundaries at which R30 alone holds a value that is later
+// used as an address.
+func (b *body) pointers(report func(i int, possible bool, detail string)) {
+	if !b.allocatesLink() {
+		return
+	}
+	o := follow(b)
+	if o == nil {
+		return
+	}
+	needed := o.addresses()
+	if needed == nil {
+		return
+	}
+	for i := range b.len() {
+		if !b.head[i] || o.heads[i] == nil {
+			continue
+		}
+		held := append([]int(nil), o.heads[i]...)
+		for at := i; ; at++ {
+			if _, ok := b.preemptible(at); ok && needed.has(at) {
+				if lost, possible := o.lost(held); lost {
+					report(at, possible, o.describe(held[arm64.LR]))
+				}
+			}
+			o.step(at, held)
+			if at+1 == b.len() || b.head[at+1] || b.effects[at].Jump.Kind.Flow() == arm64.Leave || b.effects[at].Jump.Kind == arm64.JumpAlways {
+				break
+			}
+		}
+	}
+}
+
+// allocatesLink reports whether the function puts something other than a return
+// address into R30.
+func (b *body) allocatesLink() bool {
+	for i := range b.len() {
+		e := &b.effects[i]
+		if e.Writes.Has(arm64.LR) && !b.isCall(i) && !b.restoresLink(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// restoresLink reports whether instruction i loads the return address from the
+// bottom of the frame.
+func (b *body) restoresLink(i int) bool {
+	at, ok := b.slot(i)
+	m := &b.effects[i].Mem
+	if !ok || !m.Load || m.Vector || m.Size != 8 {
+		return false
+	}
+	for k := range int(m.N) {
+		if m.Regs[k] == arm64.LR {
+			return at+int64(8*k) == -b.below(i)
+		}
+	}
+	return false
+}
+
+// addresses returns the instructions before which R30 holds a value that is
+// used as an address later on, by itself or with something added. It returns nil
+// if that could not be told.
+func (o *origins) addresses() bitset {
+	b := o.b
+	result := newBitset(b.len())
+	transfer := func(i int, s bitset) { o.usesAddress(i, s) }
+	ok := b.backward(o.places(), transfer, func(i int, before bitset) {
+		if before.has(arm64.LR) {
+			result.add(i)
+		}
+	})
+	if !ok {
+		return nil
+	}
+	return result
+}
+
+// usesAddress turns the places whose values are used as addresses after an
+// instruction into those before it.
+func (o *origins) usesAddress(i int, s bitset) {
+	b, e := o.b, &o.b.effects[i]
+	m, v := &e.Mem, &e.Value
+	at, onStack := b.slot(i)
+	if b.isCall(i) || b.unknown[i] {
+		for r := range firstSlot {
+			s.remove(r)
+		}
+	}
+	moves := v.Rd >= 0 && v.Rd < 31 && s.has(int(v.Rd)) && e.Writes64.Has(int(v.Rd))
+	var reloaded [4]bool
+	whole := m.Size == 8 && !m.Vector && !m.Atomic
+	if m.Load && onStack && whole {
+		for k := range int(m.N) {
+			reloaded[k] = m.Regs[k] >= 0 && m.Regs[k] < 31 && s.has(int(m.Regs[k]))
+		}
+	}
+	for r := range 31 {
+		if e.Writes.Has(r) {
+			s.remove(r)
+		}
+	}
+	if m.Store && onStack && whole {
+		for k := range int(m.N) {
+			p := o.place(at + int64(8*k))
+			if s.has(p) && m.Regs[k] >= 0 && m.Regs[k] < 31 {
+				s.add(int(m.Regs[k]))
+			}
+			s.remove(p)
+		}
+	}
+	for k := range int(m.N) {
+		if reloaded[k] {
+			s.add(o.place(at + int64(8*k)))
+		}
+	}
+	if moves {
+		switch v.Kind {
+		case arm64.Copy, arm64.Add:
+			if v.Rn >= 0 && v.Rn < 31 {
+				s.add(int(v.Rn))
+			}
+		case arm64.AddReg, arm64.SubReg:
+			// Of two registers the one that is not shifted is the address. Of
+			// two that are not it is either; then neither is believed.
+			plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
+			if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
+				s.add(int(v.Rn))
+			}
+		case arm64.Select:
+			for _, r := range []int8{v.Rn, v.Rm} {
+				if r >= 0 && r < 31 {
+					s.add(int(r))
+				}
+			}
+		}
+	}
+	if (m.Load || m.Store) && m.Base >= 0 && m.Base < 31 {
+		s.add(int(m.Base))
+	}
+}
+
+// lost reports whether R30 holds what may be a pointer into the heap that no
+// scanned place holds. It is possible only, not certain, if the value was loaded
+// from memory, which may still hold it.
+func (o *origins) lost(held []int) (lost, possible bool) {
+	n := held[arm64.LR]
+	if n == 0 || held[arm64.LR] == held[arm64.FP] {
+		return false, false
+	}
+	elsewhere := map[int]bool{}
+	for p, value := range held {
+		if p >= firstSlot || scanned.Has(p) {
+			o.each(value, func(n int) { elsewhere[n] = true })
+		}
+	}
+	if o.kept(n, elsewhere, map[int]bool{}) {
+		return false, false
+	}
+	return true, o.mayBeLoaded(n, map[int]bool{})
+}
+
+// each calls visit with a value's origin and those of the pointers that it is
+// derived from, which point into the same object.
+func (o *origins) each(n int, visit func(n int)) {
+	for range maxSweeps {
+		if n == 0 {
+			return
+		}
+		visit(n)
+		switch x := &o.list[n]; x.kind {
+		case derived:
+			n = x.of[0]
+		case joined:
+			n = o.single(n)
+		default:
+			return
+		}
+	}
+}
+
+// single returns the one value that comes together in a joined one, but for
+// values that are derived from the joined one in a loop, or 0 if there are several.
+func (o *origins) single(n int) (only int) {
+	for _, of := range o.list[n].of {
+		switch {
+		case of == only || o.isFrom(of, n):
+		case only != 0:
+			return 0
+		default:
+			only = of
+		}
+	}
+	return only
+}
+
+// kept reports whether a value is not a pointer into the heap, or the object that
+// it points into is held elsewhere.
+func (o *origins) kept(n int, elsewhere, seen map[int]bool) bool {
+	if n == 0 || seen[n] || elsewhere[n] {
+		return true
+	}
+	seen[n] = true
+	x := &o.list[n]
+	switch x.kind {
+	case integer, onFrame, inImage, link:
+		return true
+	case derived:
+		return o.kept(x.of[0], elsewhere, seen)
+	case unclear:
+		return o.kept(x.of[0], elsewhere, seen) || o.kept(x.of[1], elsewhere, seen)
+	case joined:
+		for _, of := range x.of {
+			if !o.kept(of, elsewhere, seen) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// mayBeLoaded reports whether a value, or what it is computed from, may have been
+// loaded from memory.
+func (o *origins) mayBeLoaded(n int, seen map[int]bool) bool {
+	if seen[n] {
+		return false
+	}
+	seen[n] = true
+	x := &o.list[n]
+	if x.kind == fromHeap {
+		return true
+	}
+	for _, of := range x.of {
+		if o.mayBeLoaded(of, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// isFrom reports whether a value is another one or derived from it.
+func (o *origins) isFrom(n, from int) bool {
+	for range 64 {
+		if n == from {
+			return true
+		}
+		if n == 0 || o.list[n].kind != derived {
+			return false
+		}
+		n = o.list[n].of[0]
+	}
+	return false
+}
+
+// describe says where the value of an origin comes from.
+func (o *origins) describe(n int) string {
+	switch o.list[n].kind {
+	case fromHeap:
+		return "loaded from memory"
+	case derived, unclear:
+		return "computed from a value that nothing else holds"
+	case joined:
+		return "one of several values"
+	case result:
+		if o.list[n].at == -1 {
+			return "an argument"
+		}
+	}
+	return "a result"
+}

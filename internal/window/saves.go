@@ -1,0 +1,142 @@
+package window
+
+import (
+	"fmt"
+
+	"splitadd/internal/arm64"
+)
+
+// Clause 3, saves: nothing that is needed later lies below the stack pointer,
+// where a preemption writes.
+//
+// sigctxt.pushCall (runtime/signal_arm64.go) and the frames of asyncPreempt and
+// asyncPreempt2 take the bytes below the stack pointer. The prologue of a frame
+// above 240 bytes stores R29 and R30 at the new stack pointer before it sets it,
+// for the sake of signal handlers that look there, and is marked unsafe for that
+// reason (cmd/internal/obj/arm64/obj7.go, the comment beside StartUnsafePoint).
+
+// An access is a load or store at a known distance from the stack pointer at
+// the function's entry.
+type access struct {
+	at    int64
+	bytes int64
+}
+
+func (a access) overlaps(b access) bool { return a.at < b.at+b.bytes && b.at < a.at+a.bytes }
+
+// layout is where the stack pointer is and what is accessed, by instruction, as
+// far as a walk could follow it.
+type layout struct {
+	known  []bool
+	sp     []int64 // before the instruction
+	stores map[int]access
+	loads  map[int]access
+}
+
+// lay reads the layout from a finished walk.
+func (b *body) lay(w *walk) layout {
+	l := layout{make([]bool, b.len()), make([]int64, b.len()), map[int]access{}, map[int]access{}}
+	w.each(func(i int, regs *registers) {
+		if l.known[i] || regs[arm64.SP].kind != fromEntry {
+			return
+		}
+		l.known[i], l.sp[i] = true, regs[arm64.SP].n
+		m := &b.effects[i].Mem
+		if m.Base < 0 || m.Base > 31 || m.Index != arm64.None || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
+			return
+		}
+		a := access{regs[m.Base].n + int64(m.Disp), int64(m.Bytes())}
+		if m.Store {
+			l.stores[i] = a
+		}
+		if m.Load {
+			l.loads[i] = a
+		}
+	})
+	return l
+}
+
+// loaded reports whether any instruction loads from a place. Stores that none
+// reads are for the unwinder: those that go1.23 and go1.24 make around a call of
+// duffzero, for example.
+func (l *layout) loaded(a access) bool {
+	for _, load := range l.loads {
+		if load.overlaps(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxBelow bounds the stores below the stack pointer that are followed in one
+// function. A prologue has two.
+const maxBelow = 16
+
+// lostSaves reports the boundaries at which a preemption overwrites what was
+// stored below the stack pointer and is loaded later on. It returns false if
+// there are more such stores than it follows.
+func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail string)) bool {
+	followed := 0
+	for i := range b.len() {
+		a, ok := l.stores[i]
+		if !ok || i+1 == b.len() || !l.known[i+1] || a.at >= l.sp[i+1]-spared || !l.loaded(a) {
+			continue
+		}
+		if followed++; followed > maxBelow {
+			return false
+		}
+		b.exposed(l, a, i+1, func(at int) {
+			if _, ok := b.preemptible(at); !ok || !a.overlaps(access{l.sp[at] - p.writes, p.writes - spared}) {
+				return
+			}
+			if read, ok := b.read(l, a, at); ok {
+				report(at, fmt.Sprintf("what +%#x saved %d bytes below the stack pointer is overwritten by a preemption, and +%#x loads it", 4*i, l.sp[at]-a.at, 4*read))
+			}
+		})
+	}
+	return true
+}
+
+// exposed visits the instructions from one on, along every branch, while a place
+// lies below the stack pointer and still has what was stored there.
+func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
+	b.flood(from, func(i int) bool {
+		if !l.known[i] || a.at >= l.sp[i]-spared {
+			return false
+		}
+		visit(i)
+		store, ok := l.stores[i]
+		return !ok || !store.overlaps(a)
+	})
+}
+
+// read returns the first instruction found that loads from a place, from an
+// instruction on, without a store to it on the way.
+func (b *body) read(l layout, a access, from int) (at int, ok bool) {
+	b.flood(from, func(i int) bool {
+		if load, loads := l.loads[i]; loads && load.overlaps(a) && !ok {
+			at, ok = i, true
+		}
+		store, stores := l.stores[i]
+		return !ok && (!stores || !store.overlaps(a))
+	})
+	return at, ok
+}
+
+// flood visits instructions from one on along every branch, each once, and goes
+// on past those for which visit returns true.
+func (b *body) flood(from int, visit func(i int) bool) {
+	seen := newBitset(b.len())
+	work := []int32{int32(from)}
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		if seen.has(int(i)) {
+			continue
+		}
+		seen.add(int(i))
+		if visit(int(i)) {
+			work = append(work, b.next(int(i))...)
+		}
+	}
+}
