@@ -22,7 +22,7 @@ func Decode(word uint32) (e Effects, ok bool) {
 		ok = e.vector(word)
 	case 0:
 		if ok = word>>16 == 0; ok { // UDF
-			e.Sys, e.Jump.Kind = Break, JumpTrap
+			e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: None}
 		}
 	}
 	if !ok {

@@ -1,8 +1,26 @@
 package arm64
 
-// loadStore decodes "Loads and Stores".
+// loadStore decodes "Loads and Stores", except those that are constrained
+// unpredictable.
 func (e *Effects) loadStore(w uint32) bool {
 	e.Mem.Index = None
+	return e.loadStoreGroup(w) && e.Mem.predictable()
+}
+
+// predictable reports whether the registers of an access differ where they have
+// to: the base and those transferred, if it is written back; the two loaded.
+func (m *Memory) predictable() bool {
+	if m.Updates && !m.Vector && m.Base != SP {
+		for _, r := range m.Regs[:m.N] {
+			if r == m.Base {
+				return false
+			}
+		}
+	}
+	return !(m.Load && m.N == 2 && !m.Atomic && !m.Lane && !m.Repeat && m.Regs[0] == m.Regs[1])
+}
+
+func (e *Effects) loadStoreGroup(w uint32) bool {
 	switch {
 	case w&0x3b000000 == 0x39000000:
 		e.Mem.Disp = int32(field(w, 10, 12) << scale(w))

@@ -39,8 +39,12 @@ func (e *Effects) exclusive(w uint32) bool {
 	if o1 {
 		e.transfer(w, 10, size, load, size == 3)
 	}
-	if !load {
-		e.writes(orZero(w, 16), false) // the status
+	if !load { // the status, which must not be another register of the three
+		status := orZero(w, 16)
+		e.writes(status, false)
+		if status != ZR && status == m.Base || status == m.Regs[0] || o1 && status == m.Regs[1] {
+			return false
+		}
 	}
 	m.Acquire, m.Release = load && o0, !load && o0
 	return true
