@@ -29,7 +29,15 @@ func stopped(t *testing.T, f func()) (err error) {
 
 func TestLimits(t *testing.T) {
 	b := budget.New(context.Background(), limits, 2048)
-	require.NoError(t, stopped(t, func() { b.Hold(20); b.Free(20); b.Hold(5); b.Window(); b.Window(); b.Output(3); b.Work(1 << 19) }))
+	require.NoError(t, stopped(t, func() {
+		b.Hold(20)
+		b.Free(20)
+		b.Hold(5)
+		b.Window()
+		b.Window()
+		b.Output(3)
+		b.Work(1 << 19)
+	}))
 	assert.Equal(t, budget.Use{Work: 0.5, Memory: 1, Windows: 1, Output: 1}, b.Use())
 	assert.InDelta(t, 1, b.Use().Largest(), 0)
 	for want, f := range map[string]func(){

@@ -105,6 +105,9 @@ func (f *File) add(data []byte, s Segment, offset, size uint64) error {
 	return nil
 }
 
+// SegmentAt returns the segment that holds an address, or nil.
+func (f *File) SegmentAt(addr uint64) *Segment { return f.segment(addr, 1) }
+
 // segment returns the segment that holds n bytes at an address, or nil.
 func (f *File) segment(addr, n uint64) *Segment {
 	for i := range f.Segments {
