@@ -40,11 +40,7 @@ func (f Func) nfuncdata() int      { return int(f.record[f.t.size-1]) }
 func (f Func) nameoff() uint32 { return f.field(f.t.layout.entry) }
 
 // Name returns the function's name, as the linker wrote it.
-func (f Func) Name() string {
-	name := cstring(f.t.names, f.nameoff())
-	f.t.file.Budget.Work(len(name) / 8)
-	return name
-}
+func (f Func) Name() string { return cstring(f.t.names, f.nameoff()) }
 
 // DeferReturn returns the offset from the entry of where a function whose panic
 // was recovered returns to, or 0.

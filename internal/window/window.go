@@ -238,6 +238,7 @@ const valueSize = 16 // bytes of a value in a function's tables
 // function finds the windows of one function.
 func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	result := Function{Name: fn.Name(), Entry: fn.Entry, End: fn.End, Leaf: true}
+	f.file.Budget.Work(len(result.Name) / 8)
 	pcsp, err := fn.PCSP()
 	if err != nil {
 		return result, err
