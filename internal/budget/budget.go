@@ -29,8 +29,8 @@ type Limits struct {
 // Default is ten times what the programs that were measured take, or more: see
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
-	Work:    Limit{4 << 20, 8 << 10},
-	Memory:  Limit{32 << 20, 512},
+	Work:    Limit{4 << 20, 5 << 10},
+	Memory:  Limit{64 << 20, 256},
 	Windows: Limit{4096, 1},
 	Output:  Limit{4 << 20, 256},
 }
