@@ -30,7 +30,7 @@ type Limits struct {
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
 	Work:    Limit{4 << 20, 5 << 10},
-	Memory:  Limit{64 << 20, 256},
+	Memory:  Limit{72 << 20, 256},
 	Windows: Limit{4096, 1},
 	Output:  Limit{4 << 20, 256},
 }
