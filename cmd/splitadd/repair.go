@@ -7,16 +7,18 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/budget"
 	"splitadd/internal/lab"
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
 	"splitadd/internal/pclntab"
 	"splitadd/internal/repair"
 	"splitadd/internal/report"
+	"splitadd/internal/survey"
 )
 
 // repairVerb writes a copy of a binary whose windows are closed.
-func repairVerb(_ context.Context, args []string, stdout, _ io.Writer) error {
+func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	dry := flags.Bool("dry-run", false, "")
@@ -39,12 +41,12 @@ func repairVerb(_ context.Context, args []string, stdout, _ io.Writer) error {
 	case (*out == "") != *dry:
 		return usageError{errors.New("repair takes a file to write to, -o FILE, or -dry-run")}
 	}
-	f, err := objfile.Open(path)
+	f, err := survey.Open(ctx, path, budget.Default)
 	if err != nil {
 		return hintBinary(err)
 	}
 	defer f.Close()
-	return objfile.Guard(func() error {
+	return f.Guard(func() error {
 		plan, err := repair.Of(f)
 		if err != nil {
 			return hintBinary(err)

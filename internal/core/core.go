@@ -81,7 +81,10 @@ func Is(begin []byte) bool {
 
 // Open opens a core file and reads its headers and notes.
 func Open(path string) (f *File, err error) {
-	file, err := os.Open(path)
+	file, _, err := objfile.OpenRegular(path)
+	if errors.Is(err, objfile.ErrFormat) {
+		return nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,9 +103,6 @@ func (f *File) read() error {
 	info, err := f.file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: no regular file", ErrFormat)
 	}
 	var h elf.Header64
 	if err := f.decode(0, &h); err != nil {
@@ -127,21 +127,31 @@ func (f *File) read() error {
 	if n > maxSegments || h.Phentsize != uint16(binary.Size(elf.Prog64{})) {
 		return fmt.Errorf("%d segments, headers of %d bytes: want at most %d, of %d", n, h.Phentsize, maxSegments, binary.Size(elf.Prog64{}))
 	}
+	size := uint64(info.Size())
+	if uint64(n)*uint64(h.Phentsize) > size {
+		return fmt.Errorf("%d program headers do not fit in a file of %d bytes", n, size)
+	}
 	headers := make([]elf.Prog64, n)
 	if err := f.decode(int64(h.Phoff), headers); err != nil {
 		return fmt.Errorf("%d program headers at offset %#x: %w", n, h.Phoff, err)
 	}
-	size := uint64(info.Size())
+	var noted, loaded uint64 // bytes, of all notes and segments
 	for _, p := range headers {
 		f.CutOff = f.CutOff || p.Off > size || p.Filesz > size-p.Off
 		p.Off = min(p.Off, size)
 		p.Filesz = min(p.Filesz, size-p.Off)
 		switch elf.ProgType(p.Type) {
 		case elf.PT_LOAD:
+			if loaded += p.Filesz; loaded > size {
+				return fmt.Errorf("segments of more than %d bytes, the size of the file", size)
+			}
 			if p.Filesz > 0 && p.Vaddr+p.Filesz > p.Vaddr {
 				f.Segments = append(f.Segments, Segment{p.Vaddr, p.Filesz, int64(p.Off)})
 			}
 		case elf.PT_NOTE:
+			if noted += p.Filesz; noted > maxNotes {
+				return fmt.Errorf("notes of %d bytes: want at most %d", noted, maxNotes)
+			}
 			if err := f.notes(int64(p.Off), p.Filesz); err != nil {
 				return err
 			}
@@ -170,9 +180,6 @@ const (
 
 // notes reads the notes in a part of the file. One that is cut off ends them.
 func (f *File) notes(offset int64, size uint64) error {
-	if size > maxNotes {
-		return fmt.Errorf("notes of %d bytes: want at most %d", size, maxNotes)
-	}
 	data := make([]byte, size)
 	if _, err := f.file.ReadAt(data, offset); err != nil && err != io.EOF {
 		return fmt.Errorf("notes at offset %#x: %w", offset, err)

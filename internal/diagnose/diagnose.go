@@ -17,6 +17,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/combin"
 
+	"splitadd/internal/budget"
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
@@ -74,7 +75,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
 	}
 	var windows []window.Window
-	r.Binary, err = survey.File(path, false)
+	r.Binary, err = survey.File(ctx, path, false, budget.Default)
 	if err != nil && !errors.Is(err, survey.ErrOther) {
 		return r, err
 	}

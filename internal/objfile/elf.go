@@ -10,18 +10,23 @@ import (
 // are not asked.
 func (f *File) parseELF(data []byte) error {
 	var header elf.Header64
-	n, err := binary.Decode(data, binary.LittleEndian, &header)
-	if err != nil {
+	if len(data) < elf.EI_NIDENT+4 {
 		return fmt.Errorf("%w: ELF header cut off at %#x", ErrFormat, len(data))
 	}
-	if class := elf.Class(header.Ident[elf.EI_CLASS]); class != elf.ELFCLASS64 {
-		return fmt.Errorf("%w: ELF of %v", ErrFormat, class)
+	copy(header.Ident[:], data)
+	if arch := archELF(header.Ident, machineELF(header.Ident, data)); arch != "arm64" {
+		return f.foreign(arch)
 	}
-	if machine := elf.Machine(header.Machine); machine != elf.EM_AARCH64 || elf.Data(header.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
-		return fmt.Errorf("%w: ELF for %v", ErrFormat, machine)
+	n, err := binary.Decode(data, binary.LittleEndian, &header)
+	if err != nil {
+		return fmt.Errorf("ELF header cut off at %#x", len(data))
 	}
 	var dynamic elf.Prog64
+	if size := binary.Size(dynamic); header.Phnum > 0 && int(header.Phentsize) != size {
+		return fmt.Errorf("program headers of %d bytes: want %d", header.Phentsize, size)
+	}
 	for i := range uint64(header.Phnum) {
+		f.Budget.Work(1)
 		at := header.Phoff + i*uint64(header.Phentsize)
 		var p elf.Prog64
 		if at < uint64(n) || at > uint64(len(data)) {
@@ -47,7 +52,7 @@ func (f *File) parseELF(data []byte) error {
 }
 
 // relocateELF writes the addends of relative relocations to their places, as
-// the loader does where it moves nothing. Position-independent executables and
+// the loader does if it moves nothing. Position-independent executables and
 // shared objects hold zeros there. Packed relocations (DT_RELR) have their
 // addends in place.
 func (f *File) relocateELF(addr, size uint64) error {
@@ -55,31 +60,43 @@ func (f *File) relocateELF(addr, size uint64) error {
 	if err != nil {
 		return fmt.Errorf("dynamic section: %w", err)
 	}
-	tags := map[elf.DynTag]uint64{}
+	var rela, bytes uint64
 	for ; len(dynamic) > 0; dynamic = dynamic[16:] {
-		tag := elf.DynTag(binary.LittleEndian.Uint64(dynamic))
-		if tag == elf.DT_NULL {
-			break
+		f.Budget.Work(1)
+		value := binary.LittleEndian.Uint64(dynamic[8:])
+		switch elf.DynTag(binary.LittleEndian.Uint64(dynamic)) {
+		case elf.DT_NULL:
+			return f.relocateRELA(rela, bytes)
+		case elf.DT_RELA:
+			rela = value
+		case elf.DT_RELASZ:
+			bytes = value
 		}
-		tags[tag] = binary.LittleEndian.Uint64(dynamic[8:])
 	}
-	const entry = 24
-	if tags[elf.DT_RELASZ] == 0 {
+	return f.relocateRELA(rela, bytes)
+}
+
+// relocateRELA follows a table of relocations, in place, as the loader does.
+func (f *File) relocateRELA(addr, size uint64) error {
+	const entry, batch = 24, 4096
+	if size == 0 {
 		return nil
 	}
-	table, err := f.Bytes(tags[elf.DT_RELA], tags[elf.DT_RELASZ])
+	table, err := f.Bytes(addr, size)
 	if err != nil {
 		return fmt.Errorf("relocations: %w", err)
 	}
-	// The table itself may be where a relocation points to.
-	table = append([]byte(nil), table...)
 	var s *Segment
-	for ; len(table) >= entry; table = table[entry:] {
+	for i := 0; len(table) >= entry; i, table = i+1, table[entry:] {
+		if i%batch == 0 {
+			f.Budget.Work(batch)
+		}
 		at, info := binary.LittleEndian.Uint64(table), binary.LittleEndian.Uint64(table[8:])
 		if elf.R_AARCH64(uint32(info)) != elf.R_AARCH64_RELATIVE {
 			continue
 		}
-		if s == nil || at < s.Addr || at-s.Addr+8 > uint64(len(s.Data)) {
+		if s == nil || !s.holds(at, 8) {
+			f.Budget.Work(len(f.Segments))
 			if s = f.segment(at, 8); s == nil {
 				continue // a place that is all zeros in memory and not in the file
 			}

@@ -2,25 +2,65 @@ package objfile
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strings"
+
+	"splitadd/internal/budget"
 )
 
-// ErrChanged is returned by Guard when mapped memory is gone.
-var ErrChanged = errors.New("the file was cut off while it was read")
+var (
+	// ErrChanged is returned by Guard if mapped memory is gone.
+	ErrChanged = errors.New("the file was cut off while it was read")
 
-// Guard calls f, which reads the bytes of open files. Where a file is cut off
-// meanwhile, its mapping faults; Guard makes that an error. It holds for the
+	// ErrPanic is wrapped by the error of Guard for a panic: a bug of this program
+	// that the file has brought out.
+	ErrPanic = errors.New("bug in splitadd")
+)
+
+// Guard calls f, which reads the bytes of open files, and returns an error if
+// nothing can be read any more: if a file is cut off meanwhile, which makes its
+// mapping fault, if it takes more than its budget, or if f panics. It holds for the
 // goroutine that f runs in, and for no other.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		switch fault := recover().(type) {
+		switch p := recover().(type) {
 		case nil:
+		case *budget.Stop:
+			err = p.Err
 		case interface{ Addr() uintptr }:
 			err = ErrChanged
 		default:
-			panic(fault)
+			err = fmt.Errorf("%w: panic: %v%s", ErrPanic, p, origin())
 		}
 	}()
 	return f()
+}
+
+// Guard is Guard for what reads this file. Errors name it.
+func (f *File) Guard(read func() error) error {
+	err := Guard(read)
+	if err != nil && !strings.Contains(err.Error(), f.Path) {
+		err = fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return err
+}
+
+// origin returns the place in this program that panicked, as " at FILE:LINE", to be
+// called by the function that recovers.
+func origin() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, "splitadd/") {
+			return fmt.Sprintf(" at %s:%d", filepath.Base(frame.File), frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
 }

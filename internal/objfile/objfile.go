@@ -1,23 +1,33 @@
 // Package objfile opens executable files for arm64 as what they will be in
-// memory: segments at addresses.
+// memory: segments at addresses. Files may be hostile: what is read of one is
+// bounded by its budget.
 package objfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/edsrzf/mmap-go"
+
+	"splitadd/internal/budget"
 )
 
-// ErrFormat is wrapped by the error of Open for a file that is no executable
+// ErrFormat is wrapped by the error of Open for a file that is not an executable
 // for arm64.
 var ErrFormat = errors.New("not an executable for arm64")
 
+// Bounds on what headers may claim. Linkers write a dozen segments, no two of
+// which share bytes of the file but at their ends.
+const (
+	maxSegments = 128
+	maxOverlap  = 2 // times the file's size, for all segments together
+)
+
 // A Segment is a part of the file that is mapped into memory.
 type Segment struct {
-	Addr   uint64 // where it is mapped, where the loader moves nothing
+	Addr   uint64 // where it is mapped, if the loader moves nothing
 	Offset int64  // of Data in the file
 	Data   []byte // the file's bytes, relocated; not to be written
 	Exec   bool
@@ -30,68 +40,51 @@ type File struct {
 	Format   string // "ELF", "Mach-O" or "PE"
 	Segments []Segment
 
+	// Budget is what reading the file may still take.
+	Budget *budget.Budget
+
 	data   []byte
+	sum    int // bytes of all segments
 	mapped mmap.MMap
 }
 
-// Contents returns the whole file, relocated; of a universal file, too, all of
-// it. It is not to be written.
+// Contents returns the whole file, relocated, and all parts of a universal file.
+// It is not to be written.
 func (f *File) Contents() []byte { return f.data }
 
-// Open maps the file into memory and reads its headers.
-func Open(path string) (*File, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil, fmt.Errorf("%s: %w: no regular file with contents", path, ErrFormat)
-	}
-	// A private copy, page by page, of what relocation writes to.
-	mapped, err := mmap.Map(file, mmap.COPY, 0)
+// Parse reads the headers of an executable in memory, and relocates it there,
+// within the default budget. The path is for errors.
+func Parse(path string, data []byte) (*File, error) {
+	return ParseIn(context.Background(), path, data, budget.Default)
+}
+
+// ParseIn is OpenIn for a file in memory.
+func ParseIn(ctx context.Context, path string, data []byte, limits budget.Limits) (*File, error) {
+	f := &File{Path: path, data: data, Budget: budget.New(ctx, limits, int64(len(data)))}
+	err := Guard(func() error { return f.parse(data) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := Parse(path, mapped)
-	if err != nil {
-		_ = mapped.Unmap()
-		return nil, err
-	}
-	f.mapped = mapped
 	return f, nil
 }
 
-// Parse reads the headers of an executable in memory, and relocates it there.
-// The path is for errors.
-func Parse(path string, data []byte) (*File, error) {
-	f, err := &File{Path: path, data: data}, fmt.Errorf("%w: no known format at offset 0", ErrFormat)
+func (f *File) parse(data []byte) error {
+	f.Budget.Work(0)
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
-		f.Format, err = "ELF", f.parseELF(data)
+		f.Format = "ELF"
+		return f.parseELF(data)
 	case bytes.HasPrefix(data, []byte("MZ")):
-		f.Format, err = "PE", f.parsePE(data)
-	case bytes.HasPrefix(data, []byte{0xcf, 0xfa, 0xed, 0xfe}):
-		f.Format, err = "Mach-O", f.parseMachO(data, 0)
-	case bytes.HasPrefix(data, []byte{0xca, 0xfe, 0xba, 0xbe}):
-		f.Format, err = "Mach-O", f.parseUniversal(data)
+		f.Format = "PE"
+		return f.parsePE(data)
+	case bytes.HasPrefix(data, magicMachO64), bytes.HasPrefix(data, magicMachO32):
+		f.Format = "Mach-O"
+		return f.parseMachO(data, 0)
+	case bytes.HasPrefix(data, magicUniversal):
+		f.Format = "Mach-O"
+		return f.parseUniversal(data)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
-}
-
-// Close unmaps the file.
-func (f *File) Close() error {
-	if f.mapped == nil {
-		return nil
-	}
-	return f.mapped.Unmap()
+	return fmt.Errorf("%w: no known format at offset 0", ErrFormat)
 }
 
 // add adds a segment of size bytes at a file offset, both as the file claims
@@ -103,20 +96,32 @@ func (f *File) add(data []byte, s Segment, offset, size uint64) error {
 	if s.Addr+size < s.Addr {
 		return fmt.Errorf("segment at offset %#x: address %#x + %#x overflows", offset, s.Addr, size)
 	}
+	if f.sum += int(size); f.sum > maxOverlap*len(f.data) || len(f.Segments) == maxSegments {
+		return fmt.Errorf("segment at offset %#x: %d segments of %d bytes in a file of %d: %w",
+			offset, len(f.Segments)+1, f.sum, len(f.data), budget.ErrExceeded)
+	}
 	s.Offset, s.Data = int64(offset), data[offset:offset+size:offset+size]
 	f.Segments = append(f.Segments, s)
 	return nil
 }
 
+// SegmentAt returns the segment that holds an address, or nil.
+func (f *File) SegmentAt(addr uint64) *Segment { return f.segment(addr, 1) }
+
 // segment returns the segment that holds n bytes at an address, or nil.
 func (f *File) segment(addr, n uint64) *Segment {
 	for i := range f.Segments {
-		s := &f.Segments[i]
-		if size := uint64(len(s.Data)); addr >= s.Addr && addr-s.Addr <= size && n <= size-(addr-s.Addr) {
+		if s := &f.Segments[i]; s.holds(addr, n) {
 			return s
 		}
 	}
 	return nil
+}
+
+// holds reports whether the segment holds n bytes at an address.
+func (s *Segment) holds(addr, n uint64) bool {
+	size := uint64(len(s.Data))
+	return addr >= s.Addr && addr-s.Addr <= size && n <= size-(addr-s.Addr)
 }
 
 // Bytes returns n bytes at an address. They are the file's and not to be

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"splitadd/internal/objfile"
 )
 
 // ErrIdentity is wrapped by the error for a file that somebody has signed: whose
@@ -24,6 +26,8 @@ const (
 	maxBlobs     = 64
 	maxSignature = 64 << 20 // bytes
 	maxPageBits  = 16
+	maxHead      = 1 << 20 // bytes of load commands
+	maxRehashes  = 4       // directories, of all signatures: a linker writes one, Apple's tool two
 )
 
 // A file that can be read and written anywhere.
@@ -67,16 +71,19 @@ func signAt(f file, begin int64) error {
 	if err != nil {
 		return err
 	}
-	image, err := macho.NewFile(io.NewSectionReader(f, begin, size-begin))
-	if err != nil {
+	head := make([]byte, max(0, min(size-begin, maxHead)))
+	if _, err := f.ReadAt(head, begin); err != nil && err != io.EOF {
 		return err
 	}
-	for _, load := range image.Loads {
-		raw := load.Raw()
-		if len(raw) < 16 || image.ByteOrder.Uint32(raw) != loadSignature {
+	left := maxRehashes
+	for raw, err := range objfile.LoadCommands(head) {
+		if err != nil {
+			return err
+		}
+		if len(raw) < 16 || binary.LittleEndian.Uint32(raw) != loadSignature {
 			continue
 		}
-		at, n := int64(image.ByteOrder.Uint32(raw[8:])), int64(image.ByteOrder.Uint32(raw[12:]))
+		at, n := int64(binary.LittleEndian.Uint32(raw[8:])), int64(binary.LittleEndian.Uint32(raw[12:]))
 		if n > maxSignature || begin+at+n > size {
 			return fmt.Errorf("signature [%#x,%#x) out of bounds", at, at+n)
 		}
@@ -84,7 +91,7 @@ func signAt(f file, begin int64) error {
 		if _, err := f.ReadAt(blob, begin+at); err != nil {
 			return fmt.Errorf("signature at %#x: %w", at, err)
 		}
-		if err := rehash(blob, io.NewSectionReader(f, begin, at)); err != nil {
+		if err := rehash(blob, io.NewSectionReader(f, begin, at), &left); err != nil {
 			return fmt.Errorf("signature at %#x: %w", at, err)
 		}
 		if _, err := f.WriteAt(blob, begin+at); err != nil {
@@ -94,8 +101,9 @@ func signAt(f file, begin int64) error {
 	return nil
 }
 
-// rehash writes the hashes of the code into the directories of a signature.
-func rehash(blob []byte, code io.ReaderAt) error {
+// rehash writes the hashes of the code into the directories of a signature, of
+// which so many are left.
+func rehash(blob []byte, code io.ReaderAt, left *int) error {
 	word := func(b []byte, at uint32) uint32 {
 		if uint64(at)+4 > uint64(len(b)) {
 			return 0
@@ -117,6 +125,9 @@ func rehash(blob []byte, code io.ReaderAt) error {
 				return ErrIdentity
 			}
 		case magicDirectory:
+			if *left--; *left < 0 {
+				return fmt.Errorf("more than %d code directories", maxRehashes)
+			}
 			hashes, pages, limit := word(part, 16), word(part, 28), word(part, 32)
 			if len(part) < 44 || part[36] != sha256.Size || part[37] != hashSHA256 || part[39] > maxPageBits ||
 				uint64(hashes)+uint64(pages)*sha256.Size > uint64(len(part)) {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sort"
-	"strings"
 )
 
 // Indices and values of tables, from internal/abi/symtab.go.
@@ -38,8 +37,10 @@ func (f Func) field(at int) uint32 { return binary.LittleEndian.Uint32(f.record[
 func (f Func) npcdata() uint32     { return f.field(f.t.pcsp + 12) }
 func (f Func) nfuncdata() int      { return int(f.record[f.t.size-1]) }
 
+func (f Func) nameoff() uint32 { return f.field(f.t.layout.entry) }
+
 // Name returns the function's name, as the linker wrote it.
-func (f Func) Name() string { return cstring(f.t.names, f.field(f.t.layout.entry)) }
+func (f Func) Name() string { return cstring(f.t.names, f.nameoff()) }
 
 // DeferReturn returns the offset from the entry of where a function whose panic
 // was recovered returns to, or 0.
@@ -164,6 +165,7 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 		return nil, fmt.Errorf("function at %#x: table at %#x out of bounds [0,%#x)", f.Entry, off, len(f.t.pcs))
 	}
 	p, pc, value := f.t.pcs[off:], f.Entry, int32(-1)
+	defer func(had int) { f.t.file.Budget.Work(len(values) - had) }(len(values))
 	for len(values) < maxValues {
 		delta, n := binary.Uvarint(p)
 		if n <= 0 {
@@ -173,7 +175,7 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 			return values, nil
 		}
 		step, m := binary.Uvarint(p[n:])
-		if m <= 0 || step > (f.End-f.Entry)/instruction+1 || delta > 1<<32-1 {
+		if m <= 0 || step == 0 || step > (f.End-f.Entry)/instruction+1 || delta > 1<<32-1 {
 			break
 		}
 		p = p[n+m:]
@@ -197,17 +199,41 @@ func (f Func) AppendPCSP(values Values) (Values, error) {
 	return f.appendValues(values, f.field(f.t.pcsp))
 }
 
-// Line returns the source file and line of a pc, or "?" and 0.
-func (f Func) Line(pc uint64) (file string, line int) {
+// Lines answers which source line a function's instructions are of.
+type Lines struct {
+	f           Func
+	files, line Cursor
+	n           int32 // of the file in name
+	name        string
+}
+
+// Lines prepares the answers for one function.
+func (f Func) Lines() Lines {
 	files, _ := f.values(f.field(f.t.pcsp + 4))
 	lines, _ := f.values(f.field(f.t.pcsp + 8))
-	n, _ := files.At(f.Entry, pc)
-	l, _ := lines.At(f.Entry, pc)
-	at := 4 * (uint64(f.field(f.t.pcsp+16)) + uint64(n))
-	if n < 0 || l < 0 || at+4 > uint64(len(f.t.cus)) {
+	return Lines{f: f, files: f.Cursor(files), line: f.Cursor(lines), n: -1}
+}
+
+// Len returns how many values it holds.
+func (l *Lines) Len() int { return len(l.files.values) + len(l.line.values) }
+
+// At returns the source file and line of a pc, or "?" and 0.
+func (l *Lines) At(pc uint64) (file string, line int) {
+	n, _ := l.files.At(pc)
+	at, _ := l.line.At(pc)
+	if n < 0 || at < 0 {
 		return "?", 0
 	}
-	return cstring(f.t.files, binary.LittleEndian.Uint32(f.t.cus[at:])), int(l)
+	if n != l.n {
+		t := l.f.t
+		unit := 4 * (uint64(l.f.field(t.pcsp+16)) + uint64(n))
+		if unit+4 > uint64(len(t.cus)) {
+			return "?", 0
+		}
+		l.n, l.name = n, cstring(t.files, binary.LittleEndian.Uint32(t.cus[unit:]))
+		t.file.Budget.Work(len(l.name) / 8)
+	}
+	return l.name, int(at)
 }
 
 // SafePoints answers where the runtime may preempt a function.
@@ -231,6 +257,9 @@ func (f Func) SafePoints() (SafePoints, error) {
 	return s, err
 }
 
+// Len returns how many values it holds.
+func (s *SafePoints) Len() int { return len(s.unsafe.values) + len(s.inline.values) }
+
 // At says whether the runtime may preempt a goroutine at a pc, and at which pc
 // the goroutine then resumes, which is also where the unwinder takes it to be;
 // where it may not, pc itself and why.
@@ -248,14 +277,14 @@ func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 	if s.never != "" {
 		return pc, s.never
 	}
-	name := s.f.Name()
+	name := s.f.nameoff()
 	if i, _ := s.inline.At(pc); i >= 0 {
 		if off, _, ok := s.f.inlined(i); ok {
-			name = cstring(s.f.t.names, off)
+			name = off
 		}
 	}
 	for _, prefix := range []string{"runtime.", "runtime/internal/", "internal/runtime/", "reflect."} {
-		if strings.HasPrefix(name, prefix) {
+		if s.f.t.begins(name, prefix) {
 			return pc, "code of " + prefix[:len(prefix)-1]
 		}
 	}

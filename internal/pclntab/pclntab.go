@@ -9,19 +9,15 @@ package pclntab
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"iter"
 	"sort"
 
 	"splitadd/internal/objfile"
 )
 
-// ErrNone is wrapped by the error of Open for a file without a function table.
-var ErrNone = errors.New("no Go function table")
-
 // Magics of the header, the first word of the table.
 const (
+	magic102 = 0xfffffffb // Go 1.2 to 1.15
 	magic116 = 0xfffffffa // Go 1.16 and 1.17
 	magic118 = 0xfffffff0 // Go 1.18 and 1.19
 	magic120 = 0xfffffff1 // Go 1.20 and later
@@ -53,107 +49,6 @@ type layout struct {
 	// restarts is true where the runtime preempts within restartable sequences, as
 	// it does from Go 1.18 on.
 	restarts bool
-}
-
-// Open finds the function table of a file, without the help of section names.
-func Open(f *objfile.File) (*Table, error) {
-	reason := errors.New("no header in any segment")
-	for _, anyMagic := range []bool{false, true} {
-		for _, exec := range []bool{false, true} { // the linker puts it apart from code
-			for _, s := range f.Segments {
-				if s.Exec != exec {
-					continue
-				}
-				for at := range occurrences(s.Data, headerTail, 4) {
-					at -= 4
-					magic := binary.LittleEndian.Uint32(s.Data[at:])
-					if known := magic == magic120 || magic == magic118 || magic == magic116; known == anyMagic {
-						continue
-					}
-					t, err := open(f, magic, s.Addr+uint64(at), s.Data[at:])
-					if err == nil {
-						return t, nil
-					}
-					if !anyMagic {
-						reason = err
-					}
-				}
-			}
-		}
-	}
-	return nil, fmt.Errorf("%s: %w: %w", f.Path, ErrNone, reason)
-}
-
-// headerTail is what follows the magic in a header: two zeros, the instruction
-// quantum and the pointer size. Obfuscators change the magic, and not this.
-var headerTail = []byte{0, 0, 4, 8}
-
-// occurrences yields the offsets, of a remainder modulo 8, at which bytes occur.
-func occurrences(data, word []byte, remainder int) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for at := 0; at < len(data); {
-			i := bytes.Index(data[at:], word)
-			if i < 0 {
-				return
-			}
-			if at += i; at%8 != remainder {
-				at++
-				continue
-			}
-			if !yield(at) {
-				return
-			}
-			at += 8
-		}
-	}
-}
-
-// open reads the header at an address, and the module data that points to it.
-func open(f *objfile.File, magic uint32, addr uint64, data []byte) (*Table, error) {
-	t := &Table{file: f, addr: addr}
-	words := 8 // after the first: nfunc, nfiles, textStart and five offsets
-	t.layout = layout{size: 44, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 41, node: 16, nodeName: 4, nodePC: 8, restarts: true}
-	switch magic {
-	case magic118:
-		t.layout = layout{size: 40, entry: 4, funcdata: 4, deferreturn: 12, pcsp: 16, flag: 37, node: 20, nodeName: 12, nodePC: 16, restarts: true}
-	case magic116:
-		words = 7 // no textStart
-		t.layout = layout{size: 44, entry: 8, funcdata: 8, deferreturn: 16, pcsp: 20, flag: 41, node: 20, nodeName: 12, nodePC: 16}
-	}
-	if len(data) < 8+8*words {
-		return nil, fmt.Errorf("header at %#x: cut off", addr)
-	}
-	word := func(i int) uint64 { return binary.LittleEndian.Uint64(data[8+8*i:]) }
-	end := uint64(len(data))
-	for i, part := range []*[]byte{&t.funcs, &t.pcs, &t.files, &t.cus, &t.names} { // the last part first
-		start := word(words - 1 - i)
-		if start > end {
-			return nil, fmt.Errorf("header at %#x: part at %#x out of bounds [0,%#x)", addr, start, end)
-		}
-		*part, t.starts[4-i], end = data[start:end], addr+start, start
-	}
-	n, entry := word(0), uint64(t.layout.entry)
-	if size := uint64(len(t.funcs)); n == 0 || size < entry || n > (size-entry)/(2*entry) {
-		return nil, fmt.Errorf("header at %#x: %d functions do not fit in %#x bytes", addr, n, size)
-	}
-	t.n = int(n)
-	if err := t.module(); err != nil {
-		return nil, err
-	}
-	return t, t.sorted()
-}
-
-// sorted checks that functions are in order, so that look-ups may search.
-func (t *Table) sorted() error {
-	last := t.entry(0)
-	for i := 1; i <= t.n; i++ {
-		next := t.entry(i)
-		if next < last {
-			return fmt.Errorf("function table at %#x: entry %d at %#x follows %#x", t.addr, i, next, last)
-		}
-		last = next
-	}
-	return nil
 }
 
 // entry returns the address of function i; that of function n is the end of
@@ -206,8 +101,9 @@ func (t *Table) Find(pc uint64) (Func, bool) {
 
 // Named returns the first function of a name, as the linker wrote it.
 func (t *Table) Named(name string) (Func, bool) {
+	t.file.Budget.Work(t.n)
 	for i := range t.n {
-		if f, err := t.Func(i); err == nil && f.Name() == name {
+		if f, err := t.Func(i); err == nil && t.begins(f.nameoff(), name+"\x00") {
 			return f, true
 		}
 	}
@@ -218,6 +114,11 @@ func (t *Table) Named(name string) (Func, bool) {
 // was inlined.
 func (t *Table) HasName(name string) bool {
 	return bytes.Contains(t.names, append([]byte(name), 0))
+}
+
+// begins reports whether a prefix is in the name table at an offset.
+func (t *Table) begins(off uint32, prefix string) bool {
+	return uint64(off) < uint64(len(t.names)) && bytes.HasPrefix(t.names[off:], []byte(prefix))
 }
 
 // cstring returns the string at an offset in a part of the table, or "?".

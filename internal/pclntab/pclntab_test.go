@@ -49,9 +49,10 @@ func TestAgainstGosym(t *testing.T) {
 				require.Equal(t, w.Name, fn.Name())
 				require.Equal(t, w.Entry, fn.Entry, w.Name)
 				require.Equal(t, w.End, fn.End, w.Name)
+				lines := fn.Lines()
 				for pc := fn.Entry; pc < fn.End; pc += 16 {
 					file, line, _ := want.PCToLine(pc)
-					gotFile, gotLine := fn.Line(pc)
+					gotFile, gotLine := lines.At(pc)
 					if line > 0 { // gosym answers 0 or -1 where there is no line
 						require.Equal(t, file, gotFile, "%s %#x", w.Name, pc)
 						require.Equal(t, line, gotLine, "%s %#x", w.Name, pc)
@@ -138,7 +139,8 @@ func readAll(f *objfile.File) {
 			continue
 		}
 		fn.Name()
-		fn.Line(fn.Entry)
+		lines := fn.Lines()
+		lines.At(fn.Entry)
 		_, _ = fn.PCSP()
 		if points, err := fn.SafePoints(); err == nil {
 			points.At(fn.Entry)

@@ -106,7 +106,8 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 	if fn.DeferReturn() != 0 && uint64(fn.DeferReturn()) == w.Offset() {
 		return c, "a recovered panic returns to its middle"
 	}
-	if !dead(code[8:]) {
+	const epilogue = 64 // instructions that may follow up to the return
+	if !dead(code[8:min(len(code), 8+4*epilogue)]) {
 		return c, fmt.Sprintf("R%d may be used after it", Scratch)
 	}
 	return c, ""
@@ -165,6 +166,7 @@ func reached(f *objfile.File, windows []window.Window) map[uint64]string {
 		return found
 	}
 	for _, s := range f.Segments {
+		f.Budget.Work(len(s.Data) / 4)
 		for i := int(-s.Addr & 7); i+8 <= len(s.Data); i += 8 {
 			if word := binary.LittleEndian.Uint64(s.Data[i:]); word-least <= most-least && at[word] {
 				found[word] = fmt.Sprintf("the word at %#x leads to its middle", s.Addr+uint64(i))

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"os/exec"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/budget"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/survey"
 )
@@ -26,7 +28,7 @@ func valid(t *testing.T, sarif []byte) error {
 }
 
 func TestSARIF(t *testing.T) {
-	b, err := survey.File(labtest.Guest(t, "go1.23.4"), true)
+	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.23.4"), true, budget.Default)
 	require.NoError(t, err)
 	b.Path = "a folder/guest\x1b[31m"
 	var out bytes.Buffer
@@ -47,7 +49,7 @@ func TestSARIF(t *testing.T) {
 // TestStale counts functions whose only windows are stale frame pointers: a binary
 // of go1.21.0 to go1.21.6 has many.
 func TestStale(t *testing.T) {
-	b, err := survey.File(labtest.Guest(t, "go1.21.3"), false)
+	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.21.3"), false, budget.Default)
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, Binary(&out, b))
@@ -59,7 +61,7 @@ func TestStale(t *testing.T) {
 
 // TestBinary prints names that a hostile binary may have.
 func TestBinary(t *testing.T) {
-	b, err := survey.File(labtest.Guest(t, "go1.27.4"), false)
+	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.27.4"), false, budget.Default)
 	require.NoError(t, err)
 	b.Path, b.Main, b.Go = "guest", "example.com/app", ""
 	b.Functions = b.Functions[:1]

@@ -1,6 +1,7 @@
 package survey_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"splitadd/internal/budget"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
 	"splitadd/internal/survey"
@@ -29,7 +31,7 @@ func guest(tb testing.TB, env []string, flags ...string) string {
 // count returns the numbers of windows of a binary in which the runtime
 // preempts, by kind.
 func count(t *testing.T, path string) map[string]int {
-	b, err := survey.File(path, false)
+	b, err := survey.File(context.Background(), path, false, budget.Default)
 	require.NoError(t, err)
 	return countOf(b)
 }
@@ -85,7 +87,7 @@ func TestLinkedByC(t *testing.T) {
 		"c-shared, stripped": {"-buildmode=c-shared", "-ldflags=-s -w"},
 		"plugin":             {"-buildmode=plugin"},
 	} {
-		b, err := survey.File(labtest.Build(t, "testdata/cgo", ".", env, flags...), false)
+		b, err := survey.File(context.Background(), labtest.Build(t, "testdata/cgo", ".", env, flags...), false, budget.Default)
 		require.NoError(t, err, name)
 		assert.Equal(t, map[string]int{"leaf SP": 1, "leaf FP": 1}, countOf(b), name)
 		assert.Equal(t, "main module", b.Functions[0].Owner, name)

@@ -3,23 +3,14 @@
 package survey
 
 import (
-	"bytes"
-	"debug/buildinfo"
-	"errors"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
-	"splitadd/internal/pclntab"
 	"splitadd/internal/window"
 )
-
-// ErrOther is wrapped by the error of File for a file that is no Go binary for
-// arm64.
-var ErrOther = errors.New("no Go binary for arm64")
 
 // A Binary is what was found in one.
 type Binary struct {
@@ -84,35 +75,11 @@ func (b *Binary) Kinds() (kinds []string) {
 	return kinds
 }
 
-// File surveys a file. With all it lists the windows in which the runtime does
-// not preempt, too.
-func File(path string, all bool) (b *Binary, err error) {
-	f, err := objfile.Open(path)
-	if err != nil {
-		if errors.Is(err, objfile.ErrFormat) {
-			err = fmt.Errorf("%w: %w", ErrOther, err)
-		}
-		return nil, err
-	}
-	defer f.Close()
-	err = objfile.Guard(func() error {
-		b, err = Of(f, all)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// Of surveys an open file.
-func Of(f *objfile.File, all bool) (*Binary, error) {
+// of is Of, under the guard.
+func of(f *objfile.File, all bool) (*Binary, error) {
 	finder, err := window.Open(f)
-	if errors.Is(err, pclntab.ErrNone) {
-		return nil, fmt.Errorf("%w: %w", ErrOther, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
+		return nil, err
 	}
 	find := finder.Find
 	if all {
@@ -120,26 +87,27 @@ func Of(f *objfile.File, all bool) (*Binary, error) {
 	}
 	windows, err := find()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
+		return nil, err
 	}
-	b := &Binary{Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP}
-	info, err := buildinfo.Read(bytes.NewReader(f.Contents()))
-	if err != nil {
-		info = &debug.BuildInfo{}
-	}
-	b.Go = info.GoVersion
+	info := BuildInfo(f)
+	b := &Binary{Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion}
 	if b.Main = module(info.Main); b.Main == "" {
 		b.Main = info.Path
 	}
 	for _, w := range windows {
 		last := len(b.Functions) - 1
 		if last < 0 || b.Functions[last].Windows[0].Entry != w.Entry {
+			f.Budget.Work(len(info.Deps))
 			fn := Function{Name: w.Func, Leaf: w.Leaf, Frame: w.Frame, Owner: Owner(info, w.Func)}
-			fn.Less, fn.More = Nearest(w.Frame, w.Leaf && b.UnwindsFP)
+			steps := 0
+			fn.Less, fn.More, steps = nearest(w.Frame, w.Leaf && b.UnwindsFP)
+			f.Budget.Work(4 * steps)
 			b.Functions = append(b.Functions, fn)
 			last++
 		}
-		b.Functions[last].Windows = append(b.Functions[last].Windows, Window{w, window.Disassembly(f, w, 1, 1)})
+		shown := Window{w, window.Disassembly(f, w, 1, 1)}
+		f.Budget.Output(len(shown.Disassembly) + len(b.Functions[last].Owner))
+		b.Functions[last].Windows = append(b.Functions[last].Windows, shown)
 	}
 	return b, nil
 }
@@ -195,10 +163,17 @@ const far = 128 << 10
 // adds its size less 8 to the frame pointer has none, either. 0 says that no
 // such size is near, or that the frame's own is one. Frames are multiples of 16.
 func Nearest(frame int64, fp bool) (less, more int64) {
+	less, more, _ = nearest(frame, fp)
+	return less, more
+}
+
+// nearest is Nearest, and returns how many distances it tried.
+func nearest(frame int64, fp bool) (less, more int64, steps int) {
 	safe := func(n int64) bool {
 		return n > 0 && arm64.Expand(uint64(n)) != arm64.Pair && (!fp || arm64.Expand(uint64(n-8)) != arm64.Pair)
 	}
 	for d := int64(0); d <= far; d += 16 {
+		steps++
 		if less == 0 && safe(frame-d) {
 			less = d
 		}
@@ -209,7 +184,7 @@ func Nearest(frame int64, fp bool) (less, more int64) {
 			break
 		}
 	}
-	return less, more
+	return less, more, steps
 }
 
 // Remedies returns what to do about windows of these kinds, a sentence each.

@@ -8,13 +8,15 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+
+	"splitadd/internal/budget"
 )
 
 // A Result is what became of one file.
 type Result struct {
 	Path   string
 	Binary *Binary // nil where there is an error
-	Err    error   // ErrOther for a file that is no Go binary for arm64
+	Err    error   // wraps ErrOther for a file that is not a Go binary for arm64
 }
 
 // Files returns the files that a path names: itself, or where it is a folder
@@ -67,7 +69,7 @@ func Each(ctx context.Context, paths []string, all bool, done func(Result) error
 			break
 		}
 		group.Go(func() error {
-			b, err := File(path, all)
+			b, err := File(ctx, path, all, budget.Default)
 			results[i] <- Result{path, b, err}
 			return nil
 		})

@@ -1,10 +1,7 @@
 package triage
 
 import (
-	"bytes"
-	"debug/buildinfo"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +9,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/objfile"
 	"splitadd/internal/pclntab"
+	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
 
@@ -36,10 +34,9 @@ func Open(path string) (b *Binary, err error) {
 		return nil, err
 	}
 	b = &Binary{Path: path, file: f, funcs: map[string][]pclntab.Func{}}
-	err = objfile.Guard(b.read)
-	if err != nil {
+	if err = f.Guard(b.read); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return b, nil
 }
@@ -61,12 +58,12 @@ func (b *Binary) read() (err error) {
 			continue // a log names it in vain
 		}
 		name := printed(fn.Name())
+		const entry = 200 // bytes in the map, for each
+		b.file.Budget.Work(len(name) / 8)
+		b.file.Budget.Hold(len(name) + entry)
 		b.funcs[name] = append(b.funcs[name], fn)
 	}
-	info, err := buildinfo.Read(bytes.NewReader(b.file.Contents()))
-	if err == nil {
-		b.Go = info.GoVersion
-	}
+	b.Go = survey.BuildInfo(b.file).GoVersion
 	return nil
 }
 

@@ -42,8 +42,12 @@ func File(ctx context.Context, path string, b *Binary) (verdicts []Verdict, err 
 	if n, err := file.ReadAt(begin, 0); err != nil && err != io.EOF {
 		return nil, err
 	} else if begin = begin[:n]; core.Is(begin) {
-		v, err := Core(ctx, path, b)
-		return []Verdict{v}, err
+		err = objfile.Guard(func() error { // of the binary
+			v, err := Core(ctx, path, b)
+			verdicts = []Verdict{v}
+			return err
+		})
+		return verdicts, err
 	}
 	mapped, err := mmap.Map(file, mmap.RDONLY, 0)
 	if err != nil {
@@ -58,7 +62,7 @@ func File(ctx context.Context, path string, b *Binary) (verdicts []Verdict, err 
 }
 
 // Reader gives the verdicts on a log that comes from somewhere else than a file.
-func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
+func Reader(name string, from io.Reader, b *Binary) (verdicts []Verdict, err error) {
 	data, err := io.ReadAll(io.LimitReader(from, maxPiped+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -69,7 +73,11 @@ func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 	if core.Is(data) {
 		return nil, fmt.Errorf("%s: a core file has to be a file", name)
 	}
-	return logs(name, data, b)
+	err = objfile.Guard(func() error { // of the binary
+		verdicts, err = logs(name, data, b)
+		return err
+	})
+	return verdicts, err
 }
 
 // packed are the bytes with which compressed files begin: gzip, zstd, xz, lz4,

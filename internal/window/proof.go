@@ -38,6 +38,9 @@ type branch struct {
 
 type span struct{ from, to int }
 
+// perFunction is the work that a function takes however short it is.
+const perFunction = 16
+
 // clean reports whether a function is shown to have no window.
 func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 	var err error
@@ -47,6 +50,7 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 	if p.code, err = f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err != nil || len(p.pcsp) == 0 {
 		return false
 	}
+	f.file.Budget.Work(len(p.code)/4 + perFunction)
 	if p.pcsp[0].Value != 0 {
 		return false
 	}
@@ -67,6 +71,7 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 		}
 		i, p.below = end, next
 	}
+	f.file.Budget.Work(len(p.branches) * (1 + len(p.shut)))
 	return p.enter(fn)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/budget"
 	"splitadd/internal/pclntab"
 )
 
@@ -21,6 +22,9 @@ type walk struct {
 	// recovers is the offset at which a recovered panic returns, or 0.
 	recovers int
 
+	budget *budget.Budget
+	held   int // bytes of it, to be freed after the walk
+
 	jumps   bool                // through a register, as to a jump table
 	leader  []bool              // by instruction
 	reached []bool              // by instruction
@@ -34,6 +38,8 @@ type walk struct {
 // not reached is no code, but constants.
 func (w *walk) run() {
 	n := len(w.code) / 4
+	w.hold(2 * n)
+	w.budget.Work(n)
 	w.leader, w.reached, w.states = make([]bool, n), make([]bool, n), map[int][]registers{}
 	if n == 0 {
 		return
@@ -71,6 +77,22 @@ func (w *walk) reachClaimed(i int) {
 	w.reach(i, claimed(int64(below)))
 }
 
+// Bytes that a state takes, with its share of the map, and what a step of the walk
+// costs, against an instruction that the proof looks at.
+const (
+	stateSize = 640
+	stepWork  = 4
+)
+
+// hold takes memory until free.
+func (w *walk) hold(n int) {
+	w.budget.Hold(n)
+	w.held += n
+}
+
+// free gives the memory of the walk back.
+func (w *walk) free() { w.budget.Free(w.held) }
+
 // each calls visit with every state that reaches an instruction, in the order
 // of the instructions.
 func (w *walk) each(visit func(i int, regs *registers)) {
@@ -87,6 +109,8 @@ func (w *walk) each(visit func(i int, regs *registers)) {
 // where control does not fall through. With visit it reports each, and without
 // it passes what it learns on to the successors.
 func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) {
+	from := i
+	defer func() { w.budget.Work(stepWork * (i - from + 1)) }()
 	for first := true; ; first = false {
 		if !first && w.leader[i] {
 			if visit == nil {
@@ -124,6 +148,7 @@ func (w *walk) reach(i int, regs registers) {
 		}
 	}
 	if len(known) < maxStates {
+		w.hold(stateSize)
 		w.states[i] = append(known, regs)
 		w.work = append(w.work, i)
 	}

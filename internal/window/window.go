@@ -233,9 +233,12 @@ func (f *Finder) Functions(prefix string) ([]Function, error) {
 	return functions, nil
 }
 
+const valueSize = 16 // bytes of a value in a function's tables
+
 // function finds the windows of one function.
 func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	result := Function{Name: fn.Name(), Entry: fn.Entry, End: fn.End, Leaf: true}
+	f.file.Budget.Work(len(result.Name) / 8)
 	pcsp, err := fn.PCSP()
 	if err != nil {
 		return result, err
@@ -253,8 +256,11 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 	if err != nil {
 		return result, err
 	}
-	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn())}
+	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn()), budget: f.file.Budget}
+	defer w.free()
+	w.hold(valueSize * (len(pcsp) + points.Len()))
 	w.run()
+	var lines *pclntab.Lines // read once, by functions with windows
 	w.each(func(i int, regs *registers) {
 		pc := fn.Entry + uint64(4*i)
 		// Where the runtime does not preempt, resume may be another instruction's:
@@ -270,7 +276,14 @@ func (f *Finder) function(fn pclntab.Func) (Function, error) {
 			classes = f.disagree(regs, int64(below))
 		}
 		for _, class := range classes {
-			file, line := fn.Line(pc)
+			if lines == nil {
+				l := fn.Lines()
+				lines = &l
+				w.hold(valueSize * l.Len())
+			}
+			file, line := lines.At(pc)
+			f.file.Budget.Window()
+			f.file.Budget.Output(len(result.Name) + len(file) + len(why))
 			found := Window{
 				Class: class, Func: result.Name, Leaf: result.Leaf, Entry: fn.Entry, PC: pc,
 				Frame: result.Frame, File: file, Line: line, Claimed: int64(below),

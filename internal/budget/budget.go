@@ -1,0 +1,135 @@
+// Package budget bounds what it may take to read one file: work, memory, windows
+// and bytes of output, each in proportion to the file's size.
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// ErrExceeded is wrapped by the error for a file that takes more than its budget.
+var ErrExceeded = errors.New("not a binary that the Go linker wrote")
+
+// A Limit is how much of something a file may take: Base, and PerKB for each 1,024
+// bytes of the file.
+type Limit struct{ Base, PerKB int64 }
+
+func (l Limit) of(size int64) int64 { return l.Base + size/1024*l.PerKB }
+
+// Limits are what a file may take.
+type Limits struct {
+	Work    Limit // units: one is a table's value decoded, an instruction looked at, or 8 bytes searched
+	Memory  Limit // bytes held at a time, beyond a few for each function
+	Windows Limit
+	Output  Limit // bytes of names, files and disassembly, for all windows together
+}
+
+// Default is ten times what the programs that were measured take, or more: see
+// TestReal of the package survey. The bases are for small files.
+var Default = Limits{
+	Work:    Limit{4 << 20, 5 << 10},
+	Memory:  Limit{72 << 20, 256},
+	Windows: Limit{4096, 1},
+	Output:  Limit{4 << 20, 256},
+}
+
+// A Budget is what is left for one file. Its methods may be called from several
+// goroutines. Those that spend panic with a *Stop at the limit, so that loops need
+// no checks: objfile.Guard makes that an error. A nil Budget has no limits.
+type Budget struct {
+	ctx                           context.Context
+	work, memory, windows, output meter
+}
+
+type meter struct {
+	used, most atomic.Int64
+	limit      int64
+}
+
+// New returns the budget of a file of so many bytes. It ends when ctx is done.
+func New(ctx context.Context, l Limits, size int64) *Budget {
+	b := &Budget{ctx: ctx}
+	b.work.limit, b.memory.limit = l.Work.of(size), l.Memory.of(size)
+	b.windows.limit, b.output.limit = l.Windows.of(size), l.Output.of(size)
+	return b
+}
+
+// A Stop is what the methods of a Budget panic with.
+type Stop struct{ Err error }
+
+// spend adds to what is used, and returns what it was before.
+func (m *meter) spend(n int, what string) (before int64) {
+	used := m.used.Add(int64(n))
+	if used > m.limit || n < 0 {
+		panic(&Stop{fmt.Errorf("more than %d %s: %w", m.limit, what, ErrExceeded)})
+	}
+	return used - int64(n)
+}
+
+// interval is how many units of work pass between looks at the context: some
+// milliseconds.
+const interval = 1 << 18
+
+// Work spends units of work.
+func (b *Budget) Work(n int) {
+	if b == nil {
+		return
+	}
+	before := b.work.spend(n, "steps of work")
+	if before/interval != (before+int64(n))/interval || before == 0 {
+		if err := b.ctx.Err(); err != nil {
+			panic(&Stop{err})
+		}
+	}
+}
+
+// Hold takes memory, in bytes, until Free gives it back.
+func (b *Budget) Hold(n int) {
+	if b == nil {
+		return
+	}
+	used := b.memory.spend(n, "bytes of memory") + int64(n)
+	for most := b.memory.most.Load(); used > most && !b.memory.most.CompareAndSwap(most, used); most = b.memory.most.Load() {
+	}
+}
+
+// Free gives memory back that Hold took.
+func (b *Budget) Free(n int) {
+	if b != nil {
+		b.memory.used.Add(-int64(n))
+	}
+}
+
+// Window spends one window.
+func (b *Budget) Window() {
+	if b != nil {
+		b.windows.spend(1, "windows")
+	}
+}
+
+// Output spends bytes of output.
+func (b *Budget) Output(n int) {
+	if b != nil {
+		b.output.spend(n, "bytes of names")
+	}
+}
+
+// A Use is how much of each limit is spent, of memory at most at a time: 1 is all.
+type Use struct{ Work, Memory, Windows, Output float64 }
+
+// Use returns how much is spent.
+func (b *Budget) Use() Use {
+	if b == nil {
+		return Use{}
+	}
+	part := func(used, limit int64) float64 { return float64(used) / float64(limit) }
+	return Use{
+		part(b.work.used.Load(), b.work.limit), part(b.memory.most.Load(), b.memory.limit),
+		part(b.windows.used.Load(), b.windows.limit), part(b.output.used.Load(), b.output.limit),
+	}
+}
+
+// Largest returns the largest of a Use.
+func (u Use) Largest() float64 { return max(u.Work, u.Memory, u.Windows, u.Output) }

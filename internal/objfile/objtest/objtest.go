@@ -1,0 +1,164 @@
+// Package objtest gives tests small real executables with the places in them that
+// say how much there is of something, how long it is, and at which address: what
+// hostile files lie about.
+package objtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
+)
+
+// A Field is a number of 1, 2, 4 or 8 bytes, little-endian.
+type Field struct{ At, Size int }
+
+// An Image is an executable in memory, and its fields by name.
+type Image struct {
+	Data   []byte
+	Fields map[string]Field
+	names  []string // sorted
+}
+
+// New finds the fields of an executable, or of a core file. The file is trusted: a
+// test fails if it makes no sense.
+func New(tb testing.TB, data []byte) *Image {
+	tb.Helper()
+	m := &Image{Data: data, Fields: map[string]Field{}}
+	switch {
+	case bytes.HasPrefix(data, []byte("\x7fELF")):
+		m.elf()
+	case bytes.HasPrefix(data, []byte("MZ")):
+		m.pe()
+	default:
+		m.macho()
+	}
+	m.table(tb)
+	m.names = slices.Sorted(maps.Keys(m.Fields))
+	return m
+}
+
+// field notes a field.
+func (m *Image) field(at, size int, name string, args ...any) {
+	if at >= 0 && at+size <= len(m.Data) {
+		m.Fields[fmt.Sprintf(name, args...)] = Field{at, size}
+	}
+}
+
+// fields notes fields that follow one another.
+func (m *Image) fields(at int, prefix string, list ...any) (end int) {
+	for i := 0; i < len(list); i += 2 {
+		name, size := list[i].(string), list[i+1].(int)
+		if name != "" {
+			m.field(at, size, "%s.%s", prefix, name)
+		}
+		at += size
+	}
+	return at
+}
+
+// get and put read and write a number of a file.
+func get(data []byte, f Field) uint64 {
+	var word [8]byte
+	copy(word[:], data[f.At:f.At+f.Size])
+	return binary.LittleEndian.Uint64(word[:])
+}
+
+func put(data []byte, f Field, value uint64) {
+	copy(data[f.At:f.At+f.Size], binary.LittleEndian.AppendUint64(nil, value))
+}
+
+// Has reports whether there is a field of a name.
+func (m *Image) Has(name string) bool { return m.Fields[name].Size > 0 }
+
+// Get returns the value of a field.
+func (m *Image) Get(tb testing.TB, name string) uint64 {
+	tb.Helper()
+	require.Contains(tb, m.Fields, name)
+	return get(m.Data, m.Fields[name])
+}
+
+// Set changes a field.
+func (m *Image) Set(tb testing.TB, name string, value uint64) {
+	tb.Helper()
+	require.Contains(tb, m.Fields, name)
+	put(m.Data, m.Fields[name], value)
+}
+
+// Clone returns a copy whose bytes can be changed.
+func (m *Image) Clone() *Image {
+	return &Image{bytes.Clone(m.Data), m.Fields, m.names}
+}
+
+// Layout of an edit: which field, how to change it, and a number.
+const (
+	editSize = 11
+	maxEdits = 16
+)
+
+// Edited returns a copy with a list of edits applied, as a fuzzer makes them up:
+// each sets a field to a number, adds one to it, or sets it to another field, plus
+// a small number. So headers stay what they are but for what they claim. Changed are
+// the names of the fields.
+func (m *Image) Edited(edits []byte) (data []byte, changed []string) {
+	data = bytes.Clone(m.Data)
+	for ; len(edits) >= editSize && len(changed) < maxEdits; edits = edits[editSize:] {
+		name := m.names[int(binary.LittleEndian.Uint16(edits))%len(m.names)]
+		how, value := edits[2], binary.LittleEndian.Uint64(edits[3:])
+		f := m.Fields[name]
+		switch how % 4 {
+		case 1:
+			value += get(data, f)
+		case 2:
+			other := m.Fields[m.names[int(value&0xffff)%len(m.names)]]
+			value = get(data, other) + uint64(int64(value)>>56)
+		case 3:
+			value = get(data, f) + uint64(int64(value)>>60)
+		}
+		put(data, f, value)
+		changed = append(changed, name)
+	}
+	return data, changed
+}
+
+// Edit returns an edit for Edited that sets a field.
+func (m *Image) Edit(name string, value uint64) []byte {
+	at := slices.Index(m.names, name)
+	edit := binary.LittleEndian.AppendUint16(nil, uint16(at))
+	return binary.LittleEndian.AppendUint64(append(edit, 0), value)
+}
+
+// Seeds returns small binaries: of each format, position-independent and not, and of
+// each layout of the function table.
+func Seeds(tb testing.TB) map[string]*Image {
+	tb.Helper()
+	_, err := os.Stat(filepath.Join("..", "victim"))
+	require.NoError(tb, err)
+	const guest, strip = "./victim/guest", "-ldflags=-s -w"
+	seeds := map[string]string{
+		"elf":    labtest.Build(tb, "..", guest, nil, strip),
+		"pie":    labtest.Build(tb, "..", guest, nil, strip, "-buildmode=pie"),
+		"macho":  labtest.Build(tb, "..", guest, []string{"GOOS=darwin"}, strip),
+		"pe":     labtest.Build(tb, "..", guest, []string{"GOOS=windows"}, strip),
+		"go1.16": labtest.Guest(tb, "go1.16.15"),
+		"go1.18": labtest.Guest(tb, "go1.18.10"),
+		"go1.20": labtest.Guest(tb, "go1.20.14"),
+		"go1.23": labtest.Guest(tb, "go1.23.4"),
+	}
+	images := map[string]*Image{}
+	for name, path := range seeds {
+		data, err := os.ReadFile(path)
+		require.NoError(tb, err)
+		images[name] = New(tb, data)
+	}
+	images["chained"] = New(tb, Chained(tb, images["macho"].Data))
+	return images
+}

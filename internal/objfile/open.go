@@ -1,0 +1,77 @@
+package objfile
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/edsrzf/mmap-go"
+
+	"splitadd/internal/budget"
+)
+
+// OpenRegular opens a file for reading. It is an error, that wraps ErrFormat, if it
+// is not a regular file: opening a pipe waits for its writer.
+func OpenRegular(path string) (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
+	}
+	// It may have become a pipe since.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = file.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// Open maps the file into memory and reads its headers, within the default budget.
+func Open(path string) (*File, error) {
+	return OpenIn(context.Background(), path, budget.Default)
+}
+
+// OpenIn maps the file into memory and reads its headers. The limits hold for that
+// and for whatever reads the file until Close; when ctx is done, that ends with its
+// error. Errors name the file. They wrap ErrFormat, and may be a *ForeignError, for
+// a file that is not an executable for arm64.
+func OpenIn(ctx context.Context, path string, limits budget.Limits) (*File, error) {
+	file, info, err := OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info.Size() == 0 {
+		return nil, fmt.Errorf("%s: %w: empty", path, ErrFormat)
+	}
+	// A private copy, page by page, of what relocation writes to.
+	mapped, err := mmap.Map(file, mmap.COPY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f, err := ParseIn(ctx, path, mapped, limits)
+	if err != nil {
+		_ = mapped.Unmap()
+		return nil, err
+	}
+	f.mapped = mapped
+	return f, nil
+}
+
+// Close unmaps the file.
+func (f *File) Close() error {
+	if f.mapped == nil {
+		return nil
+	}
+	return f.mapped.Unmap()
+}
