@@ -55,12 +55,13 @@ func (e *Effects) branchRegister(w uint32) bool {
 	return true
 }
 
-// exception decodes "Exception generation": SVC, BRK and HLT.
+// exception decodes "Exception generation": SVC and BRK. HLT is left out, since a
+// debugger or emulator may go on after it.
 func (e *Effects) exception(w uint32) bool {
 	switch w & 0xffe0001f {
 	case 0xd4000001:
 		e.Sys = Supervisor
-	case 0xd4200000, 0xd4400000:
+	case 0xd4200000:
 		e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: None}
 	default:
 		return false

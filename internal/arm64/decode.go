@@ -25,11 +25,20 @@ func Decode(word uint32) (e Effects, ok bool) {
 			e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: None}
 		}
 	}
-	if !ok {
+	switch {
+	case ok:
+	case word == undef:
+		return Effects{Sys: Break, Jump: Jump{Kind: JumpTrap, Reg: None}}, true
+	default:
 		return Effects{}, false
 	}
 	return e, true
 }
+
+// undef is UNDEF as the assembler wrote it up to Go 1.23 (case 90 of asmout in
+// cmd/internal/obj/arm64/asm7.go): a word that is not allocated. Later releases
+// write UDF.
+const undef = 0xbea71700
 
 // field returns bits [shift, shift+n) of a word.
 func field(w uint32, shift, n uint) uint32 { return w >> shift & (1<<n - 1) }

@@ -148,7 +148,7 @@ const (
 	JumpCallReg                  // BLR
 	JumpReg                      // BR
 	JumpReturn                   // RET
-	JumpTrap                     // BRK, HLT, UDF: the next instruction is not reached
+	JumpTrap                     // BRK, UDF: the next instruction is not reached
 )
 
 // Jump is a transfer of control.
@@ -220,5 +220,5 @@ const (
 	Cache          // DC and IC, except DC ZVA
 	ZeroBlock      // DC ZVA: also a store in Mem
 	Supervisor     // SVC: a system call
-	Break          // BRK, HLT, UDF
+	Break          // BRK, UDF and UNDEF
 )

@@ -93,13 +93,13 @@ func parseOperand(s string) (operand, error) {
 		s = "xsp"
 	}
 	if m := general.FindStringSubmatch(s); m != nil {
-		return operand{kind: m[1][0], reg: number(m[2])}, nil
+		return operand{kind: m[1][0], reg: registerNumber(m[2])}, nil
 	}
 	if m := simple.FindStringSubmatch(s); m != nil {
-		return operand{kind: vectorReg, reg: number(m[2]), k: logarithms[m[1]], n: 1}, nil
+		return operand{kind: vectorReg, reg: registerNumber(m[2]), k: logarithms[m[1]], n: 1}, nil
 	}
 	if m := arranged.FindStringSubmatch(s); m != nil {
-		o := operand{kind: vectorReg, reg: number(m[1]), k: logarithms[m[3]], n: 1, lane: m[4] != ""}
+		o := operand{kind: vectorReg, reg: registerNumber(m[1]), k: logarithms[m[3]], n: 1, lane: m[4] != ""}
 		size := o.k
 		if m[2] != "" {
 			for lanes, _ := strconv.Atoi(m[2]); lanes > 1; lanes /= 2 {
@@ -176,7 +176,7 @@ func parseMemory(s string) (operand, error) {
 	return o, nil
 }
 
-func number(s string) int8 {
+func registerNumber(s string) int8 {
 	switch s {
 	case "zr":
 		return ZR
