@@ -33,7 +33,7 @@ func known(t *testing.T) (kinds []string) {
 		if version, rest, ok := strings.Cut(line, ":"); ok && version == goVersion() {
 			for _, kind := range strings.Split(rest, ",") {
 				if kind = strings.TrimSpace(kind); kind != "" {
-					require.Contains(t, trial.Kinds, kind, "%s: %s", verdictFile, version)
+					require.Contains(t, window.KindNames(), kind, "%s: %s", verdictFile, version)
 					kinds = append(kinds, kind)
 				}
 			}
@@ -89,7 +89,7 @@ func TestSplitADDFrames(t *testing.T) {
 		t.Run(c.Func, func(t *testing.T) {
 			var expected []window.Class
 			for _, class := range split(c) {
-				if *update || slices.Contains(kinds, window.Kind(class, c.Leaf)) {
+				if *update || slices.Contains(kinds, window.KindName(class, c.Leaf)) {
 					expected = append(expected, class)
 				}
 			}
@@ -110,7 +110,9 @@ func TestSplitADDFrames(t *testing.T) {
 			}
 		})
 	}
-	slices.SortFunc(affected, func(a, b string) int { return slices.Index(trial.Kinds, a) - slices.Index(trial.Kinds, b) })
+	slices.SortFunc(affected, func(a, b string) int {
+		return slices.Index(window.KindNames(), a) - slices.Index(window.KindNames(), b)
+	})
 	t.Logf("%s is affected: [%s]", runtime.Version(), strings.Join(affected, ", "))
 	if !*update {
 		require.Equal(t, kinds, affected, "kinds that died, beside those in %s", verdictFile)

@@ -59,8 +59,8 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		switch {
 		case *goroot == "" || len(flags.Args()) > 0 || *from != "" || *static || c.runs > 0:
 			return exitError{usageError{errors.New("-bisect takes -goroot DIR, and no other toolchain, sweep or races")}, bisectStop}
-		case *kind != "" && !slices.Contains(trial.Kinds, *kind):
-			return exitError{usageError{fmt.Errorf("-kind %q: want one of %s", *kind, strings.Join(trial.Kinds, ", "))}, bisectStop}
+		case *kind != "" && !slices.Contains(window.KindNames(), *kind):
+			return exitError{usageError{fmt.Errorf("-kind %q: want one of %s", *kind, strings.Join(window.KindNames(), ", "))}, bisectStop}
 		}
 	} else if *kind != "" {
 		return usageError{errors.New("-kind is for -bisect")}

@@ -268,11 +268,9 @@ func (s *SafePoints) Len() int { return len(s.unsafe.values) + len(s.inline.valu
 // depends on the code alone. The packages are those of all releases together.
 func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 	up, from := s.unsafe.At(pc)
-	switch {
-	case up == unsafePointUnsafe:
-		return pc, "unsafe point"
-	case up < unsafePointUnsafe && !s.f.t.restarts:
-		return pc, "restartable, in Go 1.16 and 1.17"
+	resume, why = s.f.Resumes(pc, up, from)
+	if why != "" {
+		return pc, why
 	}
 	if s.never != "" {
 		return pc, s.never
@@ -288,21 +286,35 @@ func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 			return pc, "code of " + prefix[:len(prefix)-1]
 		}
 	}
-	return s.resume(pc, up, from), ""
+	return resume, ""
 }
 
 // Resume is the first result of At, for a pc at which the runtime may preempt.
 func (s *SafePoints) Resume(pc uint64) uint64 {
 	up, from := s.unsafe.At(pc)
-	return s.resume(pc, up, from)
+	resume, _ := s.f.Resumes(pc, up, from)
+	return resume
 }
 
-func (s *SafePoints) resume(pc uint64, up int32, from uint64) uint64 {
-	switch up {
-	case unsafePointRestart1, unsafePointRestart2:
-		return from
-	case unsafePointAtEntry:
-		return s.f.Entry
+// AppendUnsafePoints appends the table of unsafe points. Resumes says what its
+// values mean.
+func (f Func) AppendUnsafePoints(values Values) (Values, error) {
+	return f.appendValues(values, f.pcdata(pcdataUnsafePoint))
+}
+
+// Resumes says, for a pc at which the table of unsafe points has a value that
+// holds from an address on, where a goroutine goes on that is preempted there,
+// or why the table forbids that.
+func (f Func) Resumes(pc uint64, value int32, from uint64) (resume uint64, why string) {
+	switch {
+	case value == unsafePointUnsafe:
+		return pc, "unsafe point"
+	case value < unsafePointUnsafe && !f.t.restarts:
+		return pc, "restartable, in Go 1.16 and 1.17"
+	case value == unsafePointRestart1 || value == unsafePointRestart2:
+		return from, ""
+	case value == unsafePointAtEntry:
+		return f.Entry, ""
 	}
-	return pc
+	return pc, ""
 }

@@ -190,7 +190,7 @@ type Triage struct {
 // A Verdict is the last record of each toolchain.
 type Verdict struct {
 	Head
-	Affected []string `json:"affected"` // kinds, of trial.Kinds
+	Affected []string `json:"affected"` // kinds, of window.KindNames()
 	Proved   bool     `json:"proved"`   // false: from the windows alone, nothing was run
 	Doubts   []string `json:"doubts,omitempty"`
 	Engine   string   `json:"engine,omitempty"`

@@ -95,13 +95,13 @@ func Of(all *record.All) *Page {
 		engines[s.Engine] = true
 	}
 	p.Engines = slices.Sorted(maps.Keys(engines))
-	for _, kind := range trial.Kinds {
+	for _, kind := range window.KindNames() {
 		if m, ok := p.heatMap(kind, all); ok {
 			p.Maps = append(p.Maps, m)
 		}
 	}
 	for _, s := range all.Series {
-		p.Series = append(p.Series, seriesRow{s, window.Kind(s.Class, s.Leaf), Median(s.Sample()), Rate(s.Sample())})
+		p.Series = append(p.Series, seriesRow{s, window.KindName(s.Class, s.Leaf), Median(s.Sample()), Rate(s.Sample())})
 	}
 	p.windows(all)
 	return p

@@ -9,7 +9,7 @@ import (
 	"github.com/owenrumney/go-sarif/v2/sarif"
 
 	"splitadd/internal/survey"
-	"splitadd/internal/trial"
+	"splitadd/internal/window"
 )
 
 // SARIF writes the windows of binaries in which the runtime preempts, in the
@@ -22,7 +22,7 @@ func SARIF(to io.Writer, binaries []*survey.Binary) error {
 		return err
 	}
 	run := sarif.NewRunWithInformationURI("splitadd", "https://go.dev/issue/73259")
-	for _, kind := range trial.Kinds {
+	for _, kind := range window.KindNames() {
 		run.AddRule(rule(kind)).
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
 			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).

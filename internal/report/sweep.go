@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"splitadd/internal/sweep"
-	"splitadd/internal/trial"
+	"splitadd/internal/window"
 )
 
 // Sweep writes a row a release, and for each kind of window where it went away.
@@ -15,7 +15,7 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	var t table
 	var b strings.Builder
 	fmt.Fprintf(&b, "victims for arm64, every window pinned; %s\n\n", engine)
-	kinds := slices.DeleteFunc(slices.Clone(trial.Kinds), func(kind string) bool {
+	kinds := slices.DeleteFunc(slices.Clone(window.KindNames()), func(kind string) bool {
 		return !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Has(kind) })
 	})
 	fmt.Fprintln(&t, "release\t"+strings.Join(kinds, "\t"))

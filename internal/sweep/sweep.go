@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"splitadd/internal/trial"
+	"splitadd/internal/window"
 )
 
 // A Row is what is known of one release.
@@ -77,7 +78,7 @@ func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) 
 	}
 	gone := map[string]bool{} // before the first patch of a minor release, and so of all later ones
 	for i, patches := range minors {
-		for _, kind := range trial.Kinds {
+		for _, kind := range window.KindNames() {
 			older := slices.ContainsFunc(newest[:i], func(row Row) bool { return row.Has(kind) })
 			if newest[i].Missing != "" || newest[i].Has(kind) || !older || gone[kind] {
 				continue

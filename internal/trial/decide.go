@@ -12,9 +12,6 @@ import (
 	"splitadd/internal/window"
 )
 
-// Kinds are the kinds of window, in the order in which verdicts name them.
-var Kinds = []string{"leaf SP", "leaf FP", "non-leaf SP", "non-leaf FP", window.StaleFP}
-
 // A Verdict is what a toolchain's guest showed.
 type Verdict struct {
 	// Affected are the kinds of which a guest died in a window, or, where
@@ -41,7 +38,9 @@ func (g *Guest) Static() Verdict {
 func (v *Verdict) affect(kind string) {
 	if !slices.Contains(v.Affected, kind) {
 		v.Affected = append(v.Affected, kind)
-		slices.SortFunc(v.Affected, func(a, b string) int { return slices.Index(Kinds, a) - slices.Index(Kinds, b) })
+		slices.SortFunc(v.Affected, func(a, b string) int {
+			return slices.Index(window.KindNames(), a) - slices.Index(window.KindNames(), b)
+		})
 	}
 }
 
@@ -99,7 +98,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 			v.doubt("pinned in the %v: %v", w, r)
 		}
 	}
-	for _, kind := range Kinds {
+	for _, kind := range window.KindNames() {
 		w, ok := telling[kind]
 		if !ok {
 			continue

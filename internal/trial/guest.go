@@ -117,7 +117,7 @@ func (g *Guest) Telling() iter.Seq2[string, window.Window] {
 		}
 	}
 	return func(yield func(string, window.Window) bool) {
-		for _, kind := range Kinds {
+		for _, kind := range window.KindNames() {
 			if w, ok := best[kind]; ok && !yield(kind, w) {
 				return
 			}

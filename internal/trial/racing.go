@@ -136,7 +136,7 @@ type Series struct {
 }
 
 // Kind names what was raced: "leaf SP".
-func (s Series) Kind() string { return window.Kind(s.Class, s.Leaf) }
+func (s Series) Kind() string { return window.KindName(s.Class, s.Leaf) }
 
 // Measure races a victim a number of times as the series says, and adds what was
 // measured to its sample; every run is reported. What was measured before an

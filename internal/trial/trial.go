@@ -51,7 +51,7 @@ func (r Run) Kind() string {
 	if r.Pinned {
 		return r.Window.Kind()
 	}
-	return window.Kind(r.Class, r.Leaf)
+	return window.KindName(r.Class, r.Leaf)
 }
 
 // Confirmed reports whether the guest died of a window of the run's class, and

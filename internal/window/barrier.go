@@ -49,6 +49,7 @@ func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
 		if err != nil {
 			continue
 		}
+		f.Budget.Work(len(code) / 4)
 		for at := range len(code) / 4 {
 			flag, load := flagAt(code, fn.Entry, at)
 			if !flag.known || !callsBarrier(table, code, fn.Entry, load) {
@@ -154,62 +155,133 @@ func (b *body) barriers(flag barrierFlag, report func(i int, detail string)) {
 	}
 }
 
-// maxGuarded bounds the instructions from the load of the flag to the last store.
-const maxGuarded = 256
+// Bounds of what is followed from the load of the flag: instructions in one
+// block, and places that are stored to.
+const (
+	maxBlock  = 64
+	maxPlaces = 16
+)
 
 // guarded returns the instructions before which no preemption may come: from the
-// one after the load of the flag up to the last guarded store on each branch.
+// one after the load of the flag up to the last guarded store on each branch, in
+// memory that the next call reuses.
 //
 // On the branch with the barrier, the values that the stores overwrite are
 // loaded for the barrier's buffer, which R25 points at. So the stores that are
 // guarded are those to where these were loaded from. If there are none, it is
 // the first store that is not to the stack.
-func (b *body) guarded(load int) (unsafe []int) {
+func (b *body) guarded(load int) []int {
+	unsafe := b.unsafe[:0]
 	branch := load + 1
-	for ; branch < b.len() && b.effects[branch].Jump.Kind == arm64.JumpNone; branch++ {
-		if branch > load+2*reach {
+	for ; ; branch++ {
+		if branch >= b.len() || branch > load+2*reach {
 			return nil
 		}
+		unsafe = append(unsafe, branch)
+		if flow, _, _ := arm64.Control(b.word(branch)); flow != arm64.Next {
+			break
+		}
 	}
-	if branch == b.len() {
-		return nil
-	}
-	kind := b.effects[branch].Jump.Kind
+	kind := b.effect(branch).Jump.Kind
 	if kind != arm64.JumpZero && kind != arm64.JumpNonzero {
 		return nil // the flag is read for something else
-	}
-	for at := load + 1; at <= branch; at++ {
-		unsafe = append(unsafe, at)
 	}
 	target, _ := b.target(branch)
 	on, off := branch+1, int(target-b.fn.Entry)/4
 	if kind == arm64.JumpNonzero {
 		on, off = off, on
 	}
-	if on >= b.len() || off >= b.len() {
+	if on < 0 || off < 0 || on >= b.len() || off >= b.len() {
 		return unsafe
 	}
-	return append(unsafe, b.guardedOn(b.straight(on), b.straight(off))...)
+	// The branches meet where the one without the barrier begins, or where it
+	// jumps to.
+	meet := off
+	var before int
+	for at := off; at < b.len() && at < off+maxBlock; at++ {
+		flow, offset, _ := arm64.Control(b.word(at))
+		if flow == arm64.Branch {
+			meet, before = at+int(offset/4), at+1
+		}
+		if flow != arm64.Next {
+			break
+		}
+	}
+	with, places, ok := b.withBarrier(on, off, unsafe)
+	if !ok {
+		if with, places, ok = b.withBarrier(on, meet, unsafe); !ok {
+			return nil // they do not meet before the next branch: not what the compiler writes
+		}
+		for at := off; at < before; at++ {
+			with = append(with, at)
+		}
+		off = meet
+	}
+	with = b.stores(off, places, with)
+	b.unsafe = with
+	return with
 }
 
-// straight returns the instructions from one on in a straight line, through
-// unconditional branches, up to a call of something other than the write barrier
-// or a branch that depends on something.
-func (b *body) straight(from int) (line []int) {
-	for at := from; at >= 0 && at < b.len() && len(line) < maxGuarded; {
-		line = append(line, at)
-		switch b.effects[at].Jump.Kind {
+// withBarrier appends the instructions of the branch with the barrier, up to where
+// it meets the other one, and returns the places outside the frame that it loads
+// from.
+func (b *body) withBarrier(on, meet int, unsafe []int) (with []int, places []place, ok bool) {
+	places = b.places[:0]
+	for at := on; at >= 0 && at < b.len() && at < on+maxBlock; {
+		if at == meet {
+			b.places = places
+			return unsafe, places, true
+		}
+		unsafe = append(unsafe, at)
+		e := b.effect(at)
+		if m := &e.Mem; m.Load && m.Size == 8 && outside(m) {
+			for k := range int32(m.N) {
+				if len(places) < maxPlaces {
+					places = append(places, placeOf(m, k))
+				}
+			}
+		}
+		switch e.Jump.Kind {
 		case arm64.JumpAlways:
-			target, _ := b.target(at)
-			at = int(target-b.fn.Entry) / 4
+			on = at + int(e.Jump.Offset)/4
+			at = on
 			continue
 		case arm64.JumpNone, arm64.JumpCall:
 		default:
-			return line
+			return unsafe, nil, false
 		}
 		at++
 	}
-	return line
+	return unsafe, nil, false
+}
+
+// stores appends the instructions from one on up to the last store to one of the
+// places, or the first store outside the frame if there are none.
+func (b *body) stores(from int, places []place, unsafe []int) []int {
+	any, last := len(places) == 0, len(unsafe)
+	for at := from; at < b.len() && at < from+maxBlock; at++ {
+		e := b.effect(at)
+		unsafe = append(unsafe, at)
+		if m := &e.Mem; m.Store && outside(m) {
+			for k := range int32(m.N) {
+				p := placeOf(m, k)
+				if i := slices.Index(places, p); i >= 0 {
+					places[i] = places[len(places)-1]
+					places = places[:len(places)-1]
+				} else if !any {
+					continue
+				}
+				last = len(unsafe)
+			}
+		}
+		places = slices.DeleteFunc(places, func(p place) bool {
+			return e.Writes.Has(int(p.base)) || p.index >= 0 && e.Writes.Has(int(p.index))
+		})
+		if len(places) == 0 && (!any || last == len(unsafe)) || e.Jump.Kind != arm64.JumpNone {
+			break
+		}
+	}
+	return unsafe[:last]
 }
 
 // A place is where a store goes, in terms of registers that do not change
@@ -220,59 +292,15 @@ type place struct {
 	disp        int32
 }
 
-// outside calls visit with the places outside the frame, and outside the barrier's
-// buffer, that instruction i loads from or stores to.
-func (b *body) outside(i int, visit func(m *arm64.Memory, p place)) {
-	m := &b.effects[i].Mem
-	if m.Base == arm64.SP || m.Base == buffer || m.Base < 0 {
-		return
-	}
-	for k := range int32(m.N) {
-		visit(m, place{m.Base, m.Index, m.Shift, m.Disp + k*int32(m.Size)})
-	}
+func placeOf(m *arm64.Memory, k int32) place {
+	return place{m.Base, m.Index, m.Shift, m.Disp + k*int32(m.Size)}
+}
+
+// outside reports whether an access is outside the frame and the barrier's buffer.
+func outside(m *arm64.Memory) bool {
+	return m.Base >= 0 && m.Base != arm64.SP && m.Base != buffer
 }
 
 // buffer is the register in which gcWriteBarrier returns where the barrier's
 // buffer has room (runtime/asm_arm64.s).
 const buffer = 25
-
-// guardedOn returns the instructions of the branch with the barrier, up to where
-// it meets the other one, and of the other one up to the last guarded store.
-func (b *body) guardedOn(on, off []int) []int {
-	meets := len(on)
-	for k, at := range on {
-		if slices.Contains(off, at) {
-			meets = k
-			break
-		}
-	}
-	if meets == len(on) {
-		return nil // the branches do not meet before the next branch or call
-	}
-	overwritten := map[place]bool{}
-	for _, at := range on[:meets] {
-		b.outside(at, func(m *arm64.Memory, p place) {
-			if m.Load && m.Size == 8 {
-				overwritten[p] = true
-			}
-		})
-	}
-	last, any := 0, len(overwritten) == 0
-	for k, at := range off {
-		if b.isCall(at) || last > 0 && len(overwritten) == 0 {
-			break
-		}
-		b.outside(at, func(m *arm64.Memory, p place) {
-			if m.Store && (overwritten[p] || any && last == 0) {
-				last = k + 1
-				delete(overwritten, p)
-			}
-		})
-		for p := range overwritten {
-			if w := b.effects[at].Writes; k > 0 && slices.Contains(on[meets:], at) && (w.Has(int(p.base)) || p.index >= 0 && w.Has(int(p.index))) {
-				delete(overwritten, p)
-			}
-		}
-	}
-	return append(slices.Clone(on[:meets]), off[:last]...)
-}

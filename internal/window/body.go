@@ -4,28 +4,38 @@ import (
 	"encoding/binary"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/budget"
 	"splitadd/internal/pclntab"
 )
 
 // A body is the code of one function, decoded, with its branches and with what
-// the function table says of it. The checkers of the clauses read it.
+// the function table says of it. The checkers of the clauses read it. A body
+// without effects decodes an instruction whenever it is asked for one.
 type body struct {
 	fn      pclntab.Func
 	code    []byte
 	effects []arm64.Effects
-	unknown []bool // by instruction: arm64.Decode does not know the word
+	one     arm64.Effects // of the instruction last asked for, if effects is nil
+	unknown []bool        // by instruction: arm64.Decode does not know the word
 	pcsp    pclntab.Cursor
 	points  *pclntab.SafePoints
+	budget  *budget.Budget
+	held    int // bytes of it, to be freed
+
+	unsafe []int   // reused by guarded
+	places []place // likewise
 
 	head   []bool  // by instruction: control may come here by a branch, or past one
 	orphan []int32 // heads that no known branch reaches: the targets of jump tables
 }
 
 // decode reads the code of a function.
-func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints) *body {
+func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints, spend *budget.Budget) *body {
 	n := len(code) / 4
+	spend.Hold(n * effectsSize)
+	spend.Work(n * decodeWork)
 	b := &body{
-		fn: fn, code: code, pcsp: fn.Cursor(pcsp), points: points,
+		budget: spend, held: n * effectsSize, fn: fn, code: code, pcsp: fn.Cursor(pcsp), points: points,
 		effects: make([]arm64.Effects, n), unknown: make([]bool, n), head: make([]bool, n+1),
 	}
 	for i := range n {
@@ -53,9 +63,34 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	return b
 }
 
-func (b *body) len() int          { return len(b.effects) }
+// What a decoded instruction takes: bytes, and work against an instruction that
+// the proof looks at.
+const (
+	effectsSize = 192
+	decodeWork  = 16
+)
+
+// hold takes memory until free.
+func (b *body) hold(n int) {
+	b.budget.Hold(n)
+	b.held += n
+}
+
+// free gives the memory of the body back.
+func (b *body) free() { b.budget.Free(b.held) }
+
+func (b *body) len() int          { return len(b.code) / 4 }
 func (b *body) word(i int) uint32 { return binary.LittleEndian.Uint32(b.code[4*i:]) }
 func (b *body) pc(i int) uint64   { return b.fn.Entry + uint64(4*i) }
+
+// effect returns the effects of instruction i. They hold until the next call.
+func (b *body) effect(i int) *arm64.Effects {
+	if b.effects != nil {
+		return &b.effects[i]
+	}
+	b.one, _ = arm64.Decode(b.word(i))
+	return &b.one
+}
 
 // below returns how many bytes the function table says that the stack pointer
 // is below its value at entry, before instruction i.
@@ -97,14 +132,14 @@ func (b *body) preemptible(i int) (resume int, ok bool) {
 }
 
 // isCall reports whether instruction i is a call.
-func (b *body) isCall(i int) bool { return b.effects[i].Jump.Kind.Flow() == arm64.Call }
+func (b *body) isCall(i int) bool { return b.effect(i).Jump.Kind.Flow() == arm64.Call }
 
 // isReturn reports whether instruction i is a return.
-func (b *body) isReturn(i int) bool { return b.effects[i].Jump.Kind == arm64.JumpReturn }
+func (b *body) isReturn(i int) bool { return b.effect(i).Jump.Kind == arm64.JumpReturn }
 
 // target returns the address that a direct call or branch goes to.
 func (b *body) target(i int) (pc uint64, ok bool) {
-	j := &b.effects[i].Jump
+	j := &b.effect(i).Jump
 	return b.pc(i) + uint64(int64(j.Offset)), j.Kind.Direct()
 }
 

@@ -40,6 +40,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 		if sweeps == maxSweeps {
 			return false
 		}
+		b.budget.Work(b.len() * (1 + n/64))
 		changed = false
 		for i := b.len() - 1; i >= 0; i-- {
 			if b.ends(i) {
@@ -50,6 +51,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 				s, ok := heads[i]
 				if !ok {
 					s = newBitset(n)
+					b.hold(n/8 + 64)
 					heads[i] = s
 				}
 				changed = s.addAll(after) || changed

@@ -67,8 +67,10 @@ func follow(b *body) *origins {
 		return nil
 	}
 	o.heads, o.exits = map[int][]int{}, map[int]map[int][]int{}
+	b.hold(3 * 8 * heads * o.places())
 	for range maxSweeps {
 		changed := false
+		b.budget.Work(b.len() + heads*o.places())
 		for i := 0; i < b.len(); i++ {
 			if b.head[i] {
 				changed = o.block(i) || changed

@@ -17,19 +17,20 @@ import "splitadd/internal/arm64"
 // descriptor, which the runtime keeps.
 const scanned = arm64.Set(1<<27-1) &^ (1 << 18)
 
-// pointers reports the boundaries at which R30 alone holds a value that is later
-// used as an address.
-func (b *body) pointers(report func(i int, possible bool, detail string)) {
+// lostPointers reports the boundaries at which R30 alone holds a value that is
+// later used as an address. It returns false if the branches are too tangled to
+// tell.
+func (b *body) lostPointers(report func(i int, possible bool, detail string)) bool {
 	if !b.allocatesLink() {
-		return
+		return true
 	}
 	o := follow(b)
 	if o == nil {
-		return
+		return false
 	}
 	needed := o.addresses()
 	if needed == nil {
-		return
+		return false
 	}
 	for i := range b.len() {
 		if !b.head[i] || o.heads[i] == nil {
@@ -37,9 +38,15 @@ func (b *body) pointers(report func(i int, possible bool, detail string)) {
 		}
 		held := append([]int(nil), o.heads[i]...)
 		for at := i; ; at++ {
-			if _, ok := b.preemptible(at); ok && needed.has(at) {
+			if !needed.has(at) {
+			} else if _, ok := b.preemptible(at); ok {
+				b.budget.Work(o.places())
 				if lost, possible := o.lost(held); lost {
-					report(at, possible, o.describe(held[arm64.LR]))
+					detail := "R30 alone holds a pointer: " + o.describe(held[arm64.LR])
+					if possible {
+						detail += ", lost if memory no longer holds it"
+					}
+					report(at, possible, detail)
 				}
 			}
 			o.step(at, held)
@@ -48,6 +55,7 @@ func (b *body) pointers(report func(i int, possible bool, detail string)) {
 			}
 		}
 	}
+	return true
 }
 
 // allocatesLink reports whether the function puts something other than a return

@@ -15,9 +15,9 @@ type preemption struct {
 	flags               bool
 	// writes is how many bytes below the stack pointer are written to.
 	writes int64
-	// found is false if the binary does not name its asyncPreempt. Then the
-	// fields hold what every release does at least.
-	found bool
+	// usual is whether all registers are restored that compiled code may hold a
+	// value in at a safe point, but for the upper halves of vector registers.
+	usual bool
 }
 
 // pushed are the bytes that sigctxt.pushCall (runtime/signal_arm64.go) takes
@@ -38,7 +38,9 @@ func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 		low:     1<<32 - 1,
 		flags:   true,
 		writes:  pushed + 496 + 32,
+		usual:   true,
 	}
+	usual := p
 	writes := int64(pushed)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
 		fn, ok := table.Named(name)
@@ -58,7 +60,8 @@ func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 		return p
 	}
 	if kept, ok := restores(code); ok {
-		kept.writes, kept.found = writes, true
+		kept.writes = writes
+		kept.usual = kept.general&usual.general == usual.general && kept.low == usual.low && kept.flags
 		return kept
 	}
 	return p

@@ -127,6 +127,7 @@ func (b *body) read(l layout, a access, from int) (at int, ok bool) {
 // on past those for which visit returns true.
 func (b *body) flood(from int, visit func(i int) bool) {
 	seen := newBitset(b.len())
+	b.budget.Work(b.len())
 	work := []int32{int32(from)}
 	for len(work) > 0 {
 		i := work[len(work)-1]

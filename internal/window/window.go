@@ -4,26 +4,30 @@
 package window
 
 import (
-	"encoding/binary"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
-	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
 	"splitadd/internal/pclntab"
 )
 
-// A Class says which pointer is wrong in a window.
+// A Class says what is wrong in a window.
 type Class string
 
 const (
-	SP Class = "SP" // the stack pointer disagrees with pcsp
-	FP Class = "FP" // R29 is neither the function's frame pointer nor its caller's
+	SP       Class = "SP"            // the stack pointer disagrees with pcsp
+	FP       Class = "FP"            // R29 is neither the function's frame pointer nor its caller's
+	Save     Class = "lost save"     // a needed value is below the stack pointer
+	Register Class = "lost register" // a live register is not restored
+	Pointer  Class = "lost pointer"  // a live pointer is not scanned
+	Restart  Class = "restart"       // a restartable sequence cannot be restarted
+	Barrier  Class = "barrier"       // between the write barrier's check and its store
 )
 
 // A Window is one instruction boundary.
@@ -52,6 +56,11 @@ type Window struct {
 
 	Preemptible bool
 	Why         string // why the runtime does not preempt here
+
+	// Detail says what is wrong here, of other classes than SP and FP. Possible is
+	// true if harm depends on what the function's code does not show.
+	Detail   string
+	Possible bool
 }
 
 // Offset returns the bytes from the function's entry to the window.
@@ -62,19 +71,11 @@ func (w Window) Kind() string {
 	if w.Stale {
 		return StaleFP
 	}
-	return Kind(w.Class, w.Leaf)
+	return KindName(w.Class, w.Leaf)
 }
 
 // StaleFP is the kind of a stale frame pointer, of a leaf or not.
 const StaleFP = "stale FP"
-
-// Kind returns "leaf SP", "leaf FP", "non-leaf SP" or "non-leaf FP".
-func Kind(class Class, leaf bool) string {
-	if leaf {
-		return "leaf " + string(class)
-	}
-	return "non-leaf " + string(class)
-}
 
 func (w Window) String() string {
 	return fmt.Sprintf("%s window at %s+%#x pc=%#x", w.Kind(), w.Func, w.Offset(), w.PC)
@@ -100,8 +101,21 @@ type Finder struct {
 	// pointer hurts nobody and is not looked for.
 	UnwindsFP bool
 
-	spoiled func() int64
+	// Release is the Go release that built the file, or "". It is asked only where
+	// the code does not tell whether a defect is fixed.
+	Release string
+
+	// Read from the file when first asked for.
+	preemption func() *preemption
+	flag       func() barrierFlag
+	scansLink  func() answer
+
+	tangled atomic.Int64
 }
+
+// Tangled returns how many functions were met so far whose branches are too
+// tangled for some clause: of that nothing is known.
+func (f *Finder) Tangled() int { return int(f.tangled.Load()) }
 
 // Open prepares to find the windows of a file.
 func Open(f *objfile.File) (*Finder, error) {
@@ -109,32 +123,12 @@ func Open(f *objfile.File) (*Finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	unwinds := table.HasName("runtime.fpTracebackPCs") || !table.HasName("runtime.asyncPreempt")
-	return &Finder{f, table, unwinds, sync.OnceValue(func() int64 { return spoiled(table) })}, nil
-}
-
-// spoiled returns how many bytes under its stack pointer a goroutine's stack is
-// written to when the runtime preempts it: sigctxt.pushCall
-// (runtime/signal_arm64.go) takes 16, the frames of asyncPreempt and
-// asyncPreempt2 come next, and mcall leaves the stack. Where an obfuscator has
-// removed the names, it is what those are in the releases that leave frame pointers
-// stale.
-func spoiled(table *pclntab.Table) int64 {
-	const pushed = 16
-	const most = pushed + 496 + 32
-	bytes := int64(pushed)
-	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
-		fn, ok := table.Named(name)
-		if !ok {
-			return most
-		}
-		pcsp, err := fn.PCSP()
-		if err != nil {
-			return most
-		}
-		bytes += frame(pcsp)
-	}
-	return bytes
+	finder := &Finder{file: f, table: table}
+	finder.UnwindsFP = table.HasName("runtime.fpTracebackPCs") || !table.HasName("runtime.asyncPreempt")
+	finder.preemption = sync.OnceValue(func() *preemption { p := preemptionOf(f, table); return &p })
+	finder.flag = sync.OnceValue(func() barrierFlag { return flagOf(f, table) })
+	finder.scansLink = sync.OnceValue(func() answer { return scansLinkOf(f, table, finder.Release) })
+	return finder, nil
 }
 
 // frame returns the largest value in a function's pcsp.
@@ -189,18 +183,24 @@ func (f *Finder) find(all bool) ([]Window, error) {
 // some returns the windows of functions [from, to).
 func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
 	var p proof
+	var s screen
 	for i := from; i < to; i++ {
 		fn, err := f.table.Func(i)
 		if err != nil {
 			return nil, err
 		}
-		if !all && fn.Assembly() {
+		assembly := fn.Assembly()
+		if !all && assembly {
 			continue
 		}
-		if p.clean(f, fn) {
+		clean, suspects := p.clean(f, fn), suspicion(0)
+		if !assembly {
+			suspects = s.suspects(f, fn, p.code)
+		}
+		if clean && suspects == 0 {
 			continue
 		}
-		function, err := f.function(fn)
+		function, err := f.function(fn, suspects)
 		if err != nil {
 			return nil, err
 		}
@@ -224,142 +224,11 @@ func (f *Finder) Functions(prefix string) ([]Function, error) {
 		if !strings.HasPrefix(fn.Name(), prefix) {
 			continue
 		}
-		function, err := f.function(fn)
+		function, err := f.function(fn, everything)
 		if err != nil {
 			return nil, err
 		}
 		functions = append(functions, function)
 	}
 	return functions, nil
-}
-
-const valueSize = 16 // bytes of a value in a function's tables
-
-// function finds the windows of one function.
-func (f *Finder) function(fn pclntab.Func) (Function, error) {
-	result := Function{Name: fn.Name(), Entry: fn.Entry, End: fn.End, Leaf: true}
-	f.file.Budget.Work(len(result.Name) / 8)
-	pcsp, err := fn.PCSP()
-	if err != nil {
-		return result, err
-	}
-	result.Frame = frame(pcsp)
-	code, err := f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
-	if err != nil {
-		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
-	}
-	result.Leaf = leaf(code)
-	if len(pcsp) == 0 {
-		return result, nil // the unwinder does not pass it
-	}
-	points, err := fn.SafePoints()
-	if err != nil {
-		return result, err
-	}
-	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn()), budget: f.file.Budget}
-	defer w.free()
-	w.hold(valueSize * (len(pcsp) + points.Len()))
-	w.run()
-	var lines *pclntab.Lines // read once, by functions with windows
-	w.each(func(i int, regs *registers) {
-		pc := fn.Entry + uint64(4*i)
-		// Where the runtime does not preempt, resume may be another instruction's:
-		// then there is no window, and pc itself tells whether to list it.
-		below, _ := w.pcsp.At(points.Resume(pc))
-		classes := f.disagree(regs, int64(below))
-		if classes == nil {
-			return
-		}
-		resume, why := points.At(pc)
-		if why != "" {
-			below, _ = w.pcsp.At(resume)
-			classes = f.disagree(regs, int64(below))
-		}
-		for _, class := range classes {
-			if lines == nil {
-				l := fn.Lines()
-				lines = &l
-				w.hold(valueSize * l.Len())
-			}
-			file, line := lines.At(pc)
-			f.file.Budget.Window()
-			f.file.Budget.Output(len(result.Name) + len(file) + len(why))
-			found := Window{
-				Class: class, Func: result.Name, Leaf: result.Leaf, Entry: fn.Entry, PC: pc,
-				Frame: result.Frame, File: file, Line: line, Claimed: int64(below),
-				Preemptible: why == "", Why: why,
-			}
-			machine := regs[arm64.SP]
-			if class == FP {
-				found.Claimed, machine = -callersFP.n, regs[arm64.FP]
-			}
-			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
-			found.Stale = class == FP && regs.stale()
-			found.Pair = i > 0 && pair(w.word(i-1), w.word(i), class)
-			result.Windows = append(result.Windows, found)
-		}
-	})
-	return result, nil
-}
-
-// disagree returns the classes of window that the registers make where the
-// function table says the stack pointer is so many bytes below the entry's.
-//
-// The frame pointer may be the function's own, which points at the saved one,
-// 8 below the stack pointer, or its caller's. It may also point 24 below the
-// stack pointer: that is where sigctxt.pushCall (runtime/signal_arm64.go)
-// stores the frame pointer itself, so that whoever follows it goes in a circle
-// and stops at the bound of the trace (runtime/tracestack.go, fpTracebackPCs).
-// Go 1.23 and 1.24 leave it there around a call of duffzero in a prologue.
-//
-// Where the stack pointer is not what is claimed, a frame pointer that fits the
-// claim is no window besides. Nor is a stale one where the frame that it points
-// into lies too deep for a preemption to write to: what was saved there is there.
-func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
-	sp, fp := r[arm64.SP], r[arm64.FP]
-	if sp.kind != fromEntry || sp.n != -below {
-		classes = append(classes, SP)
-	}
-	if !f.UnwindsFP {
-		return classes
-	}
-	known := fp == callersFP ||
-		fp.kind == fromEntry && (fp.n == -below-8 || fp == sp.add(-8) || fp == sp.add(-24)) ||
-		r.stale() && sp.n-(fp.n+16) >= f.spoiled()
-	if !known {
-		classes = append(classes, FP)
-	}
-	return classes
-}
-
-// pair reports whether two instructions are the halves of one adjustment of a
-// pointer: cmd/internal/obj/arm64/asm7.go writes the low 12 bits first.
-func pair(first, second uint32, class Class) bool {
-	to := arm64.SP
-	if class == FP {
-		to = arm64.FP
-	}
-	rd, rn, low, ok := arm64.AddImmediate(first)
-	rd2, rn2, high, ok2 := arm64.AddImmediate(second)
-	return ok && ok2 && rd == to && rn == arm64.SP && rd2 == to && rn2 == to && low < 1<<12 && high >= 1<<12
-}
-
-// saveLR is MOVD R30, R3, which the prologue does right before it calls
-// runtime.morestack, and nothing else does before a call
-// (cmd/internal/obj/arm64/obj7.go, stacksplit). The callee's name would tell as
-// well, where an obfuscator has left it.
-const saveLR = 0xaa1e03e3
-
-// leaf reports whether a function makes no calls but those of its prologue to
-// grow the stack.
-func leaf(code []byte) bool {
-	before := uint32(0)
-	for ; len(code) >= 4; code = code[4:] {
-		word := binary.LittleEndian.Uint32(code)
-		if flow, _, _ := arm64.Control(word); flow == arm64.Call && before != saveLR {
-			return false
-		}
-		before = word
-	}
-	return true
 }

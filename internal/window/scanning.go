@@ -1,0 +1,78 @@
+package window
+
+import (
+	"go/version"
+	"strings"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+)
+
+// An answer may be unknown.
+type answer int
+
+const (
+	unsure answer = iota
+	no
+	yes
+)
+
+// scansLinkOf reports whether the collector scans the R30 of a preempted goroutine.
+//
+// The binary's own code tells: before it scans asyncPreempt's frame,
+// scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to
+// the frame's size from go1.26.6 on (golang/go#80188). If an obfuscator has
+// removed the names, the release tells, if it is known.
+func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
+	if fn, ok := table.Named("runtime.scanframeworker"); ok {
+		if code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err == nil {
+			if a := addsPushed(fn, code, table); a != unsure {
+				return a
+			}
+		}
+	}
+	release, _, _ = strings.Cut(release, " ") // without experiments
+	if !version.IsValid(release) {
+		return unsure
+	}
+	if version.Compare(release, fixedLink) >= 0 {
+		return yes
+	}
+	return no
+}
+
+// fixedLink is the first release whose collector scans R30.
+const fixedLink = "go1.26.6"
+
+// addsPushed reads from scanframeworker whether 16 is added to the size that the
+// first call of scanConservative gets, which is a difference of two addresses.
+func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
+	size := int8(arm64.None) // the register that the difference is in
+	added := false
+	for i := range len(code) / 4 {
+		e, ok := arm64.Decode(wordAt(code, i))
+		if !ok {
+			return unsure
+		}
+		v := &e.Value
+		switch {
+		case v.Kind == arm64.SubReg && v.Shift == 0:
+			size, added = v.Rd, false
+		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushed:
+			added = true
+		case e.Jump.Kind == arm64.JumpCall:
+			to, ok := table.Find(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))
+			switch {
+			case !ok || to.Name() != "runtime.scanConservative":
+			case size == arm64.None:
+				return unsure
+			case added:
+				return yes
+			default:
+				return no
+			}
+		}
+	}
+	return unsure
+}
