@@ -90,13 +90,7 @@ func (e *Effects) system(w uint32) bool {
 		}
 		return false
 	case w&0xfff8f01f == 0xd500401f: // MSR (immediate)
-		e.Sys = MSR
-		switch w & 0x000700e0 {
-		case 0: // CFINV
-			e.ReadsFlags, e.WritesFlags = true, true
-		case 0x20, 0x40: // XAFLAG, AXFLAG
-			e.ReadsFlags, e.WritesFlags = true, true
-		}
+		return e.pstate(w)
 	case bit(w, 21) && op >= 2: // MRS
 		e.Sys = MRS
 		e.writes(rt, true)
@@ -113,6 +107,22 @@ func (e *Effects) system(w uint32) bool {
 		return false
 	}
 	return true
+}
+
+// pstate decodes "PSTATE": MSR of a constant, and instructions that change flags.
+func (e *Effects) pstate(w uint32) bool {
+	e.Sys = MSR
+	switch op1, op2 := field(w, 16, 3), field(w, 5, 3); {
+	case op1 == 0 && op2 <= 2 && field(w, 8, 4) == 0: // CFINV, XAFLAG, AXFLAG
+		e.ReadsFlags, e.WritesFlags = true, true
+		return true
+	case op1 == 3:
+		switch op2 { // SSBS, DIT, TCO, DAIFSet, DAIFClr
+		case 1, 2, 4, 6, 7:
+			return true
+		}
+	}
+	return false
 }
 
 // maintain decodes SYS: maintenance of the caches, and DC ZVA, that user code

@@ -100,7 +100,6 @@ func parseOperand(s string) (operand, error) {
 	}
 	if m := arranged.FindStringSubmatch(s); m != nil {
 		o := operand{kind: vectorReg, reg: registerNumber(m[1]), k: logarithms[m[3]], n: 1, lane: m[4] != ""}
-		size := o.k
 		if m[2] != "" {
 			for lanes, _ := strconv.Atoi(m[2]); lanes > 1; lanes /= 2 {
 				o.k++
@@ -108,7 +107,7 @@ func parseOperand(s string) (operand, error) {
 		}
 		if o.lane {
 			index, _ := strconv.Atoi(m[4])
-			for size = o.k; 1<<o.k < (index+1)<<size; {
+			for size := o.k; 1<<o.k < (index+1)<<size; {
 				o.k++
 			}
 		}
