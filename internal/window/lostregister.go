@@ -92,7 +92,8 @@ func (b *body) live(i int, s bitset) {
 }
 
 // lostRegisters reports the boundaries at which a register is live that a
-// preemption does not restore. Inside a restartable sequence the instructions
+// preemption does not restore, or only the first of them if asyncPreempt is so
+// broken that nearly every boundary is one. Inside a restartable sequence the instructions
 // from its beginning on run again: what is live there counts.
 func (b *body) lostRegisters(p *preemption, report func(i int, detail string)) bool {
 	lost := p.unrestored()
@@ -114,6 +115,9 @@ func (b *body) lostRegisters(p *preemption, report func(i int, detail string)) b
 		}
 		if names := namesOf(needed[resume], lost); names != "" {
 			report(i, fmt.Sprintf("%s live here, and asyncPreempt does not restore it", names))
+			if !p.usual || p.upper == 0 {
+				return true
+			}
 		}
 	}
 	return true
