@@ -100,6 +100,11 @@ func (f *File) add(data []byte, s Segment, offset, size uint64) error {
 		return fmt.Errorf("segment at offset %#x: %d segments of %d bytes in a file of %d: %w",
 			offset, len(f.Segments)+1, f.sum, len(f.data), budget.ErrExceeded)
 	}
+	for _, other := range f.Segments {
+		if end := other.Addr + uint64(len(other.Data)); s.Addr < end && other.Addr < s.Addr+size {
+			return fmt.Errorf("segments [%#x,%#x) and [%#x,%#x) overlap", other.Addr, end, s.Addr, s.Addr+size)
+		}
+	}
 	s.Offset, s.Data = int64(offset), data[offset:offset+size:offset+size]
 	f.Segments = append(f.Segments, s)
 	return nil

@@ -123,11 +123,12 @@ func constant(instructions int) []byte {
 	return binary.AppendUvarint([]byte{2}, uint64(instructions))
 }
 
-// loads returns an ELF file with more segments, over all of its data and with data
-// behind.
+// loads returns an ELF file with so many more segments, before its own, all of the
+// same data.
 func loads(t *testing.T, m *objtest.Image, data []byte, n int) []byte {
 	phnum, at := int(m.Get(t, "elf.phnum")), int(m.Get(t, "elf.phoff"))
-	headers := bytes.Clone(m.Data[at:][:56*phnum])
+	old := bytes.Clone(m.Data[at:][:56*phnum])
+	var headers []byte
 	for i := range n {
 		h := make([]byte, 56)
 		binary.LittleEndian.PutUint32(h, 1)
@@ -137,6 +138,7 @@ func loads(t *testing.T, m *objtest.Image, data []byte, n int) []byte {
 		binary.LittleEndian.PutUint64(h[32:], uint64(len(data)))
 		headers = append(headers, h...)
 	}
+	headers = append(headers, old...)
 	m = m.Clone()
 	m.Data = append(append(m.Data, data...), headers...)
 	m.Set(t, "elf.phoff", uint64(len(m.Data)-len(headers)))
@@ -184,6 +186,7 @@ func relocations(machine uint16) []byte {
 	binary.LittleEndian.PutUint16(header[2:], sections)
 	binary.LittleEndian.PutUint16(header[16:], 240)
 	binary.LittleEndian.PutUint16(header[20:], 0x20b)
+	binary.LittleEndian.PutUint32(header[20+108:], 16) // directories
 	b = append(b, header...)
 	section := make([]byte, 40)
 	binary.LittleEndian.PutUint32(section[24:], 0x1000) // relocations
@@ -225,7 +228,9 @@ func TestCost(t *testing.T) {
 		file  func() []byte
 	}{
 		{"a relocation at the last address", "", func() []byte {
-			return clone("pie", map[string]uint64{"rela[0].offset": 0xffff_ffff_ffff_fff8, "rela[0].info": 1027})
+			return clone("pie", map[string]uint64{
+				"rela[0].offset": seeds["pie"].Get(t, "ph[2].vaddr"), "rela[1].offset": 0xffff_ffff_ffff_fff8, "rela[1].info": 1027,
+			})
 		}},
 		{"four segments over the same false headers", "exceeded", func() []byte {
 			return loads(t, seeds["elf"], falseHeaders(largeFile), 4)
@@ -248,13 +253,25 @@ func TestCost(t *testing.T) {
 		}},
 		{"chained fixups of pages of no bytes", "broken", func() []byte {
 			m := seeds["chained"].Clone()
+			m.Set(t, "fixups.bytes", 1<<18)
 			for name := range m.Fields {
 				if strings.HasSuffix(name, ".page") {
 					m.Set(t, name, 0)
-					m.Set(t, strings.TrimSuffix(name, "page")+"pages", 0xffff)
+					fixups := strings.TrimSuffix(name, "page")
+					m.Set(t, fixups+"pages", 0xffff)
+					for i := 0; m.Has(fmt.Sprintf("%sstart[%d]", fixups, i)); i++ {
+						m.Set(t, fmt.Sprintf("%sstart[%d]", fixups, i), 0)
+					}
+					for command := range m.Fields {
+						if segment, ok := strings.CutSuffix(command, ".fileoff"); ok && m.Get(t, command) == m.Get(t, fixups+"offset") {
+							m.Set(t, command, uint64(len(m.Data)))
+							m.Set(t, segment+".filesize", 20<<20)
+							m.Set(t, segment+".vmsize", 20<<20)
+						}
+					}
 				}
 			}
-			return append(m.Data, make([]byte, 1<<18)...)
+			return append(m.Data, bytes.Repeat(binary.LittleEndian.AppendUint64(nil, 2<<51), 20<<20/8)...)
 		}},
 		{"many segments over the same bytes", "exceeded", func() []byte {
 			command := make([]byte, 72)
@@ -266,7 +283,8 @@ func TestCost(t *testing.T) {
 			Code: repeat(1<<20, nop), Function: 8, PCSP: bytes.Repeat([]byte{2, 0}, largeFile/4), Lines: bytes.Repeat([]byte{2, 0}, largeFile/4),
 		})},
 		{"65,535 segments in one program header", "broken", func() []byte {
-			return clone("elf", map[string]uint64{"elf.phentsize": 0, "elf.phnum": 65535})
+			first := seeds["elf"].Fields["ph[2].type"].At
+			return clone("elf", map[string]uint64{"elf.phentsize": 0, "elf.phnum": 65535, "elf.phoff": uint64(first)})
 		}},
 		{"a line for each of 60,000 windows", "exceeded", made(objtest.Made{
 			Code: append(words(addSP), repeat(240_000, nop)...), Function: 240_004, PCSP: constant(60_001), Lines: values(60_001), Files: constant(60_001),
