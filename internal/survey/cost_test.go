@@ -227,10 +227,14 @@ func TestCost(t *testing.T) {
 		kinds string // that the error may have; "" is none
 		file  func() []byte
 	}{
-		{"a relocation at the last address", "", func() []byte {
-			return clone("pie", map[string]uint64{
-				"rela[0].offset": seeds["pie"].Get(t, "ph[2].vaddr"), "rela[1].offset": 0xffff_ffff_ffff_fff8, "rela[1].info": 1027,
-			})
+		{"a relocation at the last address", "other", func() []byte {
+			data := make([]byte, 256)
+			for i, word := range []uint64{7, 64, 8, 48, 0, 0, 0, 0, 0x80, 1027, 0, ^uint64(7), 1027, 0} { // DT_RELA, DT_RELASZ
+				binary.LittleEndian.PutUint64(data[8*i:], word)
+			}
+			file := objtest.MakeELF(objtest.Load{Addr: 0, Flags: 6, Data: data}, objtest.Load{Addr: 0, Flags: 4, Data: data[:48]})
+			file[64+56] = 2 // PT_DYNAMIC
+			return file
 		}},
 		{"four segments over the same false headers", "exceeded", func() []byte {
 			return loads(t, seeds["elf"], falseHeaders(largeFile), 4)
@@ -267,6 +271,7 @@ func TestCost(t *testing.T) {
 							m.Set(t, command, uint64(len(m.Data)))
 							m.Set(t, segment+".filesize", 20<<20)
 							m.Set(t, segment+".vmsize", 20<<20)
+							m.Set(t, segment+".vmaddr", 0x7000_0000_0000)
 						}
 					}
 				}
