@@ -32,19 +32,28 @@ type File struct {
 
 	data   []byte
 	mapped mmap.MMap
+	file   *os.File
 }
+
+// Source returns the open file that is mapped, to be read at offsets: its bytes
+// are not relocated. It is valid until Close, and nil if Parse made f.
+func (f *File) Source() *os.File { return f.file }
 
 // Contents returns the whole file, relocated; of a universal file, too, all of
 // it. It is not to be written.
 func (f *File) Contents() []byte { return f.data }
 
 // Open maps the file into memory and reads its headers.
-func Open(path string) (*File, error) {
+func Open(path string) (f *File, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -57,12 +66,11 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := Parse(path, mapped)
-	if err != nil {
+	if f, err = Parse(path, mapped); err != nil {
 		_ = mapped.Unmap()
 		return nil, err
 	}
-	f.mapped = mapped
+	f.mapped, f.file = mapped, file
 	return f, nil
 }
 
@@ -86,12 +94,12 @@ func Parse(path string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// Close unmaps the file.
+// Close unmaps and closes the file.
 func (f *File) Close() error {
 	if f.mapped == nil {
 		return nil
 	}
-	return f.mapped.Unmap()
+	return errors.Join(f.mapped.Unmap(), f.file.Close())
 }
 
 // add adds a segment of size bytes at a file offset, both as the file claims
