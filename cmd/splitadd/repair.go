@@ -11,7 +11,6 @@ import (
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
 	"splitadd/internal/pclntab"
-	"splitadd/internal/repair"
 	"splitadd/internal/report"
 )
 
@@ -39,30 +38,33 @@ func repairVerb(_ context.Context, args []string, stdout, _ io.Writer) error {
 	case (*out == "") != *dry:
 		return usageError{errors.New("repair takes a file to write to, -o FILE, or -dry-run")}
 	}
+	if !*dry {
+		if err := checkOutput(*out, executableKind, path); err != nil {
+			return err
+		}
+	}
 	f, err := objfile.Open(path)
 	if err != nil {
 		return hintBinary(err)
 	}
 	defer f.Close()
 	return objfile.Guard(func() error {
-		plan, err := repair.Of(f)
+		plan, err := patch.NewPlan(f)
 		if err != nil {
 			return hintBinary(err)
 		}
-		if err := report.Repair(stdout, path, plan, *diff); err != nil {
-			return err
-		}
 		if !*dry {
 			switch err := plan.Write(*out); {
-			case errors.Is(err, repair.ErrSame):
-				return &lab.Error{Err: err, Hint: "name another file with -o"}
 			case errors.Is(err, patch.ErrIdentity):
 				return &lab.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
 			case err != nil:
 				return err
 			}
 		}
-		if len(plan.Left) > 0 || *dry && len(plan.Changes) > 0 {
+		if err := report.Repair(stdout, path, plan, *dry, *diff); err != nil {
+			return err
+		}
+		if len(plan.Unclosed) > 0 || *dry && len(plan.Changes) > 0 {
 			return errAffected
 		}
 		return nil

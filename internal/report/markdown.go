@@ -11,10 +11,13 @@ import (
 // markup escapes what Markdown, and a table in it, would take for its own.
 var markup = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "\n", " ", "\r", " ")
 
+// Title begins a page of Markdown, after "# ", and of text.
+const Title = "Windows in Go for arm64"
+
 // Markdown writes the page as Markdown. The crash texts are left to the HTML.
 func (p *Page) Markdown(to io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Windows in Go for arm64\n")
+	b.WriteString("# " + Title + "\n")
 	for _, e := range p.Engines {
 		fmt.Fprintf(&b, "\n%s\n", markup.Replace(e))
 	}
@@ -45,6 +48,7 @@ func (p *Page) Markdown(to io.Writer) error {
 // Text writes the page as text: what the Markdown says, without its escapes.
 func (p *Page) Text(to io.Writer) error {
 	var b strings.Builder
+	b.WriteString(Title + "\n\n")
 	for _, e := range p.Engines {
 		fmt.Fprintf(&b, "%s\n", plain(e))
 	}

@@ -5,22 +5,26 @@ import (
 	"io"
 	"strings"
 
-	"splitadd/internal/repair"
+	"splitadd/internal/patch"
 )
 
-// Repair writes what is done to a binary, and what is left; with diff each word
-// that is changed.
-func Repair(to io.Writer, path string, p *repair.Plan, diff bool) error {
+// Repair writes what was done to a binary, or with dry what can be done, and what
+// stays; with diff each word that is replaced.
+func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s closed", plain(path), count(len(p.Changes), "window"))
-	if len(p.Left) > 0 {
-		fmt.Fprintf(&b, ", %d left", len(p.Left))
+	done := "closed"
+	if dry {
+		done = "can be closed"
+	}
+	fmt.Fprintf(&b, "%s: %s %s", plain(path), count(len(p.Changes), "window"), done)
+	if len(p.Unclosed) > 0 {
+		fmt.Fprintf(&b, ", %d left", len(p.Unclosed))
 	}
 	b.WriteString("\n")
 	for _, c := range p.Changes {
 		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), plain(c.Func), c.Offset(), c.Frame)
 	}
-	for _, l := range p.Left {
+	for _, l := range p.Unclosed {
 		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), plain(l.Func), l.Offset(), l.Frame, plain(l.Reason))
 	}
 	if diff {
@@ -30,7 +34,7 @@ func Repair(to io.Writer, path string, p *repair.Plan, diff bool) error {
 		}
 		b.WriteString("file offset  address     before    after\n")
 		for _, w := range words {
-			fmt.Fprintf(&b, "%#-11x  %#-10x  %08x  %08x\n", w.Offset, w.PC, w.Before, w.Word.Word)
+			fmt.Fprintf(&b, "%#-11x  %#-10x  %08x  %08x\n", w.Offset, w.PC, w.Before, w.After)
 		}
 	}
 	_, err := io.WriteString(to, b.String())
