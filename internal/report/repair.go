@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"splitadd/internal/patch"
+	"splitadd/internal/safe"
 )
 
 // Repair writes what was done to a binary, or with dry what can be done, and what
@@ -16,16 +17,16 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	if dry {
 		done = "can be closed"
 	}
-	fmt.Fprintf(&b, "%s: %s %s", plain(path), count(len(p.Changes), "window"), done)
+	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), count(len(p.Changes), "window"), done)
 	if len(p.Unclosed) > 0 {
 		fmt.Fprintf(&b, ", %d left", len(p.Unclosed))
 	}
 	b.WriteString("\n")
 	for _, c := range p.Changes {
-		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), plain(c.Func), c.Offset(), c.Frame)
+		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), safe.Text(c.Func), c.Offset(), c.Frame)
 	}
 	for _, l := range p.Unclosed {
-		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), plain(l.Func), l.Offset(), l.Frame, plain(l.Reason))
+		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), safe.Text(l.Func), l.Offset(), l.Frame, safe.Text(l.Reason))
 	}
 	if diff {
 		words, err := p.Words()

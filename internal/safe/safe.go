@@ -14,16 +14,17 @@ import (
 // printable: control characters (C0, DEL, C1), newlines, line separators,
 // bidirectional overrides and isolates, other invisible characters, and bytes
 // that are not UTF-8. Tabs become spaces. See strconv.IsPrint.
-func Text(s string) string {
+func Text(s string) string { return escape(strings.ReplaceAll(s, "\t", " ")) }
+
+// escape is Text, but for tabs, which stay.
+func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == '\t':
-			b.WriteByte(' ')
 		case r == utf8.RuneError && size == 1:
 			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i]), 16)) // 80 to ff
-		case strconv.IsPrint(r):
+		case strconv.IsPrint(r), r == '\t':
 			b.WriteString(s[i : i+size])
 		default:
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
@@ -44,11 +45,11 @@ func Cut(s string, most int) string {
 	return Text(s[:most]) + "..."
 }
 
-// Lines is Text for each line of s; a line may end with CR LF.
+// Lines is Text for each line of s, with its tabs; a line may end with CR LF.
 func Lines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
-		lines[i] = Text(strings.TrimSuffix(line, "\r"))
+		lines[i] = escape(strings.TrimSuffix(line, "\r"))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -41,7 +41,7 @@ func TestCut(t *testing.T) {
 }
 
 func TestLines(t *testing.T) {
-	assert.Equal(t, "a\n\\x1b b\n", safe.Lines("a\r\n\x1b\tb\n"))
+	assert.Equal(t, "a\n\\x1b\tb\n", safe.Lines("a\r\n\x1b\tb\n"))
 }
 
 func TestError(t *testing.T) {

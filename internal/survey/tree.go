@@ -2,10 +2,15 @@ package survey
 
 import (
 	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -14,12 +19,39 @@ import (
 type Result struct {
 	Path   string
 	Binary *Binary // nil where there is an error
-	Err    error   // ErrOther for a file that is no Go binary for arm64
+	Err    error   // ErrOther for a file that Go did not build, or a *ForeignError
 }
 
-// Files returns the files that a path names: itself, or where it is a folder
-// all regular files below it, in lexical order. Links are not followed below
-// it. What cannot be read on the way is reported, and passed over.
+// A ForeignError is the error for a Go binary that is not for arm64.
+type ForeignError struct {
+	Path string
+	Arch string // GOARCH, or "another architecture" if it does not say
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s: a Go binary for %s: this defect is only in those for arm64", e.Path, e.Arch)
+}
+
+// goBinary returns a more exact error if a file that File calls ErrOther says that
+// Go built it: a ForeignError, or for arm64 one that is not ErrOther.
+func goBinary(path string, other error) error {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return other
+	}
+	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "GOARCH" })
+	switch {
+	case i >= 0 && info.Settings[i].Value == "arm64":
+		return fmt.Errorf("%s: a Go binary for arm64 that cannot be read: %v", path, other)
+	case i >= 0:
+		return &ForeignError{path, info.Settings[i].Value}
+	}
+	return &ForeignError{path, "another architecture"} // Go 1.17 and older do not say
+}
+
+// Files returns the files that a path names: itself, or if it is a folder, or a
+// link to one, all regular files below it, in lexical order. Links are not followed
+// below it. What cannot be read on the way is reported, and passed over.
 func Files(root string, unreadable func(error)) (paths []string, err error) {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -28,12 +60,20 @@ func Files(root string, unreadable func(error)) (paths []string, err error) {
 	if !info.IsDir() {
 		return []string{root}, nil
 	}
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	folder, err := filepath.EvalSymlinks(root) // WalkDir does not follow a link
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			unreadable(err)
 		case d.Type().IsRegular():
-			paths = append(paths, path)
+			below, err := filepath.Rel(folder, path)
+			if err != nil {
+				return err
+			}
+			paths = append(paths, filepath.Join(root, below))
 		}
 		return nil
 	})
@@ -68,6 +108,9 @@ func Each(ctx context.Context, paths []string, all bool, done func(Result) error
 		}
 		group.Go(func() error {
 			b, err := File(path, all)
+			if errors.Is(err, ErrOther) {
+				err = goBinary(path, err)
+			}
 			results[i] <- Result{path, b, err}
 			return nil
 		})
