@@ -157,7 +157,7 @@ func (s *scanner) files(ctx context.Context, paths []string, names map[string]st
 		s.progress.late(r.Path, done, len(paths))
 		done++
 		name, asked := names[r.Path]
-		var foreign *survey.ForeignError
+		var foreign survey.ForeignArch
 		switch {
 		case r.Err == nil:
 			if asked {

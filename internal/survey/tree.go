@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -19,34 +17,37 @@ import (
 type Result struct {
 	Path   string
 	Binary *Binary // nil where there is an error
-	Err    error   // ErrOther for a file that Go did not build, or a *ForeignError
+	Err    error   // wraps ErrOther for a file that is not a Go binary for arm64
 }
 
-// A ForeignError is the error for a Go binary that is not for arm64.
-type ForeignError struct {
-	Path string
-	Arch string // GOARCH, or "another architecture" if it does not say
+// ForeignArch is the error for a Go binary for another architecture. It wraps
+// ErrOther.
+type ForeignArch struct {
+	Arch string // GOARCH, or "another architecture" if the binary does not say
 }
 
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s: a Go binary for %s: this defect is only in those for arm64", e.Path, e.Arch)
-}
+func (e ForeignArch) Error() string { return "Go binary for " + e.Arch }
+
+// Unwrap returns ErrOther.
+func (e ForeignArch) Unwrap() error { return ErrOther }
 
 // goBinary returns a more exact error if a file that File calls ErrOther says that
-// Go built it: a ForeignError, or for arm64 one that is not ErrOther.
+// Go built it: a ForeignArch, or for arm64 one that is not ErrOther.
 func goBinary(path string, other error) error {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return other
 	}
-	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "GOARCH" })
-	switch {
-	case i >= 0 && info.Settings[i].Value == "arm64":
-		return fmt.Errorf("%s: a Go binary for arm64 that cannot be read: %v", path, other)
-	case i >= 0:
-		return &ForeignError{path, info.Settings[i].Value}
+	arch := "another architecture" // Go 1.17 and older do not say
+	for _, s := range info.Settings {
+		if s.Key == "GOARCH" {
+			arch = s.Value
+		}
 	}
-	return &ForeignError{path, "another architecture"} // Go 1.17 and older do not say
+	if arch == "arm64" {
+		return fmt.Errorf("%s: a Go binary for arm64 that cannot be read: %v", path, other)
+	}
+	return fmt.Errorf("%s: %w", path, ForeignArch{arch})
 }
 
 // Files returns the files that a path names: itself, or if it is a folder, or a
