@@ -39,6 +39,7 @@ fuzz:
 	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/patch -run '^$$' -fuzz FuzzSign -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/safe -run '^$$' -fuzz FuzzText -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzLogs -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/core -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/triage -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
@@ -66,7 +67,7 @@ pool: emulator
 # Repaired binaries: the standard library's tests, and races of a thousand times the
 # original's median time to crash.
 repair: emulator
-	$(GO) test ./internal/repair -v -timeout 2h -args -std -race-for 6m
+	$(GO) test ./internal/patch -v -timeout 2h -args -std -race-for 6m
 
 # The stack pointer of every port.
 ports:

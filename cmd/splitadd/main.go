@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"splitadd/internal/lab"
+	"splitadd/internal/safe"
 )
 
 const usage = `Usage:
@@ -55,9 +56,10 @@ kind "leaf SP", "leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 wher
 there is, 125 where that cannot be told, and 128 where it never could.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
-alone. A folder is walked. Anything that is no path is a package pattern, built
-for arm64 with the go command in PATH. -q prints affected files only, -all lists
-the windows in which the runtime does not preempt, too.
+alone. Of a folder, all files are scanned. Arguments that are not paths are package
+patterns, built for arm64 with the go command in PATH; so is a folder that is a
+package of a module and holds no Go binary for arm64. -q prints affected files
+only, -all also lists the windows in which the runtime does not preempt.
 
 Triage says of crash logs and core files whether it was this defect: split SP, split
 FP, not this, or undecided, with the evidence and what would settle it. Logs may
@@ -100,6 +102,9 @@ const (
 // errAffected is returned by a verb that found a window or a crash.
 var errAffected = errors.New("affected")
 
+// errSaid is returned by a verb that has written its errors.
+var errSaid = errors.New("failed")
+
 // A usageError is a mistake on the command line.
 type usageError struct{ error }
 
@@ -129,30 +134,45 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 	err := dispatch(ctx, args, stdout, stderr)
 	var mistake usageError
-	var hinted *lab.Error
 	var own exitError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &own):
 		if !errors.Is(err, errAffected) {
-			fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+			say(stderr, "error", safe.Error(err)...)
 		}
 		return own.status
 	case errors.Is(err, errAffected):
 		return exitAffected
+	case errors.Is(err, errSaid):
+		return exitFailed
 	case errors.As(err, &mistake):
-		fmt.Fprintf(stderr, "splitadd: error: %v\nsplitadd: hint: splitadd help shows the usage\n", err)
+		say(stderr, "error", safe.Error(err)...)
+		say(stderr, "hint", "splitadd help shows the usage")
 		return exitUsage
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "splitadd: error: interrupted")
+		say(stderr, "error", "interrupted")
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
-	if errors.As(err, &hinted) {
-		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
-	}
+	sayError(stderr, err)
 	return exitFailed
+}
+
+// sayError writes an error and its hint.
+func sayError(stderr io.Writer, err error) {
+	say(stderr, "error", safe.Error(err)...)
+	var hinted *lab.Error
+	if errors.As(err, &hinted) {
+		say(stderr, "hint", hinted.Hint)
+	}
+}
+
+// say writes lines of a kind to a person: an error, a warning, a hint or a note.
+func say(stderr io.Writer, kind string, lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(stderr, "splitadd: %s: %s\n", kind, safe.Text(line))
+	}
 }
 
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/output"
 	"splitadd/internal/record"
 )
 
@@ -57,6 +58,11 @@ func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if flags.NArg() == 0 {
 		return usageError{errors.New("merge takes files of records")}
 	}
+	if *out != "" {
+		if err := checkOutput(*out, recordsKind, flags.Args()...); err != nil {
+			return err
+		}
+	}
 	all, err := readAll(flags.Args())
 	if err != nil {
 		return err
@@ -70,7 +76,7 @@ func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	if *out != "" {
-		return replace(*out, b.Bytes())
+		return output.Write(*out, b.Bytes())
 	}
 	_, err = stdout.Write(b.Bytes())
 	return err

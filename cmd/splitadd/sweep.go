@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"go/version"
-	"io/fs"
-	"os"
 	"slices"
 
 	"splitadd/internal/lab"
@@ -89,23 +86,4 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 		return errAffected
 	}
 	return nil
-}
-
-// openRecords opens a file of records to add to, and returns a reader of the
-// records in it. A last line that was cut off is removed.
-func openRecords(path string) (*os.File, *bytes.Reader, error) {
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	whole := record.Whole(data)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := file.Truncate(whole.Size()); err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return file, whole, nil
 }

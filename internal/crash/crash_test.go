@@ -157,3 +157,25 @@ func TestCut(t *testing.T) {
 	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Cut([]byte(long), "main.victim"))
 	assert.Equal(t, "", Cut(nil, ""))
 }
+
+// TestCutQuotes quotes the goroutine that could not be unwound, of several that were
+// preempted in the same function.
+func TestCutQuotes(t *testing.T) {
+	for name, want := range map[string]string{
+		"go1.27.4-sp-leaf65552-gc-raced":    "goroutine 34 ", // named by the unwinder
+		"go1.27.4-fp-leaf69632-trace-raced": "goroutine 39 ", // running when its thread faulted
+		"go1.25.12-sp-leaf65552-gc":         "goroutine 19 ",
+	} {
+		log, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+		require.NoError(t, err)
+		cut := Cut(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
+		last := cut[strings.LastIndex(cut, "\ngoroutine ")+1:]
+		assert.True(t, strings.HasPrefix(last, want), "%s: %s", name, last)
+	}
+	block := func(id, status string) string {
+		return "\ngoroutine " + id + " [" + status + "]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n"
+	}
+	head := strings.Repeat("x\n", 20)
+	assert.Contains(t, Cut([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
+	assert.NotContains(t, Cut([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
+}

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -9,11 +8,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
@@ -121,36 +118,6 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 		return "", &Error{fmt.Errorf("%s: build for %s: %w", t.Version, target, err), "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return filepath.Join(dir, "reproducer"), nil
-}
-
-// BuildPackages builds the commands that patterns name, as they are seen from
-// this process's folder, for arm64 and the environment's GOOS, or Linux, with
-// the go command in PATH and its settings. The folder out receives them.
-func BuildPackages(ctx context.Context, out string, patterns []string) error {
-	goos := os.Getenv("GOOS")
-	if goos == "" {
-		goos = "linux"
-	}
-	args := append([]string{"build", "-o", out + string(filepath.Separator), "--"}, patterns...)
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=arm64")
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	err := runGo(cmd)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	names := strings.Join(patterns, " ")
-	if err != nil {
-		return &Error{
-			fmt.Errorf("go build %s for %s/arm64: %w%s", names, goos, err, lastLine(text.String())),
-			"is there a file, folder or package of that name? Packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
-		}
-	}
-	if files, err := os.ReadDir(out); err != nil || len(files) == 0 {
-		return &Error{fmt.Errorf("go build %s: no command among the packages", names), "name packages of commands: package main"}
-	}
-	return nil
 }
 
 // write writes the module below the cache folder and returns where it is: a

@@ -101,6 +101,16 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	return t, nil
 }
 
+// userInfo matches a user and a password in a URL.
+var userInfo = regexp.MustCompile(`://[^/\s'"@]+@`)
+
+// Settings returns what "go env" prints in a folder when it builds for a target,
+// without the passwords in URLs: it is shown to others.
+func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (string, error) {
+	text, err := t.to(target).run(ctx, dir, "env")
+	return userInfo.ReplaceAllString(text, "://***@"), err
+}
+
 // keepApart gives a toolchain that is no fetched release a build cache of its own,
 // by the contents of its tools. The go command tells two compilers apart by their
 // version alone where that is a release's (cmd/go/internal/work, toolID): what a

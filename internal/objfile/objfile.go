@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/edsrzf/mmap-go"
 
@@ -46,7 +47,12 @@ type File struct {
 	data   []byte
 	sum    int // bytes of all segments
 	mapped mmap.MMap
+	file   *os.File
 }
+
+// Source returns the open file that is mapped, to be read at offsets: its bytes
+// are not relocated. It is valid until Close, and nil if Parse made f.
+func (f *File) Source() *os.File { return f.file }
 
 // Contents returns the whole file, relocated, and all parts of a universal file.
 // It is not to be written.

@@ -56,10 +56,19 @@ func readLine(from *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// Whole returns a reader of the lines of records that are complete: a process that
-// was killed while it wrote may have left half a one.
-func Whole(data []byte) *bytes.Reader {
-	return bytes.NewReader(data[:bytes.LastIndexByte(data, '\n')+1])
+// Whole returns a reader of the records in data that are complete: a process that
+// was killed while it wrote may have left half of one at the end. It is an error if
+// data holds anything else.
+func Whole(data []byte) (*bytes.Reader, error) {
+	end := bytes.LastIndexByte(data, '\n') + 1
+	if err := each(bytes.NewReader(data[:end]), func(Head, []byte) error { return nil }); err != nil {
+		return nil, err
+	}
+	const begin = `{"kind":"` // of every record: Head is its first member
+	if rest := data[end:]; !bytes.HasPrefix(rest[:min(len(rest), len(begin))], []byte(begin)[:min(len(rest), len(begin))]) {
+		return nil, fmt.Errorf("the last line is not the beginning of a record")
+	}
+	return bytes.NewReader(data[:end]), nil
 }
 
 // ReadSeries reads the series among records.

@@ -21,7 +21,7 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan", "diagnosis", "triage"
+	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "error", "scan", "diagnosis", "triage"
 	Version int    `json:"v"`
 	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
@@ -64,13 +64,22 @@ type Binary struct {
 	Kinds       []string `json:"kinds"`       // of those
 }
 
+// A Failure, of kind "error", is a file or a package that could not be scanned.
+type Failure struct {
+	Head
+	Path  string `json:"path"` // or a package pattern
+	Error string `json:"error"`
+}
+
 // A Scan is the last record of a scan.
 type Scan struct {
 	Head
-	Binaries int      `json:"binaries"` // Go binaries for arm64
-	Affected int      `json:"affected"` // of those, with a window in which the runtime preempts
-	Others   int      `json:"others"`   // files that are none
-	Errors   []string `json:"errors"`
+	Tool     string         `json:"tool"`              // its version
+	Binaries int            `json:"binaries"`          // Go binaries for arm64
+	Affected int            `json:"affected"`          // of those, with a window in which the runtime preempts
+	Foreign  map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
+	Others   int            `json:"others"`            // all other files
+	Errors   []string       `json:"errors"`            // of the failures
 }
 
 // A Run is one run of a guest; of kind "control" it is one that must survive.
@@ -242,6 +251,12 @@ func (w Writer) Binary(b *survey.Binary) error {
 		}
 	}
 	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...)})
+}
+
+// Failure writes what could not be scanned.
+func (w Writer) Failure(f Failure) error {
+	f.Head = w.head("error")
+	return w.write(f)
 }
 
 // Scan writes the sum of a scan.

@@ -7,12 +7,13 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/diagnose"
+	"splitadd/internal/safe"
 )
 
 // Diagnosis writes what a program's runs and its binary say, and the conclusion.
 func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s\n\n", strings.Join(r.Program.Line, " "), r.Engine)
+	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Line, " ")), r.Engine)
 	for _, c := range r.Counts {
 		fmt.Fprintf(&b, "%s: %d runs", c.Way, c.Runs)
 		for _, part := range []struct {
@@ -28,10 +29,10 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 		}
 		b.WriteString("\n")
 		if c.First.Kind != "" {
-			fmt.Fprintf(&b, "    %v\n", c.First)
+			fmt.Fprintf(&b, "    %s\n", safe.Text(c.First.String()))
 		}
 		if c.Spoke != "" {
-			fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(c.Spoke, "\n", "\n    "))
+			fmt.Fprintf(&b, "%s\n", indented(c.Spoke))
 		}
 	}
 	switch {
@@ -42,7 +43,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	default:
 		fmt.Fprintf(&b, "scan: %d windows in %d functions: %s\n", r.Binary.Preemptible(), r.Binary.Affected(), strings.Join(r.Binary.Kinds(), ", "))
 	}
-	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, r.Confidence)
+	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, safe.Text(r.Confidence))
 	if strings.Contains(r.Conclusion, string(crash.SplitSP)) || strings.Contains(r.Conclusion, string(crash.SplitFP)) {
 		b.WriteString("what to do: splitadd scan says where the windows are, and what closes them\n")
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/safe"
 	"splitadd/internal/sweep"
 	"splitadd/internal/trial"
 )
@@ -22,7 +23,7 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	last := ""
 	for _, row := range r.Rows {
 		if row.Missing != "" {
-			fmt.Fprintf(&t, "%s\tcannot be had: %s\n", row.Go, strings.ReplaceAll(row.Missing, "\t", " "))
+			fmt.Fprintf(&t, "%s\tcannot be had: %s\n", row.Go, safe.Text(row.Missing))
 			continue
 		}
 		cells := []string{row.Go}

@@ -6,22 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/safe"
 	"splitadd/internal/triage"
 )
 
 // Triage writes the verdict on a crash as text.
 func Triage(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", plain(triagePlace(v)), plain(triageAnswer(v)))
+	fmt.Fprintf(&b, "%s: %s\n", safe.Text(triagePlace(v)), safe.Text(triageAnswer(v)))
 	said, next := triageLines(v)
 	for _, line := range said {
-		fmt.Fprintf(&b, "    %s\n", plain(line))
+		fmt.Fprintf(&b, "    %s\n", safe.Text(line))
 	}
 	if v.Code != "" {
-		fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(strings.TrimRight(v.Code, "\n"), "\n", "\n    "))
+		fmt.Fprintf(&b, "%s\n", indented(strings.TrimRight(v.Code, "\n")))
 	}
 	for _, line := range next {
-		fmt.Fprintf(&b, "    %s\n", plain(line))
+		fmt.Fprintf(&b, "    %s\n", safe.Text(line))
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
@@ -30,16 +31,16 @@ func Triage(to io.Writer, v triage.Verdict) error {
 // TriageMarkdown writes the verdict on a crash as Markdown, for a bug report.
 func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n%s", markup.Replace(triageAnswer(v)), markup.Replace(triagePlace(v)))
+	fmt.Fprintf(&b, "### %s\n\n%s", mark(triageAnswer(v)), mark(triagePlace(v)))
 	for _, s := range []string{v.Go, v.Arch} {
 		if s != "" {
-			fmt.Fprintf(&b, ", %s", markup.Replace(s))
+			fmt.Fprintf(&b, ", %s", mark(s))
 		}
 	}
 	b.WriteString("\n\n")
 	said, next := triageLines(v)
 	for _, line := range append(said, next...) {
-		fmt.Fprintf(&b, "- %s\n", markup.Replace(line))
+		fmt.Fprintf(&b, "- %s\n", mark(line))
 	}
 	for _, block := range []string{v.Code, v.Text} {
 		if block = strings.TrimRight(block, "\n"); block != "" {
@@ -65,9 +66,9 @@ func triageLines(v triage.Verdict) (said, next []string) {
 	return said, next
 }
 
-// indented makes text a block of code that nothing in it can end.
+// indented makes untrusted text a block of code that nothing in it can end.
 func indented(text string) string {
-	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
+	return "    " + strings.ReplaceAll(safe.Lines(text), "\n", "\n    ")
 }
 
 func triagePlace(v triage.Verdict) string {

@@ -4,8 +4,8 @@ package triage
 
 import (
 	"slices"
-	"strings"
 
+	"splitadd/internal/safe"
 	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
@@ -55,25 +55,12 @@ func (v *Verdict) finish(b *Binary) {
 	v.Evidence = slices.DeleteFunc(v.Evidence, func(e string) bool { return e == "" })
 	v.Evidence = v.Evidence[:min(len(v.Evidence), maxEvidence)]
 	for i, e := range v.Evidence {
-		v.Evidence[i] = clip(e)
+		v.Evidence[i] = safe.Cut(e, maxLine)
 	}
-	v.Why = clip(v.Why)
+	v.Why = safe.Cut(v.Why, maxLine)
 	if v.Window != nil && b.file != nil {
 		v.Code = window.Disassembly(b.file, *v.Window, 1, 1)
 	}
-}
-
-func clip(s string) string {
-	s = strings.ToValidUTF8(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s), "?")
-	if len(s) > maxLine {
-		s = strings.ToValidUTF8(s[:maxLine], "") + "..."
-	}
-	return s
 }
 
 // A Neighbour is another defect that looks like this one.

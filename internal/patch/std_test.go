@@ -1,4 +1,4 @@
-package repair
+package patch_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
+	"splitadd/internal/patch"
 )
 
 var withStd = flag.Bool("std", false, "repair test binaries of the standard library, and run them")
@@ -46,10 +47,10 @@ func TestStd(t *testing.T) {
 				f, err := objfile.Open(binary)
 				require.NoError(t, err)
 				defer f.Close()
-				plan, err := Of(f)
+				plan, err := patch.NewPlan(f)
 				require.NoError(t, err)
 				require.NotEmpty(t, plan.Changes)
-				assert.Empty(t, plan.Left)
+				assert.Empty(t, plan.Unclosed)
 				require.NoError(t, plan.Write(out))
 				results := map[string]string{}
 				for _, path := range []string{binary, out} {

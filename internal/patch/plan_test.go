@@ -1,4 +1,4 @@
-package repair
+package patch_test
 
 import (
 	"bytes"
@@ -7,19 +7,20 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"flag"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"splitadd/internal/arm64"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
+	"splitadd/internal/output"
+	"splitadd/internal/patch"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
@@ -57,9 +58,9 @@ func TestRepair(t *testing.T) {
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			f := labtest.Open(t, release)
-			plan, err := Of(f)
+			plan, err := patch.NewPlan(f)
 			require.NoError(t, err)
-			assert.Empty(t, plan.Left)
+			assert.Empty(t, plan.Unclosed)
 			require.NotEmpty(t, plan.Changes)
 			out := filepath.Join(t.TempDir(), "repaired")
 			require.NoError(t, plan.Write(out))
@@ -104,7 +105,7 @@ func TestRepair(t *testing.T) {
 }
 
 // differs compares a file with its repaired copy, byte by byte.
-func differs(t *testing.T, from, to string, plan *Plan) {
+func differs(t *testing.T, from, to string, plan *patch.Plan) {
 	before, err := os.ReadFile(from)
 	require.NoError(t, err)
 	after, err := os.ReadFile(to)
@@ -114,7 +115,7 @@ func differs(t *testing.T, from, to string, plan *Plan) {
 	require.Len(t, words, 2*len(plan.Changes))
 	for _, w := range words {
 		assert.Equal(t, w.Before, binary.LittleEndian.Uint32(before[w.Offset:]))
-		assert.Equal(t, w.Word.Word, binary.LittleEndian.Uint32(after[w.Offset:]))
+		assert.Equal(t, w.After, binary.LittleEndian.Uint32(after[w.Offset:]))
 		copy(after[w.Offset:], before[w.Offset:w.Offset+4])
 	}
 	assert.True(t, bytes.Equal(before, after), "something else was changed")
@@ -125,101 +126,21 @@ func differs(t *testing.T, from, to string, plan *Plan) {
 	assert.Equal(t, was.Mode(), is.Mode())
 }
 
-// A machine is what a pair can see: registers, with the stack pointer as 31.
-type machine [32]uint64
-
-// run executes additions of an immediate, and nothing else.
-func (m *machine) run(t *testing.T, words ...uint32) {
-	for _, w := range words {
-		rd, rn, n, ok := arm64.AddImmediate(w)
-		require.True(t, ok, "%08x", w)
-		m[rd] = m[rn] + uint64(n)
-	}
-}
-
-// TestSame executes pairs of any frame size, as they are and as they are
-// repaired, with any registers: all but the scratch register come out the same,
-// and after the first word nothing but that has changed.
-func TestSame(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 100000 {
-		low, high := random.Uint32N(1<<12), 1+random.Uint32N(1<<12-1)
-		for _, to := range []uint32{arm64.SP, arm64.FP} {
-			before := [2]uint32{0x91000000 | low<<10 | 31<<5 | to, 0x91400000 | high<<10 | to<<5 | to}
-			code := make([]byte, 12)
-			binary.LittleEndian.PutUint32(code, before[0])
-			binary.LittleEndian.PutUint32(code[4:], before[1])
-			after := repaired(before)
-			var was machine
-			for i := range was {
-				was[i] = random.Uint64()
-			}
-			want, got := was, was
-			want.run(t, before[:]...)
-			got.run(t, after[0])
-			partial := got
-			got.run(t, after[1])
-			partial[Scratch], was[Scratch] = 0, 0
-			require.Equal(t, was, partial, "a partial state")
-			want[Scratch], got[Scratch] = 0, 0
-			require.Equal(t, want, got)
-		}
-	}
-}
-
-// TestLeft leaves what cannot be proved.
-func TestLeft(t *testing.T) {
-	const (
-		ret, nop   = arm64.Ret, 0xd503201f
-		useR16     = 0x8b1003e0 // ADD R16, ZR, R0
-		branch     = 0x14000002
-		first, add = 0x910043ff, 0x914043ff // ADD $16, RSP, RSP; ADD $(16<<12), RSP, RSP
-	)
-	code := func(words ...uint32) (b []byte) {
-		for _, w := range words {
-			b = binary.LittleEndian.AppendUint32(b, w)
-		}
-		return b
-	}
-	assert.True(t, dead(code(ret)))
-	assert.True(t, dead(code(first, add, nop, ret, useR16)))
-	for name, words := range map[string][]uint32{
-		"nothing": {}, "used": {useR16, ret}, "a branch": {branch, ret}, "no return": {nop, nop},
-	} {
-		assert.False(t, dead(code(words...)), name)
-	}
-
-	const (
-		store, load = 0xa908c7f0, 0xa948c7f0 // STP, LDP (R16, R17), 136(RSP)
-		call        = 0x94000010
-		other       = 0xf90047e0 // MOVD R0, 136(RSP)
-		write       = 0xd2800010 // MOVZ $0, R16
-		pop         = 0x910043ff
-	)
-	assert.True(t, saved(code(store, call, load, ret)))
-	assert.True(t, saved(code(nop, store, write, call, nop, load, pop, ret)))
-	for name, words := range map[string][]uint32{
-		"nothing": {call, ret}, "not stored": {call, load, ret}, "not loaded": {store, call, ret}, "no call": {store, load, ret},
-		"overwritten": {store, other, call, load, ret}, "written before": {write, store, call, load, ret}, "written after": {store, call, load, write, ret},
-		"another slot": {store, call, pop, load, ret}, "two calls": {store, call, call, load, ret}, "a branch": {store, branch, call, load, ret}, "no end": {store, call, load},
-	} {
-		assert.False(t, saved(code(words...)), name)
-	}
-}
-
 // TestReached leaves a window whose second word is led to by something else.
 func TestReached(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
-	plan, err := Of(f)
+	plan, err := patch.NewPlan(f)
 	require.NoError(t, err)
 	w := plan.Changes[0]
 	data, err := os.ReadFile(f.Path)
 	require.NoError(t, err)
 	for name, change := range map[string]func(f *objfile.File, data []byte){
-		"a branch": func(f *objfile.File, data []byte) { // at the function's entry
-			at, err := f.Offset(w.Entry, 4)
+		"a branch": func(f *objfile.File, data []byte) { // at another function's entry
+			from := plan.Changes[len(plan.Changes)-1].Entry
+			require.NotEqual(t, w.Entry, from)
+			at, err := f.Offset(from, 4)
 			require.NoError(t, err)
-			binary.LittleEndian.PutUint32(data[at:], 0x14000000|uint32(w.Offset()/4))
+			binary.LittleEndian.PutUint32(data[at:], 0x14000000|uint32(w.PC-from)/4&0x3ffffff)
 		},
 		"a table": func(f *objfile.File, data []byte) { // in the last segment that is written to
 			for _, s := range f.Segments {
@@ -234,23 +155,106 @@ func TestReached(t *testing.T) {
 			change(f, changed)
 			g, err := objfile.Parse("changed", changed)
 			require.NoError(t, err)
-			reasons := reached(g, []window.Window{w.Window})
-			assert.Contains(t, reasons[w.PC], "leads to its middle")
-			assert.Empty(t, reached(f, []window.Window{w.Window}))
+			plan, err := patch.NewPlan(g)
+			require.NoError(t, err)
+			i := slices.IndexFunc(plan.Unclosed, func(u patch.Unclosed) bool { return u.PC == w.PC })
+			require.GreaterOrEqual(t, i, 0)
+			assert.Contains(t, plan.Unclosed[i].Reason, "leads to its middle")
 		})
 	}
 }
 
 func TestSameFile(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
-	plan, err := Of(f)
+	plan, err := patch.NewPlan(f)
 	require.NoError(t, err)
-	require.ErrorIs(t, plan.Write(f.Path), ErrSame)
+	require.ErrorIs(t, plan.Write(f.Path), output.ErrInput)
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(f.Path, link))
-	require.ErrorIs(t, plan.Write(link), ErrSame)
+	require.ErrorIs(t, plan.Write(link), output.ErrInput)
 	require.ErrorIs(t, plan.Write(filepath.Join(t.TempDir(), "none", "out")), os.ErrNotExist)
 	left, err := os.ReadDir(filepath.Dir(f.Path))
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
+}
+
+// TestChanged changes the binary between the plan and the copy. What was planned is
+// what is copied, if another file has taken its name; a change of the file itself
+// is an error.
+func TestChanged(t *testing.T) {
+	f := labtest.Open(t, "go1.27.4")
+	before, err := os.ReadFile(f.Path)
+	require.NoError(t, err)
+	plan, err := patch.NewPlan(f)
+	require.NoError(t, err)
+	words, err := plan.Words()
+	require.NoError(t, err)
+
+	moved, out := f.Path+".moved", filepath.Join(t.TempDir(), "out")
+	require.NoError(t, os.Rename(f.Path, moved))
+	require.NoError(t, os.WriteFile(f.Path, []byte("another"), 0o600))
+	require.NoError(t, plan.Write(out))
+	differs(t, moved, out, plan)
+
+	require.NoError(t, os.Remove(out))
+	file, err := os.OpenFile(moved, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.WriteAt(before[words[1].Offset:][:4], words[0].Offset)
+	require.NoError(t, err)
+	require.ErrorIs(t, plan.Write(out), patch.ErrChanged)
+	require.NoFileExists(t, out)
+}
+
+// TestTwoAtOnePC repairs a binary in which one boundary has a window of both
+// classes, which stay: others are closed.
+func TestTwoAtOnePC(t *testing.T) {
+	original := labtest.Open(t, "go1.27.4")
+	plan, err := patch.NewPlan(original)
+	require.NoError(t, err)
+	w := plan.Changes[0].Window
+	at, err := original.Offset(w.Entry, 4)
+	require.NoError(t, err)
+	data, err := os.ReadFile(original.Path)
+	require.NoError(t, err)
+	// From the function's entry, with another stack pointer, to the middle of a
+	// pair; and a table of jumps leads to every window of the function.
+	binary.LittleEndian.PutUint32(data[at:], 0x14000000|uint32(w.Offset()/4))
+	path := filepath.Join(t.TempDir(), "branch")
+	require.NoError(t, os.WriteFile(path, data, 0o700))
+	f, err := objfile.Open(path)
+	require.NoError(t, err)
+	plan, err = patch.NewPlan(f)
+	require.NoError(t, err)
+	segment := f.Segments[slices.IndexFunc(f.Segments, func(s objfile.Segment) bool { return s.Write && len(s.Data) > 4096 })]
+	at = segment.Offset + 4096 - int64(segment.Addr%8)
+	add := func(v window.Window) {
+		if v.Func == w.Func {
+			at -= 8
+			binary.LittleEndian.PutUint64(data[at:], v.PC)
+		}
+	}
+	for _, c := range plan.Changes {
+		add(c.Window)
+	}
+	for _, u := range plan.Unclosed {
+		add(u.Window)
+	}
+	require.NoError(t, f.Close())
+	require.NoError(t, os.WriteFile(path, data, 0o700))
+
+	f, err = objfile.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	plan, err = patch.NewPlan(f)
+	require.NoError(t, err)
+	classes := map[uint64][]window.Class{}
+	two := false
+	for _, u := range plan.Unclosed {
+		classes[u.PC] = append(classes[u.PC], u.Class)
+		two = two || len(classes[u.PC]) == 2
+	}
+	require.True(t, two, "%v", plan.Unclosed)
+	require.NotEmpty(t, plan.Changes)
+	require.NoError(t, plan.Write(filepath.Join(t.TempDir(), "out")))
 }
