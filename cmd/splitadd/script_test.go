@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"splitadd": main})
+	testscript.Main(m, map[string]func(){"splitadd": main, "panicking": panicking})
 }
 
 // TestScripts runs the scripts in testdata. They have these commands beside the

@@ -99,7 +99,7 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	built := filepath.Join(dir, name)
 	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
 		return &Error{
-			fmt.Errorf("%s: build of the %s for %s: %w", t.Version, name, target, err),
+			fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err),
 			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
 		}
 	}
