@@ -37,6 +37,8 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return usageError{errors.New("sweep takes -from RELEASE, and no toolchain")}
 	case !version.IsValid(*from), *to != "" && !version.IsValid(*to):
 		return usageError{fmt.Errorf("-from %s -to %s: want releases such as go1.18 and go1.27.4", *from, *to)}
+	case version.Compare(version.Lang(*from), lab.Oldest) < 0:
+		return usageError{fmt.Errorf("-from %s: needs %s or later", *from, lab.Oldest)}
 	case *to != "" && version.Compare(*from, *to) > 0:
 		return usageError{fmt.Errorf("-from %s -to %s: nothing lies between", *from, *to)}
 	}
