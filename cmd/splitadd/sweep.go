@@ -86,7 +86,11 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(result.Rows, func(r sweep.Row) bool { return len(r.Verdict.Affected) > 0 }) {
+	affected, err := result.Answer()
+	switch {
+	case err != nil:
+		return &lab.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
+	case affected:
 		return errAffected
 	}
 	return nil

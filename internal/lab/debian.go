@@ -20,7 +20,7 @@ const (
 	suite       = "bookworm"
 	debianTime  = 10 * time.Minute          // to fetch packages in
 	kernelMeta  = "linux-image-cloud-arm64" // depends on the current kernel's package
-	debianHint  = "that takes a Debian system, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
+	debianHint  = "that takes a Debian system on which apt-get update has run, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
 	packageName = `[a-z0-9][a-z0-9+.-]+`
 )
 

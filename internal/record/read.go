@@ -89,6 +89,7 @@ type All struct {
 	Runs     []Run // and controls
 	Series   []Series
 	Verdicts []Verdict
+	Notes    []string // of a merge: what a reader has to know; not a record
 }
 
 // Read adds records to those that are there. Kinds that reports do not show are
