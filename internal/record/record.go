@@ -152,7 +152,8 @@ type Diagnosis struct {
 	Head
 	Line       []string `json:"line"`
 	Ways       []Way    `json:"ways"`
-	Kinds      []string `json:"kinds"` // of the windows in the binary
+	Kinds      []string `json:"kinds"`            // of the windows in the binary
+	Limits     []string `json:"limits,omitempty"` // what a run has that the program alone would not
 	Conclusion string   `json:"conclusion"`
 	Confidence string   `json:"confidence"`
 	Engine     string   `json:"engine"`
@@ -164,7 +165,8 @@ type Way struct {
 	Runs   int    `json:"runs"`
 	Deaths int    `json:"deaths"`
 	Failed int    `json:"failed"`
-	Hung   int    `json:"hung"`
+	Hung   int    `json:"hung"`          // killed by splitadd
+	Cut    int    `json:"cut,omitempty"` // printed so much that the middle was not looked at
 	Races  int    `json:"races"`
 	Death  string `json:"death,omitempty"` // the first that tells
 }
@@ -307,13 +309,13 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
 	}
 	for _, c := range r.Counts {
-		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Races: c.Races}
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.Races}
 		if c.First.Kind != "" {
 			way.Death = c.First.String()
 		}
