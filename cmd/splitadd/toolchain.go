@@ -108,7 +108,7 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	step := func(s trial.Step) { c.progress.step(t.Version+": "+s.What, s.Done, s.Total) }
 	v, err := guest.Decide(ctx, c.limit, step, func(r trial.Run) {
 		if r.Control {
-			shown.Control = r
+			shown.Controls = append(shown.Controls, r)
 		} else {
 			shown.Runs = append(shown.Runs, r)
 		}

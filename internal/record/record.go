@@ -195,7 +195,16 @@ type Verdict struct {
 	Affected []string `json:"affected"` // kinds, of trial.Kinds
 	Proved   bool     `json:"proved"`   // false: from the windows alone, nothing was run
 	Doubts   []string `json:"doubts,omitempty"`
+	Tested   *Tested  `json:"tested,omitempty"` // nil if nothing was run
 	Engine   string   `json:"engine,omitempty"`
+}
+
+// Tested counts what was run for a verdict.
+type Tested struct {
+	Windows  int     `json:"windows"`        // pinned
+	Controls int     `json:"controls"`       // pins in which nothing was to die
+	Stress   int     `json:"stress"`         // runs of unmodified guests, of kinds of which no window was found
+	Seconds  float64 `json:"stress_seconds"` // exposure of those
 }
 
 // A Writer writes the records of one toolchain.
@@ -345,7 +354,11 @@ func (w Writer) Triage(v triage.Verdict) error {
 
 // Verdict writes a verdict.
 func (w Writer) Verdict(v trial.Verdict) error {
-	return w.write(Verdict{w.head("verdict"), append([]string{}, v.Affected...), v.Proved, v.Doubts, w.Engine})
+	record := Verdict{Head: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
+	if v.Proved {
+		record.Tested = &Tested{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress, v.Tested.Seconds}
+	}
+	return w.write(record)
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%#x", n) }

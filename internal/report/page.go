@@ -25,7 +25,7 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
 
 // A Page is a report of records, for people: in one file of HTML that needs no
 // other, in Markdown, or in text.

@@ -20,6 +20,9 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	found := "every window that was found was pinned"
 	if len(kinds) == 0 {
 		found = "no window was found"
+		if !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Missing == "" }) {
+			found = "nothing was run"
+		}
 	}
 	fmt.Fprintf(&b, "victims for arm64, %s; %s\n\n", found, engine)
 	fmt.Fprintln(&t, "release\t"+strings.Join(kinds, "\t"))

@@ -31,7 +31,7 @@ type Run struct {
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
-	Control  bool          // pinned where there is no window: must survive
+	Control  bool          // where there is no window: must not die
 	Window   window.Window // where it was pinned
 	Racing   Racing        // how it was raced
 	Seed     int           // sets it apart from other runs of the same kind; 0 is none
