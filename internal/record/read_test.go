@@ -45,7 +45,7 @@ func TestReadBack(t *testing.T) {
 	}
 	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
 		_, err := ReadSeries(strings.NewReader(data + bad))
-		require.ErrorContains(t, err, "line 5: ", "%.20q", bad)
+		require.ErrorContains(t, err, "line 6: ", "%.20q", bad)
 	}
 }
 
