@@ -22,8 +22,8 @@ const usage = `Usage:
     splitadd check [-json] [-static] [-limit TIME] [-runs N [-shard I/N]]
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
-    splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
-    splitadd check -bisect -goroot DIR [-kind KIND]
+    splitadd sweep -from RELEASE [-to RELEASE] [-records FILE] [-json] [-engine NAME]
+    splitadd bisect -goroot DIR [-kind KIND] [-json] [-engine NAME]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd triage [-json | -markdown] [-binary FILE] [LOG|CORE ...]
     splitadd repair BINARY -o FILE [-diff] | -dry-run [-diff]
@@ -46,14 +46,15 @@ races each kind N times more and prints how long the victims lived.
 With -shard 3/8 a check does the third of eight parts of that, for as many machines;
 merge pools their records, and refuses what is there twice.
 
-Check -from sweeps: of every minor release the newest patch is checked, by pins
-alone, and where a kind of window went away the patch is searched that did it.
-FILE keeps the records; what is in it already is not measured again.
+Sweep checks the newest patch of every minor release, by pins alone, and searches the
+patch releases in which a kind of window went away. FILE keeps the records; what is
+in it already is not measured again.
 
-Check -bisect answers as "git bisect run" wants it: it builds what is needed of the
-toolchain in a checkout of Go, and exits with 0 where there is no window (of the
-kind "leaf SP", "leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 where
-there is, 125 where that cannot be told, and 128 where it never could.
+Bisect answers as "git bisect run" wants it: it builds what is needed of the toolchain
+in a checkout of Go, and exits with 0 if there is no window (of the kind "leaf SP",
+"leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 if there is, 125 if this
+commit cannot be built or tested, and 128, which ends the bisection, if splitadd
+itself failed.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
 alone. Of a folder, all files are scanned. Arguments that are not paths are package
@@ -84,7 +85,7 @@ Study measures what the time to crash depends on, for most of an hour, and write
 a page with its figures and records into DIR; -draw makes the page from the
 records that are there.
 
-Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
+Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected. Bisect has its own.
 
 Example:
     $ splitadd check go1.23.4 go1.27.4
@@ -108,12 +109,16 @@ var errSaid = errors.New("failed")
 // A usageError is a mistake on the command line.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 // A verb does one thing for a person. Results go to stdout, progress and
 // warnings to stderr.
 type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 var verbs = map[string]verb{
 	"check":    check,
+	"sweep":    sweepVerb,
+	"bisect":   bisectVerb,
 	"scan":     scan,
 	"diagnose": diagnoseVerb,
 	"triage":   triageVerb,
@@ -126,37 +131,41 @@ var verbs = map[string]verb{
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// interrupts are the signals that end a run early.
+var interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
 // run runs a verb and returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if bisecting(args) {
+		return supervise(args, stdout, stderr)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 
 	err := dispatch(ctx, args, stdout, stderr)
 	var mistake usageError
-	var own exitError
+	hint, status := "", exitFailed
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &own):
-		if !errors.Is(err, errAffected) {
-			say(stderr, "error", safe.Error(err)...)
-		}
-		return own.status
 	case errors.Is(err, errAffected):
 		return exitAffected
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &mistake):
-		say(stderr, "error", safe.Error(err)...)
-		say(stderr, "hint", "splitadd help shows the usage")
-		return exitUsage
+		hint, status = "splitadd help shows the usage", exitUsage
 	case ctx.Err() != nil:
 		say(stderr, "error", "interrupted")
 		return exitFailed
+	case errors.As(err, new(untestable)):
+		status = exitUntestable
 	}
 	sayError(stderr, err)
-	return exitFailed
+	if hint != "" {
+		say(stderr, "hint", hint)
+	}
+	return status
 }
 
 // sayError writes an error and its hint.

@@ -49,7 +49,7 @@ func (s shard) seeds(runs int) []int {
 }
 
 // merge pools the records of shards.
-func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
+func merge(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("merge", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
@@ -70,6 +70,9 @@ func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
 	merged, err := all.Merge()
 	if err != nil {
 		return err
+	}
+	for _, note := range merged.Notes {
+		fmt.Fprintf(stderr, "splitadd: warning: %s\n", note)
 	}
 	var b bytes.Buffer
 	if err := merged.Write(record.Writer{To: &b}); err != nil {

@@ -37,13 +37,17 @@ var (
 	initModule  = module{"1.21", map[string]embed.FS{"internal/lab/process": process.Source, "internal/lab/agent": agent.Source}, "./internal/lab/agent/init"}
 )
 
-// cacheFolder returns the folder for what is made once and used again.
+// cacheFolder returns the folder for what is made once and used again, and makes it.
 func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "set HOME or XDG_CACHE_HOME"}
 	}
-	return filepath.Join(cache, "splitadd"), nil
+	cache = filepath.Join(cache, "splitadd")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "XDG_CACHE_HOME names another place for it"}
+	}
+	return cache, nil
 }
 
 // Build builds the stand-alone guest with a toolchain and copies it to out.
@@ -96,7 +100,7 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	built := filepath.Join(dir, name)
 	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
 		return &Error{
-			fmt.Errorf("%s: build of the %s for %s: %w", t.Version, name, target, err),
+			fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err),
 			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
 		}
 	}

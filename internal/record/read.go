@@ -79,14 +79,16 @@ func ReadSeries(from io.Reader) ([]Series, error) {
 }
 
 // ReadVerdicts reads the verdicts among records that were proved without a
-// doubt, by release.
+// doubt, by release. Those of versions that did not look for what the finder does
+// not find are passed over.
 func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
 	var all All
 	err := all.Read(from)
 	verdicts := map[string]trial.Verdict{}
 	for _, v := range all.Verdicts {
-		if v.Proved && len(v.Doubts) == 0 {
-			verdicts[v.Go] = trial.Verdict{Affected: v.Affected, Proved: true}
+		if v.Proved && len(v.Doubts) == 0 && v.Tested != nil {
+			t := *v.Tested
+			verdicts[v.Go] = trial.Verdict{Affected: v.Affected, Proved: true, Tested: trial.Tested{Windows: t.Windows, Controls: t.Controls, Stress: t.Stress, Seconds: t.Seconds}}
 		}
 	}
 	return verdicts, err
@@ -98,6 +100,7 @@ type All struct {
 	Runs     []Run // and controls
 	Series   []Series
 	Verdicts []Verdict
+	Notes    []string // of a merge: what a reader has to know; not a record
 }
 
 // Read adds records to those that are there. Kinds that reports do not show are

@@ -25,6 +25,7 @@ func TestReadBack(t *testing.T) {
 	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}}))
 	w.Go = "go1.2"
 	require.NoError(t, w.Verdict(trial.Verdict{Proved: true, Doubts: []string{"x"}}))
+	b.WriteString(`{"kind":"verdict","v":1,"go":"go1.3","affected":[],"proved":true}` + "\n") // of a version that did not look further
 	data := b.String()
 
 	series, err := ReadSeries(strings.NewReader(data))
@@ -50,7 +51,7 @@ func TestReadBack(t *testing.T) {
 	}
 	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
 		_, err := ReadSeries(strings.NewReader(data + bad))
-		require.ErrorContains(t, err, "line 5: ", "%.20q", bad)
+		require.ErrorContains(t, err, "line 6: ", "%.20q", bad)
 	}
 }
 

@@ -161,7 +161,8 @@ type Diagnosis struct {
 	Head
 	Line       []string `json:"line"`
 	Ways       []Way    `json:"ways"`
-	Kinds      []string `json:"kinds"` // of the windows in the binary
+	Kinds      []string `json:"kinds"`            // of the windows in the binary
+	Limits     []string `json:"limits,omitempty"` // what a run has that the program alone would not
 	Conclusion string   `json:"conclusion"`
 	Confidence string   `json:"confidence"`
 	Engine     string   `json:"engine"`
@@ -173,7 +174,8 @@ type Way struct {
 	Runs   int    `json:"runs"`
 	Deaths int    `json:"deaths"`
 	Failed int    `json:"failed"`
-	Hung   int    `json:"hung"`
+	Hung   int    `json:"hung"`          // killed by splitadd
+	Cut    int    `json:"cut,omitempty"` // printed so much that the middle was not looked at
 	Races  int    `json:"races"`
 	Death  string `json:"death,omitempty"` // the first that tells
 }
@@ -202,7 +204,16 @@ type Verdict struct {
 	Affected []string `json:"affected"` // kinds, of trial.Kinds
 	Proved   bool     `json:"proved"`   // false: from the windows alone, nothing was run
 	Doubts   []string `json:"doubts,omitempty"`
+	Tested   *Tested  `json:"tested,omitempty"` // nil if nothing was run
 	Engine   string   `json:"engine,omitempty"`
+}
+
+// Tested counts what was run for a verdict.
+type Tested struct {
+	Windows  int     `json:"windows"`        // pinned
+	Controls int     `json:"controls"`       // pins in which nothing was to die
+	Stress   int     `json:"stress"`         // runs of unmodified guests, of kinds of which no window was found
+	Seconds  float64 `json:"stress_seconds"` // exposure of those
 }
 
 // A Writer writes the records of one toolchain.
@@ -322,13 +333,13 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
 	}
 	for _, c := range r.Counts {
-		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Races: c.Races}
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.Races}
 		if c.First.Kind != "" {
 			way.Death = c.First.String()
 		}
@@ -358,7 +369,11 @@ func (w Writer) Triage(v triage.Verdict) error {
 
 // Verdict writes a verdict.
 func (w Writer) Verdict(v trial.Verdict) error {
-	return w.write(Verdict{w.head("verdict"), append([]string{}, v.Affected...), v.Proved, v.Doubts, w.Engine})
+	record := Verdict{Head: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
+	if v.Proved {
+		record.Tested = &Tested{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress, v.Tested.Seconds}
+	}
+	return w.write(record)
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%#x", n) }

@@ -19,7 +19,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 		for _, part := range []struct {
 			n    int
 			what string
-		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}} {
+		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}, {c.Cut, "with output that was cut"}} {
 			if part.n > 0 {
 				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
 			}
@@ -35,6 +35,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 			fmt.Fprintf(&b, "%s\n", indented(c.Spoke))
 		}
 	}
+	fmt.Fprintf(&b, "each run: %s; no other limit\n", strings.Join(r.Limits, "; "))
 	switch {
 	case r.Binary == nil:
 		b.WriteString("scan: no Go binary for arm64: this defect is arm64's alone\n")

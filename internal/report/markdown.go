@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"splitadd/internal/record"
 	"splitadd/internal/safe"
 	"splitadd/internal/trial"
 )
@@ -28,7 +29,7 @@ func (p *Page) Markdown(to io.Writer) error {
 	if len(p.Verdicts) > 0 {
 		b.WriteString("\n## Verdicts\n\n| release | affected in | proof |\n| --- | --- | --- |\n")
 		for _, v := range p.Verdicts {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(v.Go), mark(affectedText(v.Affected, v.Doubts)), proofText(v.Proved))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(v.Go), mark(affectedText(v.Affected, v.Doubts)), proofText(v))
 		}
 	}
 	if len(p.Series) > 0 {
@@ -57,7 +58,7 @@ func (p *Page) Text(to io.Writer) error {
 		fmt.Fprintf(&b, "%s\n", safe.Text(e))
 	}
 	for _, v := range p.Verdicts {
-		fmt.Fprintf(&b, "%s: %s; %s\n", safe.Text(v.Go), safe.Text(affectedText(v.Affected, v.Doubts)), proofText(v.Proved))
+		fmt.Fprintf(&b, "%s: %s; %s\n", safe.Text(v.Go), safe.Text(affectedText(v.Affected, v.Doubts)), proofText(v))
 	}
 	for _, s := range p.Series {
 		fmt.Fprintf(&b, "%s, %s, %s under %s: %d of %d died in %.1f s, median %s, %s a second\n",
@@ -80,11 +81,16 @@ func affectedText(affected, doubts []string) string {
 	return strings.Join(affected, ", ")
 }
 
-func proofText(proved bool) string {
-	if proved {
-		return "every window pinned"
+// proofText says what a verdict rests on. Records of older versions do not say what
+// was run.
+func proofText(v record.Verdict) string {
+	switch {
+	case !v.Proved:
+		return "from the code alone, nothing was run"
+	case v.Tested == nil:
+		return "run, and not recorded how"
 	}
-	return "from the code alone"
+	return Tested(trial.Tested{Windows: v.Tested.Windows, Controls: v.Tested.Controls, Stress: v.Tested.Stress, Seconds: v.Tested.Seconds})
 }
 
 func pinnedText(w windowRow) string {

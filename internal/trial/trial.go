@@ -3,6 +3,7 @@ package trial
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"splitadd/internal/crash"
@@ -30,7 +31,7 @@ type Run struct {
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
-	Control  bool          // pinned where there is no window: must survive
+	Control  bool          // where there is no window: must not die
 	Window   window.Window // where it was pinned
 	Racing   Racing        // how it was raced
 	Seed     int           // sets it apart from other runs of the same kind; 0 is none
@@ -74,6 +75,9 @@ func (r Run) String() string {
 	return string(r.Outcome)
 }
 
+// ErrHarness is wrapped by the error of a run in which nothing was measured.
+var ErrHarness = errors.New("harness failure")
+
 // failure returns the error of a run in which nothing was measured.
 func (r Run) failure() error {
 	if r.Outcome != HarnessFailure {
@@ -84,7 +88,7 @@ func (r Run) failure() error {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
 	return &lab.Error{
-		Err:  fmt.Errorf("harness failure: %s, %s, under %s: %s", r.Func, how, r.Observer, r.Reason),
+		Err:  fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason),
 		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
 	}
 }
