@@ -1,0 +1,304 @@
+package arm64_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/arch/arm64/arm64asm"
+
+	. "splitadd/internal/arm64"
+	"splitadd/internal/lab/labtest"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+)
+
+// A dialect is a disassembler.
+type dialect struct {
+	name    string
+	aliases bool // it prefers MOV to ORR, and so on: Value is not compared
+}
+
+// disagreement returns how Decode and a disassembled instruction differ, if
+// Decode knows the word.
+func (d dialect) disagreement(word uint32, in instruction) string {
+	got, ok := Decode(word)
+	if !ok {
+		return ""
+	}
+	want := in.model()
+	want.Sys, got.SysReg = in.modelSys(), 0
+	if want.Sys == MRS || want.Sys == MSR { // the flags, by name or by number
+		flags := strings.Contains(in.text, "nzcv") || strings.Contains(in.text, "s3_3_c4_c2_0")
+		want.ReadsFlags, want.WritesFlags = want.ReadsFlags || flags && in.name == "mrs", want.WritesFlags || flags && in.name == "msr"
+	}
+	if want.Value = in.modelValue(); d.aliases {
+		want.Value = got.Value
+		if got.Jump.Kind == JumpCond && got.Jump.Arg == 15 { // always, as 14, and printed as that
+			got.Jump.Arg = 14
+		}
+	}
+	if got != want {
+		return fmt.Sprintf("%s: %08x %s:%s", d.name, word, in.text, difference("", reflect.ValueOf(got), reflect.ValueOf(want)))
+	}
+	return ""
+}
+
+// difference names the fields in which two structures differ.
+func difference(name string, got, want reflect.Value) (s string) {
+	if got.Kind() != reflect.Struct {
+		if !got.Equal(want) {
+			return fmt.Sprintf(" %s is %v, want %v", name, got, want)
+		}
+		return ""
+	}
+	for i := range got.NumField() {
+		s += difference(name+"."+got.Type().Field(i).Name, got.Field(i), want.Field(i))
+	}
+	return s
+}
+
+// arm64asmSays disassembles a word with golang.org/x/arch.
+func arm64asmSays(word uint32) (in instruction, ok bool) {
+	inst, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, word))
+	if err != nil {
+		return in, false
+	}
+	in, err = parse(inst.String(), 0)
+	return in, err == nil
+}
+
+// objdumpSays disassembles words with objdump, one instruction each; those that
+// it does not know have no name.
+func objdumpSays(t *testing.T, all []uint32) []instruction {
+	t.Helper()
+	tool := "aarch64-linux-gnu-objdump"
+	if runtime.GOARCH == "arm64" {
+		tool = "objdump"
+	}
+	path, err := exec.LookPath(tool)
+	require.NoError(t, err, "make cross installs it")
+	var data []byte
+	for _, w := range all {
+		data = binary.LittleEndian.AppendUint32(data, w)
+	}
+	name := filepath.Join(t.TempDir(), "words")
+	require.NoError(t, os.WriteFile(name, data, 0o644))
+	cmd := exec.Command(path, "-D", "-z", "-b", "binary", "-m", "aarch64", "-M", "no-aliases", name)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said := make([]instruction, 0, len(all))
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		columns := strings.SplitN(lines.Text(), "\t", 3)
+		addr, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(columns[0]), ":"), 16, 64)
+		if len(columns) < 3 || err != nil {
+			continue
+		}
+		text, _, _ := strings.Cut(columns[2], "//")
+		text = strings.Replace(text, "\t", " ", 1)
+		in, err := parse(text, addr)
+		require.NoError(t, err)
+		if in.name == ".inst" {
+			in.name = ""
+		}
+		require.EqualValues(t, 4*len(said), addr)
+		said = append(said, in)
+	}
+	require.NoError(t, lines.Err())
+	require.NoError(t, cmd.Wait())
+	require.Len(t, said, len(all))
+	return said
+}
+
+// occurrences are how often a word is in functions, and how often it is at a place
+// that control reaches from a function's entry. Literal pools and padding are not
+// reached, nor are places that only a jump table leads to.
+type occurrences struct{ all, reached int }
+
+// functionWords counts the words of all functions of a binary.
+func functionWords(t *testing.T, path string, count map[uint32]occurrences) (n, reached int) {
+	f, err := objfile.Open(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	table, err := pclntab.Open(f)
+	require.NoError(t, err)
+	for i := range table.Len() {
+		fn, err := table.Func(i)
+		require.NoError(t, err)
+		code, err := f.Bytes(fn.Entry, fn.End-fn.Entry)
+		require.NoError(t, err)
+		live := reachable(code)
+		for i := range live {
+			word := binary.LittleEndian.Uint32(code[4*i:])
+			c := count[word]
+			c.all++
+			if live[i] {
+				c.reached++
+				reached++
+			}
+			count[word] = c
+			n++
+		}
+	}
+	return n, reached
+}
+
+// reachable tells which words control reaches from the first, by what Decode says.
+func reachable(code []byte) []bool {
+	live := make([]bool, len(code)/4)
+	for todo := []int{0}; len(todo) > 0; {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for i >= 0 && i < len(live) && !live[i] {
+			live[i] = true
+			e, ok := Decode(binary.LittleEndian.Uint32(code[4*i:]))
+			flow := e.Jump.Kind.Flow()
+			if flow == Branch || flow == Cond {
+				todo = append(todo, i+int(e.Jump.Offset/4))
+			}
+			if !ok || flow == Branch || flow == Leave {
+				break
+			}
+			i++
+		}
+	}
+	return live
+}
+
+// literals are the mnemonics that objdump has for constants in literal pools,
+// which Decode does not take for instructions: those of runtime.call67108864 look
+// like an instruction of SVE, those of runtime.call134217728 like a STXRB whose
+// operands are constrained unpredictable.
+var literals = map[string]bool{"add": true, "stxrb": true}
+
+// TestDecodeRealCode compares the effects of every word of the functions of
+// cmd/go with two disassemblers.
+func TestDecodeRealCode(t *testing.T) {
+	count := map[uint32]occurrences{}
+	for _, release := range []string{"go1.18.10", "go1.23.4", "go1.27.4"} {
+		path := labtest.Build(t, filepath.Join(labtest.GOROOT(t, release), "src"), "cmd/go", []string{"GOTOOLCHAIN=" + release})
+		n, reached := functionWords(t, path, count)
+		require.Greater(t, reached, 1_000_000)
+		t.Logf("%s: %d words in functions, %d reached from their entries", release, n, reached)
+	}
+	all := slices.Sorted(maps.Keys(count))
+	total := map[string]int{}
+	unknown := map[string]int{} // to arm64asm, by what objdump calls them
+	wrong := 0
+	complain := func(d string) {
+		if wrong++; wrong < 40 {
+			t.Error(d)
+		}
+	}
+	for i, said := range objdumpSays(t, all) {
+		word, n := all[i], count[all[i]]
+		e, ok := Decode(word)
+		total["words"] += n.all
+		switch known := said.name != ""; {
+		case !ok && n.reached > 0, !ok && known && !literals[said.name]:
+			complain(fmt.Sprintf("%08x is not decoded: %s", word, said.text))
+			continue
+		case !ok:
+			total["literals that are no instruction"] += n.all
+			continue
+		case !known && e.Jump.Kind == JumpTrap: // not known to objdump as what Go means by it
+			total["UNDEF"] += n.all
+			continue
+		case word>>16 == 0 && word != 0:
+			total["literals that look like UDF"] += n.all
+		case word == 0:
+			total["zeros"] += n.all
+		}
+		if d := (dialect{name: "objdump"}).disagreement(word, said); d != "" {
+			complain(d)
+			continue
+		}
+		total["objdump agrees"] += n.all
+		if in, known := arm64asmSays(word); !known {
+			unknown[said.name] += n.all
+		} else if d := (dialect{"arm64asm", true}).disagreement(word, in); d != "" {
+			complain(d)
+		} else {
+			total["arm64asm agrees"] += n.all
+		}
+	}
+	require.Zero(t, wrong, "disagreements")
+	t.Logf("%d distinct words; %v", len(all), total)
+	t.Logf("not known to arm64asm: %v", unknown)
+}
+
+// groups returns 1,500,000 random words of the encoding groups of arm64, and one
+// for each value of the bits that tell SIMD and floating-point instructions apart.
+func groups(random *rand.Rand) (all []uint32) {
+	for i := range 1_500_000 {
+		word := random.Uint32()
+		if i%2 == 0 { // many groups want zeros here
+			word &= ^uint32(0x1ff<<15) | random.Uint32()
+		}
+		all = append(all, word&^(15<<25)|(4+uint32(i)%12)<<25)
+	}
+	for code := range uint32(1 << 18) {
+		all = append(all, code>>15<<28|7<<25|code&(1<<15-1)<<10|random.Uint32()&0x3ff)
+	}
+	return all
+}
+
+// TestDecodeRandom compares the effects of random words of every encoding group,
+// except those of SVE and SME, with two disassemblers. A word that Decode knows
+// and objdump does not is an error.
+func TestDecodeRandom(t *testing.T) {
+	all := groups(rand.New(rand.NewPCG(9, 10)))
+	total, agreed, left := map[string]int{}, map[string]int{}, map[string]int{}
+	wrong := map[string]int{}
+	complain := func(name, d string) {
+		if wrong[name]++; wrong[name] < 3 && len(wrong) < 40 {
+			t.Error(d)
+		}
+	}
+	for i, said := range objdumpSays(t, all) {
+		word := all[i]
+		_, ok := Decode(word)
+		switch in, known := arm64asmSays(word); {
+		case known && ok:
+			if d := (dialect{"arm64asm", true}).disagreement(word, in); d != "" {
+				complain("arm64asm "+in.name, d)
+			}
+			total["arm64asm agrees"]++
+		case known:
+			total["only arm64asm decodes"]++
+		}
+		switch known := said.name != ""; {
+		case ok && known:
+			agreed[said.name]++
+			if d := (dialect{name: "objdump"}).disagreement(word, said); d != "" {
+				complain(said.name, d)
+			}
+			total["objdump agrees"]++
+		case ok:
+			complain("unknown", fmt.Sprintf("%08x is decoded, but objdump does not know it", word))
+		case known:
+			total["only objdump decodes"]++
+			left[said.name]++
+		}
+	}
+	assert.Empty(t, wrong)
+	require.Greater(t, len(agreed), 400, "mnemonics")
+	t.Logf("%d words: %v", len(all), total)
+	t.Logf("%d mnemonics decoded: %v", len(agreed), agreed)
+	t.Logf("not decoded: %v", left)
+}
