@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
@@ -60,7 +59,7 @@ func (b *Binary) read() (err error) {
 		if err != nil {
 			continue // a log names it in vain
 		}
-		name := printed(fn.Name())
+		name := crash.Printed(fn.Name())
 		b.funcs[name] = append(b.funcs[name], fn)
 	}
 	info, err := buildinfo.Read(bytes.NewReader(b.file.Contents()))
@@ -72,18 +71,6 @@ func (b *Binary) read() (err error) {
 
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
-
-// printed returns a name as a traceback prints it, without type arguments
-// (runtime/traceback.go, printFuncName).
-func printed(name string) string {
-	if name == "runtime.gopanic" {
-		return "panic"
-	}
-	if from, to := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']'); from >= 0 && from < to {
-		return name[:from] + "[...]" + name[to+1:]
-	}
-	return name
-}
 
 // Has reports whether the binary has a window of a class.
 func (b *Binary) Has(class window.Class) bool {
@@ -116,7 +103,7 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	good, bad := 0, 0
 	moved := map[uint64]int{}
 	for _, f := range frames {
-		if !f.Known {
+		if !f.Known || f.Offset == 0 { // of a function's entry, which follows no call
 			continue
 		}
 		found := false
@@ -154,6 +141,27 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 		return Other
 	}
 	return Unknown
+}
+
+// Fixes the instance of a generic function that a frame is of: the printed name
+// is that of all. It reports whether the function of the window is the only one,
+// or the frame's pc is in it.
+func (b *Binary) names(w *window.Window, frames []crash.Frame) bool {
+	fns := b.funcs[crash.Printed(w.Func)]
+	if len(fns) < 2 {
+		return true
+	}
+	for _, f := range frames {
+		if f.Known && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) && (f.Func == w.Func || f.PC == w.PC) {
+			return true
+		}
+	}
+	for _, fn := range fns {
+		if fn.Name() != w.Func && w.Offset() < fn.End-fn.Entry {
+			return false
+		}
+	}
+	return true
 }
 
 // isCall reports whether the instruction at an address is a call.
