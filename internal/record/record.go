@@ -177,6 +177,11 @@ type Triage struct {
 	Arch       string   `json:"arch,omitempty"`
 	Answer     string   `json:"answer"` // "split SP", "split FP", "not this", "undecided"
 	Why        string   `json:"why,omitempty"`
+	Sure       string   `json:"sure,omitempty"`    // of an answer that decides: "certain", "likely"
+	Suspect    bool     `json:"suspect,omitempty"` // undecided, and looks like this defect
+	Count      int      `json:"count,omitempty"`   // crashes in the log that read like it, if there are several
+	Last       int      `json:"last,omitempty"`    // where the last of them begins
+	Cut        string   `json:"cut,omitempty"`     // where the log is cut off
 	Evidence   []string `json:"evidence"`
 	Settle     string   `json:"settle,omitempty"` // what would settle it
 	Do         []string `json:"do"`
@@ -328,6 +333,10 @@ func (w Writer) Triage(v triage.Verdict) error {
 	record := Triage{
 		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
+	}
+	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
+	if v.Count > 1 {
+		record.Count, record.Last = v.Count, v.Last
 	}
 	if v.Neighbour != nil {
 		record.Issues = v.Neighbour.Issues
