@@ -62,7 +62,11 @@ the windows in which the runtime does not preempt, too.
 Triage says of crash logs and core files whether it was this defect: split SP, split
 FP, not this, or undecided, with the evidence and what would settle it. Logs may
 have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
-that ran: without it, no crash is called a split.
+that ran: without it, no crash is called a split. Its exit status is 3 if a crash is
+a split, 4 if none is and one looks like it ("undecided: looks like split SP": name
+the binary), and 0 if none has a mark of it, be it "not this" or undecided. The first
+words of a line, and "answer" and "suspect" with -json, stay what they are; what
+follows them may change.
 
 Repair writes a copy of a Go binary for arm64 in which every window is closed, at the
 same length: no address moves. What cannot be proved safe is left, and listed.
@@ -82,7 +86,7 @@ Study measures what the time to crash depends on, for most of an hour, and write
 a page with its figures and records into DIR; -draw makes the page from the
 records that are there.
 
-Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
+Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected, 4 looks affected (triage).
 
 Example:
     $ splitadd check go1.23.4 go1.27.4
@@ -95,6 +99,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitAffected = 3
+	exitSuspect  = 4 // of triage: a crash looks like this defect, and the log does not show it
 )
 
 // errAffected is returned by a verb that found a window or a crash.

@@ -28,11 +28,11 @@ const notARM64 = "not arm64"
 const (
 	Decisive = 4
 
-	weightRegisters = Decisive // a register dump, which each architecture prints differently
-	weightFile      = Decisive // a frame in a file that only one architecture builds
-	weightFault     = Decisive // the pc of an instruction that faulted, aligned as arm64's never is
-	weightPC        = Decisive // a frame's pc and its offset, both so aligned
-	weightOffset    = Decisive / 2
+	weightRegisters = Decisive     // a register dump, which each architecture prints differently
+	weightFile      = Decisive     // a frame in a file that only one architecture builds
+	weightFault     = Decisive     // the pc of an instruction that faulted, aligned as arm64's never is
+	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
+	weightOffset    = Decisive / 2 // any other frame's offset, so aligned
 	// fewest is how many of the offsets, one in so many, have to be unaligned. On
 	// amd64 three in four are. On arm64 none is, unless the unwinder took a word
 	// for a return address that is none.
@@ -100,7 +100,7 @@ func misalignedFault(log []byte) string {
 		}
 		pc, addr := m[pattern.SubexpIndex("pc")], m[pattern.SubexpIndex("addr")]
 		if n := hex(pc); n%4 != 0 && len(addr) > 0 && hex(addr) != n {
-			return fmt.Sprintf("an instruction faulted at %#x, which is not a multiple of 4", n)
+			return fmt.Sprintf("an instruction faulted at %#x: arm64 has them at multiples of 4", n)
 		}
 	}
 	return ""
@@ -126,11 +126,11 @@ func (f *Facts) misaligned() (clues []Clue) {
 			continue
 		}
 		off++
-		c := Clue{notARM64, weightOffset, fmt.Sprintf("%s+%#x is not a multiple of 4", frame.Func, frame.Offset)}
-		switch {
-		case frame.PC%4 != 0 && (frame.PC-frame.Offset)%16 == 0:
-			c.Weight = weightPC
-		case i == 0 && strings.HasPrefix(frame.Func, "runtime."): // where the process died
+		c := Clue{notARM64, weightOffset, fmt.Sprintf("the pc is %s+%#x: arm64 has instructions at multiples of 4", frame.Func, frame.Offset)}
+		// The stack on which the process died is the first. If it was not
+		// preempted, its frames are what they say.
+		if frame.Stack == 0 && frame.Goroutine != unheaded && strings.HasPrefix(frame.Func, "runtime.") &&
+			(i == 0 || frame.PC%4 != 0 && (frame.PC-frame.Offset)%16 == 0) {
 			c.Weight = weightPC
 		}
 		clues = append(clues, c)
@@ -195,4 +195,10 @@ func (f *Facts) releaseOf(log []byte) (release string, old bool) {
 		return "", err == nil && n < 1000
 	}
 	return "", false
+}
+
+// Preempts reports whether frames show that the runtime preempts asynchronously,
+// or that it is of a release after the first that did.
+func (f *Facts) Preempts() bool {
+	return f.has("runtime.asyncPreempt") || f.has("runtime.(*unwinder).")
 }

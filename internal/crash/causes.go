@@ -24,7 +24,10 @@ type Cause struct {
 	Says Says
 	// Class is that of the windows that can be the cause; "" if none can.
 	Class window.Class
-	What  string // the answer in a few words; "" stands for the text of a fatal error
+	// Likely is true if a Named cause is the likely one of what leaves this text,
+	// and not the only one.
+	Likely bool
+	What   string // the answer in a few words; "" stands for the text of a fatal error
 	// Since and Fixed bound the releases that have the defect that this may be:
 	// from Since up to, and without, Fixed. "" is no bound. A release outside
 	// excludes it.
@@ -112,7 +115,7 @@ var Causes = []Cause{
 			return f.dies("runtime.(*_panic).nextFrame.func1") || f.dies("runtime.(*_panic).nextFrame")
 		}},
 	{Name: "unwinding a system stack", Kind: Unwind, Says: Named, What: "the stack of a thread, which is never preempted",
-		text: gaveUpOn, when: func(f *Facts) bool { return f.Unwinder != nil && f.Unwinder.ID == "0" }},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.over() == "0" }},
 	{Name: "unwinding a goroutine that waits", Kind: Unwind, Says: Named, What: "the stack of a goroutine that waited, which no preemption interrupted",
 		text: gaveUpOn, when: (*Facts).waited},
 
@@ -126,8 +129,8 @@ var Causes = []Cause{
 		text: fault, when: func(f *Facts) bool {
 			return f.faults(byFP) && (f.dies("runtime.newstack") || f.dies("runtime.saveblockevent"))
 		}},
-	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, What: order, Issues: []int{63830},
-		text: fault, when: func(f *Facts) bool { return f.faults(byFP) && f.Arch == "arm64" && early(f.Go) }},
+	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: order, Issues: []int{63830},
+		text: fault, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
 	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: "go1.21", Alike: []int{59692, 75478},
 		text: fault, when: func(f *Facts) bool { return f.faults(byFP) }},
 	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},

@@ -1,8 +1,11 @@
 package crash
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+
+	"splitadd/internal/arm64"
 )
 
 // The functions of the runtime's that walk a stack, by the pointer they go by.
@@ -48,18 +51,15 @@ func (f *Facts) dying() []Frame {
 	return stack
 }
 
-// Dying returns the frame in which the process died, or nil.
+// Dying returns the frame in which the process died, or nil: that of the caller,
+// if it was copying memory.
 func (f *Facts) Dying() *Frame {
-	stack := f.dying()
-	if len(stack) == 0 {
-		for i := range f.Frames {
-			if !slices.Contains(machinery, f.Frames[i].Func) {
-				return &f.Frames[i]
-			}
+	for i := range f.Frames {
+		if function := f.Frames[i].Func; !slices.Contains(machinery, function) && !slices.Contains(copies, function) {
+			return &f.Frames[i]
 		}
-		return nil
 	}
-	return &stack[0]
+	return nil
 }
 
 // faults reports whether the process died in one of some functions, or in what
@@ -138,21 +138,47 @@ func (f *Facts) walking() bool {
 	})
 }
 
+// overG matches what the unwinder says of the goroutine over which it gives
+// up, and what it is about to throw.
+var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
+
+// over returns the number of the goroutine over which the unwinder gave up: the
+// one that it names before the fatal error. It returns "" if there are several, or
+// none. While it prints stacks, the runtime names others.
+func (f *Facts) over() (id string) {
+	for _, m := range overG.FindAllSubmatch(f.log, 100) {
+		switch {
+		case m[1] == nil:
+			return id
+		case id != "" && id != string(m[1]):
+			return ""
+		}
+		id = string(m[1])
+	}
+	return ""
+}
+
 // waited reports whether the goroutine that could not be unwound is printed as
 // one that waits: it parked itself, in a call. A goroutine stays as it is while
 // another thread scans it.
 func (f *Facts) waited() bool {
-	if f.Unwinder == nil || f.Unwinder.ID == "" {
-		return false
-	}
+	id := f.over()
 	for _, frame := range f.Frames {
-		if frame.ID() != f.Unwinder.ID {
+		if id == "" || frame.ID() != id {
 			continue
 		}
 		_, state, _ := strings.Cut(frame.Goroutine, "[")
 		return frame.Innermost && frame.Func == "runtime.gopark" && !strings.HasPrefix(state, "run") && !strings.HasPrefix(state, "preempted")
 	}
 	return false
+}
+
+// popsTwice reports whether a goroutine is printed as preempted in a frame that
+// takes two instructions to pop.
+func (f *Facts) popsTwice() bool {
+	return slices.ContainsFunc(f.Frames, func(frame Frame) bool {
+		return frame.Preempted && frame.FP > frame.SP && arm64.Expand(frame.FP-frame.SP) == arm64.Pair
+	})
 }
 
 // recovered reports whether the log is a stack that a program printed of a

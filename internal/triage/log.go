@@ -70,7 +70,7 @@ func (l *reader) verdict() Verdict {
 		return v
 	}
 	v := l.unwound(c.Class)
-	if v.Suspect = v.Answer == Undecided; v.Suspect {
+	if v.Suspect {
 		v.Do = []string{"until that is settled: with GODEBUG=asyncpreemptoff=1 the program cannot die of this defect"}
 	}
 	return v
@@ -83,7 +83,8 @@ func (l *reader) unwound(class window.Class) Verdict {
 		return l.bare(class)
 	}
 	if l.fit == Other {
-		v := because(Undecided, "the log is of another build than "+l.binary.Path, l.death.Evidence, l.preempted())
+		v := l.bare(class)
+		v.Why = "the log is of another build than " + l.binary.Path
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v
 	}
@@ -93,12 +94,12 @@ func (l *reader) unwound(class window.Class) Verdict {
 	}
 	if id := l.another(); id != "" {
 		v := because(Undecided, "a goroutine was interrupted in a window, and it was goroutine "+id+" that could not be unwound", l.death.Evidence, l.preempted())
-		v.Settle = "a core file: GOTRACEBACK=crash and ulimit -c unlimited"
+		v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 		return v
 	}
 	if !l.binary.names(w, l.facts.Frames) {
 		v := because(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
-		v.Settle = "a log with addresses: GOTRACEBACK=system; or a core file"
+		v.Settle, v.Suspect = "a log with addresses: GOTRACEBACK=system; or a core file", true
 		return v
 	}
 	return l.split()
@@ -150,6 +151,9 @@ func (l *reader) known(c *crash.Cause) Verdict {
 		why = strings.TrimPrefix(l.death.Evidence, "fatal error: ")
 	}
 	v := because(NotThis, why, l.death.Evidence, where(l.facts.Dying()))
+	if c.Likely {
+		v.Sure = Likely
+	}
 	if len(c.Issues) > 0 {
 		v.Neighbour = &Neighbour{c.Issues, why}
 		v.Do = append(v.Do, v.Neighbour.where())
@@ -217,8 +221,15 @@ func (l *reader) preempted() string {
 // bare gives the verdict where there is no binary to compare with.
 func (l *reader) bare(class window.Class) Verdict {
 	v := because(Undecided, "looks like "+string(crash.SplitKind(class)), l.death.Evidence, l.preempted())
-	if u := l.facts.Unwinder; u != nil && u.FP > u.SP && arm64.Expand(u.FP-u.SP) == arm64.Pair {
-		v.Evidence = append(v.Evidence, fmt.Sprintf("it failed in %s, whose frame of %d bytes takes two ADDs to pop", u.Func, u.FP-u.SP))
+	v.Suspect = true
+	if u := l.facts.Unwinder; u != nil && u.FP > u.SP {
+		size, way := u.FP-u.SP, "two ADDs to pop"
+		if arm64.Expand(size) != arm64.Pair {
+			// A return address that it read at a window may be some function's.
+			v.Why, v.Suspect = "the unwinder failed in a function that has no window, unless it had left the one that has", false
+			way = "one instruction to pop, on arm64"
+		}
+		v.Evidence = append(v.Evidence, fmt.Sprintf("it failed in %s, whose frame of %d bytes takes %s", u.Func, size, way))
 	} else if u != nil && u.Top > u.SP {
 		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack", u.Top-u.SP))
 	}
@@ -239,11 +250,11 @@ func (l *reader) noWindow(class window.Class) Verdict {
 			return v
 		}
 		v := because(Undecided, why, l.death.Evidence, l.fitted())
-		v.Settle = "a longer log, or certainty that this binary is what ran: then it was not this"
+		v.Settle, v.Suspect = "a longer log, or certainty that this binary is what ran: then it was not this", true
 		return v
 	}
 	v := because(Undecided, "the log does not show where the goroutine was interrupted", l.death.Evidence, l.preempted())
-	v.Settle = "a core file: GOTRACEBACK=crash and ulimit -c unlimited"
+	v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 	u := l.facts.Unwinder
 	if class != window.SP || u == nil {
 		return v

@@ -46,8 +46,8 @@ type Verdict struct {
 
 	Input    string   // the file, "-" for standard input
 	Line     int      // where a log has it, from 1; 0 for a core file
-	Last     int      // the last line of the last that is the same; 0 if there is one
-	Times    int      // how often the log has the same crash; 0 and 1 are once
+	Count    int      // crashes in the log that read like it, with itself; 0 for a core file
+	Last     int      // where the last of them begins
 	Cut      string   // where the log is cut off, in a few words; "" if it does not look so
 	Go, Arch string   // as the input, or the binary, says; "" where neither does
 	Evidence []string // at most maxEvidence lines

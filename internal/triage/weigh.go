@@ -51,14 +51,15 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 	if l.facts.Old {
 		return because(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
 	}
+	// A folder may be named for the release that it had once.
 	built := l.facts.Built
 	if c == nil || built == "" || !version.IsValid(built) {
 		return v, false
 	}
 	switch {
-	case version.Compare(built, "go1.14") < 0:
+	case version.Compare(built, "go1.14") < 0 && !l.facts.Preempts():
 		return because(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
-	case c.Since != "" && version.Compare(built, c.Since) < 0, c.Fixed != "" && version.Compare(built, c.Fixed) >= 0:
+	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || c.Fixed != "" && version.Compare(built, c.Fixed) >= 0:
 		if c.Lost == "" {
 			return because(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}
