@@ -84,12 +84,12 @@ var (
 // (runtime/traceback.go, gentraceback and unwinder.next, to go1.24).
 var incgo = regexp.MustCompile(`\baddr=0x118\b`)
 
-// fatal matches the line of a fatal error.
-var fatal = regexp.MustCompile(`(?m)^fatal error: `)
+// fatalLine matches the line of a fatal error.
+var fatalLine = regexp.MustCompile(`(?m)^fatal error: `)
 
 const (
 	growing = "the stack of a goroutine that was growing it, which no preemption interrupts: assembly that moves the stack pointer behind the unwinder's back"
-	order   = "a leaf function that pops its frame before it restores the frame pointer, as go1.21.0 to go1.21.6 build it: of every frame size"
+	lateFP  = "a leaf function that pops its frame before it restores the frame pointer, as go1.21.0 to go1.21.6 build it: of every frame size"
 	stuck   = "traceback stuck: a frame without unwind information, or of size 0"
 	inC     = "a signal in C code"
 	outside = "a fault outside the runtime"
@@ -129,7 +129,7 @@ var Causes = []Cause{
 		text: fault, when: func(f *Facts) bool {
 			return f.faults(byFP) && (f.dies("runtime.newstack") || f.dies("runtime.saveblockevent"))
 		}},
-	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: order, Issues: []int{63830},
+	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: lateFP, Issues: []int{63830},
 		text: fault, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
 	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: "go1.21", Alike: []int{59692, 75478},
 		text: fault, when: func(f *Facts) bool { return f.faults(byFP) }},

@@ -124,7 +124,7 @@ func (f *Facts) outside() bool {
 // after a fatal error, they are those of the throw.
 func (f *Facts) busy() bool {
 	stack := f.dying()
-	if len(stack) == 0 || fatal.Match(f.log) && !slices.Contains(machinery, f.Frames[0].Func) {
+	if len(stack) == 0 || fatalLine.Match(f.log) && !slices.Contains(machinery, f.Frames[0].Func) {
 		return false
 	}
 	return strings.HasPrefix(stack[0].Func, "runtime.") && !f.walking()
