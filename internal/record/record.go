@@ -179,8 +179,6 @@ type Triage struct {
 	Why        string   `json:"why,omitempty"`
 	Sure       string   `json:"sure,omitempty"`    // of an answer that decides: "certain", "likely"
 	Suspect    bool     `json:"suspect,omitempty"` // undecided, and looks like this defect
-	Count      int      `json:"count,omitempty"`   // crashes in the log that read like it, if there are several
-	Last       int      `json:"last,omitempty"`    // where the last of them begins
 	Cut        string   `json:"cut,omitempty"`     // where the log is cut off
 	Evidence   []string `json:"evidence"`
 	Settle     string   `json:"settle,omitempty"` // what would settle it
@@ -334,13 +332,10 @@ func (w Writer) Triage(v triage.Verdict) error {
 		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
 	}
-	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
-	if v.Count > 1 {
-		record.Count, record.Last = v.Count, v.Last
-	}
 	if v.Neighbour != nil {
 		record.Issues = v.Neighbour.Issues
 	}
+	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}
