@@ -60,9 +60,9 @@ var dumps = []struct {
 // suffix matches names of files that are built for one architecture.
 var suffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|riscvx|s390x|loong64|mips(?:64)?(?:x|le)?)\.(?:s|go)$`)
 
-// faults match where the runtime says that a fault was: its address, if it
+// faultPlaces match where the runtime says that a fault was: its address, if it
 // is known, and its pc.
-var faults = []*regexp.Regexp{
+var faultPlaces = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
 	regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
@@ -93,7 +93,7 @@ func (f *Facts) clues(log []byte) (clues []Clue) {
 // not a multiple of 4. One whose own address is the fault is a jump to nowhere,
 // on any architecture.
 func misalignedFault(log []byte) string {
-	for _, pattern := range faults {
+	for _, pattern := range faultPlaces {
 		m := pattern.FindSubmatch(log)
 		if m == nil {
 			continue

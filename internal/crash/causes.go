@@ -60,7 +60,7 @@ func (c *Cause) matches(f *Facts) (evidence string, ok bool) {
 // stack pointer, or by the frame pointer.
 func UnwinderFault(class window.Class) *Cause {
 	for i := range Causes {
-		if c := &Causes[i]; c.Class == class && c.text == fault {
+		if c := &Causes[i]; c.Class == class && c.text == faultText {
 			return c
 		}
 	}
@@ -75,8 +75,8 @@ var (
 	// (runtime/traceback.go, unwinder.finishInternal and unwinder.next;
 	// gentraceback before go1.21).
 	gaveUpOn = regexp.MustCompile(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
-	// fault matches a fault that the runtime does not survive.
-	fault = regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
+	// faultText matches a fault that the runtime does not survive.
+	faultText = regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
 )
 
 // incgo matches the address at which the unwinder faults over a word that is no
@@ -124,19 +124,19 @@ var Causes = []Cause{
 		text: regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
 	{Name: "non-code return pc", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, text: gaveUpOn},
 	{Name: "partly expanded frame pointers", Kind: OtherGo, Says: Named, What: "a fault of the block and mutex profilers', while a panic is recovered", Issues: []int{73664},
-		text: fault, when: func(f *Facts) bool { return f.faults(partial) }},
+		text: faultText, when: func(f *Facts) bool { return f.faults(partial) }},
 	{Name: "frame pointers of its own stack", Kind: OtherGo, Says: Named, What: "a goroutine that unwound its own frame pointers, at a call, which no preemption interrupts",
-		text: fault, when: func(f *Facts) bool {
+		text: faultText, when: func(f *Facts) bool {
 			return f.faults(byFP) && (f.dies("runtime.newstack") || f.dies("runtime.saveblockevent"))
 		}},
 	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: lateFP, Issues: []int{63830},
-		text: fault, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
+		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
 	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: "go1.21", Alike: []int{59692, 75478},
-		text: fault, when: func(f *Facts) bool { return f.faults(byFP) }},
+		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) }},
 	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
-		text: fault, when: func(f *Facts) bool { return f.faults(bySP) }},
+		text: faultText, when: func(f *Facts) bool { return f.faults(bySP) }},
 	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
-		text: fault, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.log) }},
+		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.log) }},
 	{Name: "traceback stuck", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
 		text: regexp.MustCompile(`fatal error: traceback stuck`)},
 	{Name: "traceback stuck, cut", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},

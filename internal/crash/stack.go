@@ -105,7 +105,7 @@ func (f *Facts) begins(functions ...string) bool {
 // elsewhere reports whether a fault was in code that is not Go's: sigpanic is
 // the last frame there is, and the fault is not that of a jump to nowhere.
 func (f *Facts) elsewhere() bool {
-	m := faults[1].FindSubmatch(f.log)
+	m := faultPlaces[1].FindSubmatch(f.log)
 	return len(f.dying()) == 0 && m != nil && hex(m[1]) != hex(m[2])
 }
 
