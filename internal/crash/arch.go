@@ -31,6 +31,7 @@ const (
 	weightRegisters = Decisive     // a register dump, which each architecture prints differently
 	weightFile      = Decisive     // a frame in a file that only one architecture builds
 	weightFault     = Decisive     // the pc of an instruction that faulted, aligned as arm64's never is
+	weightNarrow    = Decisive     // stacks below 4 GiB: a 32-bit machine's
 	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
 	weightOffset    = Decisive / 2 // any other frame's offset, so aligned
 	// fewest is how many of the offsets, one in so many, have to be unaligned. On
@@ -64,6 +65,7 @@ var suffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|r
 // is known, and its pc.
 var faultPlaces = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
+	regexp.MustCompile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
 	regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
 
@@ -83,10 +85,36 @@ func (f *Facts) clues(log []byte) (clues []Clue) {
 			clues = append(clues, Clue{m[1], weightFile, fmt.Sprintf("%s is in %s", frame.Func, base)})
 		}
 	}
+	if what := f.narrow(); what != "" {
+		clues = append(clues, Clue{notARM64, weightNarrow, what})
+	}
 	if what := misalignedFault(log); what != "" {
 		clues = append(clues, Clue{notARM64, weightFault, what})
 	}
 	return append(clues, f.misaligned()...)
+}
+
+// narrow describes stacks that are below 4 GiB. On arm64 they are above: the heap
+// begins at 0x4000000000, or where the kernel or chance has it (runtime/malloc.go,
+// mallocinit).
+func (f *Facts) narrow() string {
+	const low, high = 1 << 16, 1 << 32
+	if u := f.Unwinder; u != nil && u.Lo >= low && u.Hi > u.Lo && u.Hi < high {
+		return fmt.Sprintf("its stack [%#x,%#x) is that of a 32-bit machine", u.Lo, u.Hi)
+	}
+	n := 0
+	for _, frame := range f.Frames {
+		switch {
+		case frame.FP >= high:
+			return ""
+		case frame.FP >= low && frame.FP >= frame.SP && frame.SP >= low:
+			n++
+		}
+	}
+	if n > 1 {
+		return fmt.Sprintf("its %d frames are at addresses of a 32-bit machine", n)
+	}
+	return ""
 }
 
 // misalignedFault describes an instruction that faulted at an address that is

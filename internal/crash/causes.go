@@ -115,9 +115,12 @@ var Causes = []Cause{
 			return f.dies("runtime.(*_panic).nextFrame.func1") || f.dies("runtime.(*_panic).nextFrame")
 		}},
 	{Name: "unwinding a system stack", Kind: Unwind, Says: Named, What: "the stack of a thread, which is never preempted",
-		text: gaveUpOn, when: func(f *Facts) bool { return f.over() == "0" }},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.Over() == "0" }},
 	{Name: "unwinding a goroutine that waits", Kind: Unwind, Says: Named, What: "the stack of a goroutine that waited, which no preemption interrupted",
 		text: gaveUpOn, when: (*Facts).waited},
+
+	{Name: "unwinding C code below sigpanic", Kind: Unwind, Says: Named, Likely: true, What: inC,
+		text: regexp.MustCompile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
 
 	// The unwinder gave up, or fell over its own word.
 	{Name: "incomplete unwind", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{62326, 71144, 81959},

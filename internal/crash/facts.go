@@ -77,14 +77,7 @@ func FactsOf(log []byte) (f Facts) {
 	if m := release.FindSubmatch(log); m != nil {
 		f.Go = "go" + string(m[1])
 	}
-	if m := finished.FindSubmatch(log); m != nil {
-		f.Unwinder = &Unwinder{ID: string(m[1]), SP: hex(m[2]), Top: hex(m[3])}
-	} else if m := unexpected.FindSubmatch(log); m != nil {
-		f.Unwinder = &Unwinder{ID: string(m[1]), Func: string(m[2]), SP: hex(m[3]), FP: hex(m[4])}
-	}
-	if m := bounds.FindSubmatch(log); m != nil && f.Unwinder != nil {
-		f.Unwinder.Lo, f.Unwinder.Hi = hex(m[1]), hex(m[2])
-	}
+	f.Unwinder = unwinderOf(log)
 	f.frames(log)
 	if f.Built, f.Old = f.releaseOf(log); f.Built != "" {
 		f.Go = f.Built
@@ -93,6 +86,31 @@ func FactsOf(log []byte) (f Facts) {
 	f.weigh()
 	return f
 }
+
+// unwinderOf reads what the unwinder says before it gives up: before the stacks,
+// while it prints which the runtime says like things of others.
+func unwinderOf(log []byte) (u *Unwinder) {
+	if i := stacks.FindIndex(log); i != nil {
+		log = log[:i[0]]
+	}
+	var end int
+	if m := finished.FindSubmatchIndex(log); m != nil {
+		u = &Unwinder{ID: string(log[m[2]:m[3]]), SP: hex(log[m[4]:m[5]]), Top: hex(log[m[6]:m[7]])}
+		end = m[1]
+	} else if m := unexpected.FindSubmatch(log); m != nil {
+		u = &Unwinder{ID: string(m[1]), Func: string(m[2]), SP: hex(m[3]), FP: hex(m[4])}
+		end = bytes.Index(log, m[0])
+	} else {
+		return nil
+	}
+	if m := bounds.FindSubmatch(log[end:]); m != nil {
+		u.Lo, u.Hi = hex(m[1]), hex(m[2])
+	}
+	return u
+}
+
+// stacks matches where the stacks begin.
+var stacks = regexp.MustCompile(`(?m)^(?:runtime stack:|goroutine [0-9]+ [^\n]*\[[^\n]*\]:)$`)
 
 func hex(digits []byte) uint64 {
 	n, _ := strconv.ParseUint(string(digits), 16, 64) // at most 16 digits

@@ -105,7 +105,7 @@ func (f *Facts) begins(functions ...string) bool {
 // elsewhere reports whether a fault was in code that is not Go's: sigpanic is
 // the last frame there is, and the fault is not that of a jump to nowhere.
 func (f *Facts) elsewhere() bool {
-	m := faultPlaces[1].FindSubmatch(f.log)
+	m := signalled.FindSubmatch(f.log)
 	return len(f.dying()) == 0 && m != nil && hex(m[1]) != hex(m[2])
 }
 
@@ -142,10 +142,13 @@ func (f *Facts) walking() bool {
 // up, and what it is about to throw.
 var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
 
-// over returns the number of the goroutine over which the unwinder gave up: the
+// signalled matches what the runtime says of a signal: the address and the pc.
+var signalled = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+
+// Over returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the fatal error. It returns "" if there are several, or
 // none. While it prints stacks, the runtime names others.
-func (f *Facts) over() (id string) {
+func (f *Facts) Over() (id string) {
 	for _, m := range overG.FindAllSubmatch(f.log, 100) {
 		switch {
 		case m[1] == nil:
@@ -162,7 +165,7 @@ func (f *Facts) over() (id string) {
 // one that waits: it parked itself, in a call. A goroutine stays as it is while
 // another thread scans it.
 func (f *Facts) waited() bool {
-	id := f.over()
+	id := f.Over()
 	for _, frame := range f.Frames {
 		if id == "" || frame.ID() != id {
 			continue

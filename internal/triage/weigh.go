@@ -5,7 +5,9 @@ import (
 	"go/version"
 	"strings"
 
+	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
+	"splitadd/internal/window"
 )
 
 // What is known of the machine and the release, and how much it weighs. A log's
@@ -51,6 +53,9 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 	if l.facts.Old {
 		return because(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
 	}
+	if what := l.tooSmall(); what != "" {
+		return because(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
+	}
 	// A folder may be named for the release that it had once.
 	built := l.facts.Built
 	if c == nil || built == "" || !version.IsValid(built) {
@@ -68,6 +73,29 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 		return v, true
 	}
 	return v, false
+}
+
+// smallest is less than the smallest frame that takes two instructions to pop,
+// bytes: 65,552 (arm64.Expand).
+const smallest = 1 << 16
+
+// tooSmall describes the stack, or the preempted frame, of the goroutine over which
+// the unwinder gave up, if no split of the stack pointer fits in it. What the
+// binary shows weighs more.
+func (l *reader) tooSmall() string {
+	c, u := l.death.Cause, l.facts.Unwinder
+	if c == nil || c.Class != window.SP || l.death.Window != nil || u == nil || u.ID != l.facts.Over() {
+		return ""
+	}
+	if u.Lo > 0 && u.Hi > u.Lo && u.Hi-u.Lo < smallest {
+		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame 65552", u.Hi-u.Lo)
+	}
+	for _, f := range l.facts.Frames {
+		if f.Preempted && f.Known && u.ID != "" && f.ID() == u.ID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.Pair {
+			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.ID, f.Func, f.FP-f.SP)
+		}
+	}
+	return ""
 }
 
 // cut says where the log is cut off, or "".
