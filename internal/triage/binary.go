@@ -143,27 +143,6 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	return Unknown
 }
 
-// Fixes the instance of a generic function that a frame is of: the printed name
-// is that of all. It reports whether the function of the window is the only one,
-// or the frame's pc is in it.
-func (b *Binary) names(w *window.Window, frames []crash.Frame) bool {
-	fns := b.funcs[crash.Printed(w.Func)]
-	if len(fns) < 2 {
-		return true
-	}
-	for _, f := range frames {
-		if f.Known && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) && (f.Func == w.Func || f.PC == w.PC) {
-			return true
-		}
-	}
-	for _, fn := range fns {
-		if fn.Name() != w.Func && w.Offset() < fn.End-fn.Entry {
-			return false
-		}
-	}
-	return true
-}
-
 // isCall reports whether the instruction at an address is a call.
 func (b *Binary) isCall(pc uint64) bool {
 	code, err := b.file.Bytes(pc, 4)

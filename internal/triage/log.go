@@ -97,7 +97,7 @@ func (l *reader) unwound(class window.Class) Verdict {
 		v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 		return v
 	}
-	if !l.binary.names(w, l.facts.Frames) {
+	if !l.instance() {
 		v := because(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
 		v.Settle, v.Suspect = "a log with addresses: GOTRACEBACK=system; or a core file", true
 		return v
