@@ -102,7 +102,7 @@ const (
 // Causes are tried in order: the first that a log has is what the process died
 // of. What says more comes first.
 var Causes = []Cause{
-	{Name: "wrong result", Kind: Corrupt, Says: Named, What: "a victim computed something wrong",
+	{Name: "wrong result", Kind: Corrupt, Says: Open, What: "a victim computed something wrong", Settle: "the log without that line",
 		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
