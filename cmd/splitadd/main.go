@@ -65,7 +65,11 @@ only, -all also lists the windows in which the runtime does not preempt.
 Triage says of crash logs and core files whether it was this defect: split SP, split
 FP, not this, or undecided, with the evidence and what would settle it. Logs may
 have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
-that ran: without it, no crash is called a split.
+that ran: without it, no crash is called a split. Its exit status is 3 if a crash is
+a split, 4 if none is and one looks like it ("undecided: looks like split SP": name
+the binary), and 0 if none has a mark of it, be it "not this" or undecided. The first
+words of a line, and "answer" and "suspect" with -json, stay what they are; what
+follows them may change.
 
 Repair writes a copy of a Go binary for arm64 in which every window is closed, at the
 same length: no address moves. What cannot be proved safe is left, and listed.
@@ -85,7 +89,8 @@ Study measures what the time to crash depends on, for most of an hour, and write
 a page with its figures and records into DIR; -draw makes the page from the
 records that are there.
 
-Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected. Bisect has its own.
+Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected, 4 looks affected (triage).
+Bisect has its own.
 
 Example:
     $ splitadd check go1.23.4 go1.27.4
@@ -98,6 +103,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitAffected = 3
+	exitSuspect  = 4 // of triage: a crash looks like this defect, and the log does not show it
 )
 
 // errAffected is returned by a verb that found a window or a crash.
@@ -105,6 +111,10 @@ var errAffected = errors.New("affected")
 
 // errSaid is returned by a verb that has written its errors.
 var errSaid = errors.New("failed")
+
+// errSuspect is returned by triage for a crash that looks like a split, while
+// nothing shows that it is one.
+var errSuspect = errors.New("looks affected")
 
 // A usageError is a mistake on the command line.
 type usageError struct{ error }
@@ -151,6 +161,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errAffected):
 		return exitAffected
+	case errors.Is(err, errSuspect):
+		return exitSuspect
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &mistake):

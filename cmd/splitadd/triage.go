@@ -38,14 +38,14 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		}
 		defer binary.Close()
 	}
-	affected := false
+	affected, suspect := false, false
 	for _, input := range inputs {
 		verdicts, err := triageInput(ctx, input, binary)
 		if err != nil {
 			return hintInput(err)
 		}
 		for _, v := range verdicts {
-			affected = affected || v.Answer.Split()
+			affected, suspect = affected || v.Answer.Split(), suspect || v.Suspect
 			switch {
 			case *json:
 				err = record.Writer{To: stdout}.Triage(v)
@@ -59,8 +59,11 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			}
 		}
 	}
-	if affected {
+	switch {
+	case affected:
 		return errAffected
+	case suspect:
+		return errSuspect
 	}
 	return nil
 }

@@ -80,27 +80,33 @@ func TestOtherClass(t *testing.T) {
 	}
 }
 
-// TestSignatures forbids entries that are empty, that are there twice, that
-// match anything, and that no log of the corpus reaches: an entry that an
-// earlier one shadows is not reached.
-func TestSignatures(t *testing.T) {
+// TestCauses forbids entries that are empty, that are there twice, that match
+// anything, that say too little for an answer, and that no log of the corpus
+// reaches: an entry that an earlier one shadows is not reached.
+func TestCauses(t *testing.T) {
 	names := map[string]bool{}
-	for _, s := range signatures {
-		assert.NotEmpty(t, s.name)
-		assert.False(t, names[s.name], "%s is there twice", s.name)
-		names[s.name] = true
-		assert.NotEmpty(t, s.kind, s.name)
-		assert.False(t, s.match.MatchString(""), s.name)
+	for i := range Causes {
+		c := &Causes[i]
+		assert.NotEmpty(t, c.Name)
+		assert.False(t, names[c.Name], "%s is there twice", c.Name)
+		names[c.Name] = true
+		assert.NotEmpty(t, c.Kind, c.Name)
+		_, anything := c.matches(&Facts{})
+		assert.False(t, anything, c.Name)
+		assert.Equal(t, c.Says == Possible, c.Class != "", "%s: a window may be the cause", c.Name)
+		assert.Equal(t, c.Says == Open, c.Settle != "", "%s: what would settle it", c.Name)
+		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
+		assert.Equal(t, c.Fixed != "", c.Lost != "", "%s: what is said of a release outside", c.Name)
 	}
 	for _, e := range crashtest.Corpus(t, ".") {
-		for _, s := range signatures {
-			if s.match.Match(e.Log) {
-				delete(names, s.name)
-				break
-			}
+		if c := Classify(e.Log, nil).Cause; c != nil {
+			delete(names, c.Name)
 		}
 	}
-	assert.Empty(t, names, "signatures that no log of the corpus reaches")
+	assert.Empty(t, names, "entries that no log of the corpus reaches")
+	for _, class := range []window.Class{window.SP, window.FP} {
+		require.NotNil(t, UnwinderFault(class))
+	}
 }
 
 func TestNothing(t *testing.T) {
@@ -117,7 +123,8 @@ func TestTwoThreads(t *testing.T) {
 		"00000010: 00000000 00000010\nunknown caller pc\n\nruntime stack:\nruntime.throw({0x1?, 0x2?})\n\truntime/panic.go:1 +0x2\n\n" +
 		"goroutine 7 [preempted (scan)]:\nruntime.asyncPreempt()\n\truntime/preempt_arm64.s:44 +0x88\nmain.f()\n\tmain.go:7 +0x94\n")
 	w := window.Window{Class: window.SP, Func: "main.f", PC: 0x94, Preemptible: true}
-	assert.Equal(t, Death{SplitSP, "unexpected return pc for main.f called from 0xe8e8", &w, true}, Classify(log, []window.Window{w}))
+	d := Classify(log, []window.Window{w})
+	assert.Equal(t, Death{SplitSP, d.Cause, "unexpected return pc for main.f called from 0xe8e8", &w, true}, d)
 }
 
 func FuzzClassify(f *testing.F) {

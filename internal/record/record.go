@@ -188,6 +188,9 @@ type Triage struct {
 	Arch       string   `json:"arch,omitempty"`
 	Answer     string   `json:"answer"` // "split SP", "split FP", "not this", "undecided"
 	Why        string   `json:"why,omitempty"`
+	Sure       string   `json:"sure,omitempty"`    // of an answer that decides: "certain", "likely"
+	Suspect    bool     `json:"suspect,omitempty"` // undecided, and looks like this defect
+	Cut        string   `json:"cut,omitempty"`     // where the log is cut off
 	Evidence   []string `json:"evidence"`
 	Settle     string   `json:"settle,omitempty"` // what would settle it
 	Do         []string `json:"do"`
@@ -358,6 +361,7 @@ func (w Writer) Triage(v triage.Verdict) error {
 	if v.Neighbour != nil {
 		record.Issues = v.Neighbour.Issues
 	}
+	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}

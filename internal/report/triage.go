@@ -10,7 +10,8 @@ import (
 	"splitadd/internal/triage"
 )
 
-// Triage writes the verdict on a crash as text.
+// Triage writes the verdict on a crash as text: the answer and how sure it is,
+// what it rests on, what would settle it, and what to do.
 func Triage(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", safe.Text(triagePlace(v)), safe.Text(triageAnswer(v)))
@@ -53,9 +54,15 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 
 // triageLines returns what a verdict rests on, and what comes after it.
 func triageLines(v triage.Verdict) (said, next []string) {
-	said = slices.Clone(v.Evidence)
+	if v.Count > 1 {
+		said = append(said, fmt.Sprintf("%d times, lines %d to %d", v.Count, v.Line, v.Last))
+	}
+	said = append(said, slices.Clone(v.Evidence)...)
 	for _, c := range v.Candidates {
 		said = append(said, "candidate: "+c.Chain())
+	}
+	if v.Cut != "" {
+		said = append(said, "the log is "+v.Cut)
 	}
 	if v.Settle != "" {
 		next = append(next, "what would settle it: "+v.Settle)
@@ -78,12 +85,17 @@ func triagePlace(v triage.Verdict) string {
 	return fmt.Sprintf("%s:%d", v.Input, v.Line)
 }
 
+// triageAnswer returns the answer, and how sure it is if it decides.
 func triageAnswer(v triage.Verdict) string {
-	switch {
-	case v.Window != nil:
-		return fmt.Sprintf("%s in %s+%#x", v.Answer, v.Window.Func, v.Window.Offset())
-	case v.Why != "":
-		return fmt.Sprintf("%s: %s", v.Answer, v.Why)
+	answer := string(v.Answer)
+	if v.Window != nil {
+		answer += fmt.Sprintf(" in %s+%#x", v.Window.Func, v.Window.Offset())
 	}
-	return string(v.Answer)
+	if v.Why != "" {
+		answer += ": " + v.Why
+	}
+	if v.Sure != "" {
+		answer += fmt.Sprintf(" (%s)", v.Sure)
+	}
+	return answer
 }

@@ -61,7 +61,7 @@ func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate) {
 			continue
 		}
 		if u.Func != "" {
-			if u.Func == printed(w.Func) {
+			if crash.Names(u.Func, w.Func) {
 				found = append(found, Candidate{Window: w})
 			}
 			continue
