@@ -56,8 +56,10 @@ func (o *open) look(lines []line, i int) {
 		o.quiet = 0
 	}
 	switch l.kind {
-	case syntax.Goroutine, syntax.Stack:
+	case syntax.Goroutine:
 		o.traced, o.told = true, true
+	case syntax.Stack:
+		o.told = true
 	case syntax.Location:
 		o.traced = true
 	case syntax.Call:
@@ -119,7 +121,9 @@ func (s *stream) begins(lines []line, i int) bool {
 	case syntax.Bracket: // follows another header
 		return o.traced && !before.kind.Header() && before.kind != syntax.Dying
 	case syntax.Note:
-		return (o.traced || o.ended != syntax.None) && diesNext(lines[i+1:])
+		// Before the first frame more than one thread may say that it cannot unwind.
+		unwinding := hasAny(l.text, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
+		return (o.traced || o.ended != syntax.None && !unwinding) && diesNext(lines[i+1:])
 	case syntax.Signal:
 		if o.raised || o.traced && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
 			return false // of another thread
@@ -130,8 +134,8 @@ func (s *stream) begins(lines []line, i int) bool {
 			return false // the next of those that were being handled
 		}
 	case syntax.Fatal:
-		if thrown.Match(l.text) && (o.traced || o.ended != syntax.Fatal) {
-			return o.traced && exit.Match(before.text)
+		if thrown.Match(l.text) {
+			return exit.Match(before.text)
 		}
 	}
 	// Two threads may die at once.

@@ -57,7 +57,7 @@ func (l *learner) flush(n int) {
 		item := &l.items[i]
 		l.size -= len(item.Text)
 		source, text := l.cut(item)
-		if source == item.Source && item.kind != syntax.None {
+		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
 			l.visit(Line{item.Number, source, text, item.kind})
 			continue
 		}

@@ -106,13 +106,20 @@ func objectAt(text []byte) int {
 // minCut is the length from which a line of JSON may have been cut off, bytes.
 const minCut = 1000
 
-// hash continues a hash with a text.
+// hash continues a hash with a text. Hashes may be added up.
 func hash(seed uint64, text []byte) uint64 {
 	h := fnvOffset ^ seed*fnvPrime
 	for _, c := range text {
 		h = (h ^ uint64(c)) * fnvPrime
 	}
-	return h
+	return mix(h)
+}
+
+// mix makes every bit of a hash depend on all.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
 const (
