@@ -31,6 +31,8 @@ type Verdict struct {
 
 	Input    string   // the file, "-" for standard input
 	Line     int      // where a log has it, from 1; 0 for a core file
+	Count    int      // crashes in the log that read like it, with itself; 0 for a core file
+	Last     int      // where the last of them begins
 	Go, Arch string   // as the input, or the binary, says; "" where neither does
 	Evidence []string // at most three lines
 	Settle   string   // what would settle it; "" where nothing is left to settle
