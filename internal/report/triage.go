@@ -53,6 +53,9 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 // triageLines returns what a verdict rests on, and what comes after it.
 func triageLines(v triage.Verdict) (said, next []string) {
 	said = slices.Clone(v.Evidence)
+	if v.Count > 1 {
+		said = append(said, fmt.Sprintf("%d crashes read like it; the last begins in line %d", v.Count, v.Last))
+	}
 	for _, c := range v.Candidates {
 		said = append(said, "candidate: "+c.Chain())
 	}

@@ -127,7 +127,7 @@ func TestAlike(t *testing.T) {
 	require.Len(t, verdicts, 2)
 	assert.Equal(t, []int{6000, 1}, []int{verdicts[0].Count, verdicts[0].Line})
 	assert.Equal(t, 18001+strings.Count(string(e.Log), "\n")+6*2999, verdicts[0].Last)
-	assert.Equal(t, []int{1, 18001}, []int{verdicts[1].Count, verdicts[1].Line})
+	assert.Equal(t, []int{1, 18003}, []int{verdicts[1].Count, verdicts[1].Line})
 	assert.Equal(t, SplitSP, verdicts[1].Answer)
 }
 
