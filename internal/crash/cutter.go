@@ -63,7 +63,7 @@ func (o *open) look(lines []line, i int) {
 	case syntax.Location:
 		o.traced = true
 	case syntax.Call:
-		o.told = o.told || bytes.HasPrefix(l.text, []byte("runtime.asyncPreempt"))
+		o.told = o.told || startsInside(l)
 	case syntax.PC, syntax.Bracket:
 		o.told = true
 	case syntax.Dying:
@@ -75,7 +75,10 @@ func (o *open) look(lines []line, i int) {
 	case syntax.Fatal:
 		o.ended = l.kind
 		o.told = o.told || fatal.Match(l.text) && !compiler.Match(l.text)
-	case syntax.Signal, syntax.Panic:
+	case syntax.Signal:
+		o.ended = l.kind
+		o.told = o.told || signalled.Match(l.text)
+	case syntax.Panic:
 		o.ended = l.kind
 	}
 }
@@ -91,7 +94,7 @@ func startsInside(l line) bool {
 	case syntax.PC:
 		return bytes.Contains(l.text, []byte("sigcode="))
 	case syntax.Call:
-		return bytes.HasPrefix(l.text, []byte("runtime.asyncPreempt"))
+		return bytes.HasPrefix(l.text, []byte("runtime.asyncPreempt")) || bytes.HasPrefix(l.text, []byte("runtime.throw("))
 	}
 	return false
 }
@@ -101,6 +104,8 @@ var (
 	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc for |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
 	// fatal matches what the runtime says when it dies: words of its own trade.
 	fatal = regexp.MustCompile(`^fatal(?: error)?: .*(?:\b(?:runtime|goroutines?|concurrent map|traceback|unknown caller pc|(?:stack|heap) (?:overflow|size|growth)|unexpected signal|out of memory|cannot allocate memory|sync: |morestack|bad g|bad m|[mg]span|mheap|mcache|mcentral|g0|gsignal|gc|sweep\w*|mark\w*|scan\w*|heap|invalid pointer|bad pointer|free object|semaphore|lock|unlock|lfstack\w*|work\w*buf|acquirep|releasep|schedule|exitsyscall|entersyscall|systemstack|newosproc|notesleep|futex\w*|netpoll|timer\w*|defer|recover|panic|malloc|stackalloc|casgstatus|nil context|fault|index out of range|invalid p state|cgo\w*|signal|thread exhaustion|self deadlock|deadlock!?)|found bad|checkptr)`)
+	// signalled matches what the runtime calls the signals that it dies of.
+	signalled = regexp.MustCompile(`^(?:SIG(?:SEGV: segmentation violation|BUS: bus error|ILL: illegal instruction|SYS: bad system call|ABRT: abort|TRAP: trace trap|FPE: floating-point exception|QUIT: quit)|Exception 0x[0-9a-f]+ 0x)`)
 	// compiler matches what others say with the same first words.
 	compiler = regexp.MustCompile(`No such file|file not found|errors emitted|printer`)
 	// thrown matches what the runtime says after a line about what it was unwinding.
@@ -123,15 +128,18 @@ func (s *stream) begins(lines []line, i int) bool {
 	case syntax.Note:
 		// Before the first frame more than one thread may say that it cannot unwind.
 		unwinding := hasAny(l.text, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
-		return (o.traced || o.ended != syntax.None && !unwinding) && diesNext(lines[i+1:])
+		return (o.traced || o.ended != syntax.None && !unwinding && !near) && diesNext(lines[i+1:])
 	case syntax.Signal:
 		if o.raised || o.traced && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
 			return false // of another thread
 		}
-		return o.traced || o.ended != syntax.None && !bytes.HasPrefix(before.text, []byte("fatal: "))
+		return o.traced || o.ended != syntax.None && !(near && before.kind.Header())
 	case syntax.Panic:
-		if !o.traced && (indent(l.text) > o.indent || before.kind == syntax.Panic && bytes.Contains(before.text, []byte("[recovered"))) {
+		if !o.traced && indent(l.text) > o.indent || before.kind == syntax.Panic && bytes.Contains(before.text, []byte("[recovered")) {
 			return false // the next of those that were being handled
+		}
+		if near && o.traced && (o.Headless || o.ended == syntax.Panic) && bytes.Contains(l.text, []byte("[recovered")) && before.kind >= syntax.Goroutine {
+			return false // what was printed when it was recovered
 		}
 	case syntax.Fatal:
 		if thrown.Match(l.text) {
@@ -139,7 +147,7 @@ func (s *stream) begins(lines []line, i int) bool {
 		}
 	}
 	// Two threads may die at once.
-	return o.traced || o.ended != syntax.None && !(near && before.kind == l.kind)
+	return o.traced || o.ended != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.Note))
 }
 
 // previous returns the last line before line i that is not blank, and whether it is

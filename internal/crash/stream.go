@@ -167,7 +167,7 @@ func follow(first, second line) bool {
 	case syntax.Fatal, syntax.Panic:
 		return second.kind == syntax.Bracket
 	case syntax.Note:
-		return second.kind == syntax.Frame
+		return second.kind == syntax.Frame || second.kind == syntax.Fatal && thrown.Match(second.text)
 	}
 	return false
 }

@@ -6,7 +6,7 @@ import (
 
 // marks are what stands in the lines in which Begin looks for a beginning, and
 // that do so often enough to look further.
-var marks = []string{"goroutine ", "panic: ", "fatal error: ", "SIG", "runtime", "[signal ", "PC=0x", "unexpected fault address ", "Exception 0x", "fatal: morestack"}
+var marks = []string{"goroutine ", "panic: ", "fatal error: ", "SIG", "runtime", "[signal ", "PC=0x", "unexpected fault address ", "Exception 0x", "fatal: morestack", "fatal: bad g"}
 
 // Begin returns where a line of a crash begins in a line that may have something
 // before it: at most limit bytes; or -1.
@@ -42,7 +42,7 @@ func starts(text []byte) bool {
 	case 'S':
 		return isSignal(text)
 	case 'r':
-		return HasAny(text[:min(len(text), 24)], "runtime: ", "runtime stack:", "runtime.asyncPreempt")
+		return HasAny(text[:min(len(text), 24)], "runtime: ", "runtime stack:", "runtime.asyncPreempt", "runtime.throw(")
 	}
 	return true
 }
@@ -71,4 +71,4 @@ func HasAnchor(text []byte) bool {
 }
 
 var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("unexpected return pc for "), []byte("frame.sp="), []byte("traceback stuck"),
-	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("morestack on g0"), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}
+	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("fatal: morestack on g"), []byte("fatal: bad g"), []byte("runtime stack:"), []byte("runtime.throw("), []byte("unexpected fault address "), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}

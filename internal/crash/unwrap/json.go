@@ -31,6 +31,7 @@ type level struct {
 	index int    // of the next element
 	key   uint64 // of the next member, and whether it names a process
 	names bool
+	usual bool   // and whether it usually holds the line of a log
 	who   uint64 // what its members say of the process; their order does not matter
 	from  int    // the first of its values in found
 }
@@ -40,6 +41,8 @@ type value struct {
 	path uint64
 	raw  []byte
 	read bool // nothing in it is escaped
+	// Its member has a name under which collectors put the line of a log.
+	usual bool
 }
 
 // json calls emit with the strings in JSON that may be lines of a crash, and where
@@ -68,7 +71,7 @@ func (u *unwrapper) json(text []byte, emit func(path uint64, text []byte)) bool 
 		case '{', '[':
 			if c == '[' {
 				if b, n := octets(text[i:]); n > 0 {
-					s.value(value{s.next(), b, true}, false)
+					s.value(value{path: s.next(), raw: b, read: true}, false)
 					i += n - 1
 					continue
 				}
@@ -109,7 +112,7 @@ values:
 			text = unescape(v.raw)
 		}
 		if !u.paths[v.path] {
-			if len(u.paths) >= maxPaths || !tells(text) {
+			if len(u.paths) >= maxPaths || !v.usual && !tells(text) {
 				continue
 			}
 			u.paths[v.path] = true
@@ -183,10 +186,10 @@ func (s *scanner) text(raw []byte, key bool) {
 	}
 	if n > 0 && key && !s.levels[n-1].array {
 		l := &s.levels[n-1]
-		l.key, l.names = hash(l.path, raw), identifies(raw)
+		l.key, l.names, l.usual = hash(l.path, raw), identifies(raw), usual[string(raw)]
 		return
 	}
-	s.value(value{s.next(), raw, false}, n > 0 && s.levels[n-1].names)
+	s.value(value{path: s.next(), raw: raw, usual: n > 0 && s.levels[n-1].usual}, n > 0 && s.levels[n-1].names)
 }
 
 func (s *scanner) value(v value, names bool) {
@@ -203,6 +206,13 @@ func (s *scanner) number(text []byte) {
 	if n := len(s.levels); n > 0 && n == s.depth && s.levels[n-1].names && len(text) < 12 {
 		s.levels[n-1].who += hash(s.next(), text)
 	}
+}
+
+// usual are the names of members, and of fields of logfmt, that hold lines of logs.
+var usual = map[string]bool{
+	"log": true, "msg": true, "message": true, "MESSAGE": true, "textPayload": true, "line": true, "text": true, "stderr": true, "stdout": true,
+	"output": true, "error": true, "err": true, "body": true, "content": true, "event": true, "raw": true, "_raw": true, "panic": true, "stack": true,
+	"stacktrace": true, "stack_trace": true, "exception": true, "@message": true, "Message": true, "Log": true, "data": true, "Output": true,
 }
 
 // identifies reports whether a member's name is one under which collectors put

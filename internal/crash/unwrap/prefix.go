@@ -242,10 +242,5 @@ func (p *prefix) content(rest []byte) []byte {
 		}
 		return trimmed[1:]
 	}
-	// What needs no quotes has none, up to what follows it.
-	word, _, _ := bytes.Cut(rest, []byte(" "))
-	if bytes.IndexByte(word, '(') >= 0 && word[len(word)-1] != ')' {
-		return rest
-	}
-	return word
+	return rest
 }

@@ -65,6 +65,15 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 			return
 		}
 	}
+	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(bytes.TrimLeft(l.Text, " \t")) == syntax.None {
+		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
+		for more := true; more; {
+			var line []byte
+			line, text, more = bytes.Cut(text, []byte("\n"))
+			u.unwrap(Line{Number: l.Number, Source: l.Source, Text: line}, depth+1)
+		}
+		return
+	}
 	u.emit(l)
 }
 
