@@ -122,6 +122,9 @@ func (s *stream) begins(lines []line, i int) bool {
 	if o.dies(lines, i) && !exit.Match(before.text) {
 		return false
 	}
+	if near && before.kind == syntax.Goroutine { // it dies of the frames to come
+		return false
+	}
 	switch l.kind {
 	case syntax.Bracket: // follows another header
 		return o.traced && !before.kind.Header() && before.kind != syntax.Dying

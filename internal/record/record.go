@@ -172,8 +172,8 @@ type Way struct {
 // A Triage is what one crash was.
 type Triage struct {
 	Head
-	Input      string   `json:"input"`          // a file; "-" is standard input
-	Line       int      `json:"line,omitempty"` // of a log, where the crash begins, from 1
+	Input      string   `json:"input"`           // a file; "-" is standard input
+	Line       int      `json:"line,omitempty"`  // of a log, where the crash begins, from 1
 	Count      int      `json:"count,omitempty"` // crashes in the log that read like it, if there are several
 	Last       int      `json:"last,omitempty"`  // where the last of them begins
 	Arch       string   `json:"arch,omitempty"`

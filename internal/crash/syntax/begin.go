@@ -50,6 +50,9 @@ func starts(text []byte) bool {
 // HasAnchor reports whether a line is one that every crash has one of. It is fast
 // where it is not.
 func HasAnchor(text []byte) bool {
+	if len(text) < len("panic: ") {
+		return false
+	}
 	if i := bytes.Index(text, []byte("goroutine ")); i >= 0 && i+11 < len(text) && text[i+10] >= '0' && text[i+10] <= '9' {
 		return true
 	}
