@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair ports upstream study emulator vm cross debuggers tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -69,6 +69,11 @@ pool: emulator
 # original's median time to crash.
 repair: emulator
 	$(GO) test ./internal/patch -v -timeout 2h -args -std -race-for 6m
+
+# Every log of the corpus, as every collector writes it, with lines missing; and the
+# bounds of time and memory, with 100 MB of log.
+logs:
+	$(GO) test ./internal/triage -run 'Collectors|Missing|Bounds' -v -timeout 1h -args -all
 
 # The stack pointer of every port.
 ports:

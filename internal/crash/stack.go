@@ -105,7 +105,7 @@ func (f *Facts) begins(functions ...string) bool {
 // elsewhere reports whether a fault was in code that is not Go's: sigpanic is
 // the last frame there is, and the fault is not that of a jump to nowhere.
 func (f *Facts) elsewhere() bool {
-	m := signalled.FindSubmatch(f.log)
+	m := ofSignal.FindSubmatch(f.log)
 	return len(f.dying()) == 0 && m != nil && hex(m[1]) != hex(m[2])
 }
 
@@ -142,8 +142,8 @@ func (f *Facts) walking() bool {
 // up, and what it is about to throw.
 var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
 
-// signalled matches what the runtime says of a signal: the address and the pc.
-var signalled = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+// ofSignal matches what the runtime says of a signal: the address and the pc.
+var ofSignal = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
 
 // Over returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the fatal error. It returns "" if there are several, or

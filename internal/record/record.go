@@ -183,8 +183,10 @@ type Way struct {
 // A Triage is what one crash was.
 type Triage struct {
 	Head
-	Input      string   `json:"input"`          // a file; "-" is standard input
-	Line       int      `json:"line,omitempty"` // of a log, where the crash begins, from 1
+	Input      string   `json:"input"`           // a file; "-" is standard input
+	Line       int      `json:"line,omitempty"`  // of a log, where the crash begins, from 1
+	Count      int      `json:"count,omitempty"` // crashes in the log that read like it, if there are several
+	Last       int      `json:"last,omitempty"`  // where the last of them begins
 	Arch       string   `json:"arch,omitempty"`
 	Answer     string   `json:"answer"` // "split SP", "split FP", "not this", "undecided"
 	Why        string   `json:"why,omitempty"`
@@ -357,6 +359,9 @@ func (w Writer) Triage(v triage.Verdict) error {
 	record := Triage{
 		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
+	}
+	if v.Count > 1 {
+		record.Count, record.Last = v.Count, v.Last
 	}
 	if v.Neighbour != nil {
 		record.Issues = v.Neighbour.Issues

@@ -259,9 +259,12 @@ func (l *reader) noWindow(class window.Class) Verdict {
 	if class != window.SP || u == nil {
 		return v
 	}
-	v.Candidates = l.binary.candidates(u)
+	candidates, all := l.binary.candidates(u)
+	v.Candidates = candidates
 	switch n := len(v.Candidates); {
 	case u.Top == 0:
+	case n == 0 && !all:
+		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack: none of the first %d steps along calls from a window lead there, and there are more", u.Top-u.SP, maxSteps))
 	case n == 0:
 		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack: no chain of calls from a window is that long", u.Top-u.SP))
 	default:
@@ -270,6 +273,9 @@ func (l *reader) noWindow(class window.Class) Verdict {
 		v.Evidence = append(v.Evidence, fmt.Sprintf("top - frame.sp = %d bytes = %s: %s", u.Top-u.SP, c.Sum(), c.Chain()))
 		if n > 1 {
 			v.Why = fmt.Sprintf("fits split SP in %d windows, by its numbers", n)
+		}
+		if !all {
+			v.Why += "; there are more calls than were looked at"
 		}
 	}
 	return v
