@@ -20,7 +20,8 @@ const (
 	SplitFP     Kind = "split FP"       // unwound from a window of the frame pointer
 	Unwind      Kind = "unwind failure" // looks like one of these, and the log names no window
 	OutOfMemory Kind = "out of memory"
-	Corrupt     Kind = "corrupt result" // a victim computed something wrong
+	Corrupt     Kind = "corrupt result"      // a victim computed something wrong
+	Freed       Kind = "object freed in use" // a victim held it
 	OtherGo     Kind = "other Go fatal error"
 )
 
@@ -60,6 +61,7 @@ type signature struct {
 // (fpTracebackPCs), runtime/malloc.go and runtime/panic.go.
 var signatures = []signature{
 	{"wrong result", Corrupt, regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
+	{"freed object", Freed, regexp.MustCompile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
 	{"incomplete unwind", SplitSP, regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
 	{"non-code return pc", SplitSP, regexp.MustCompile(`(?s)(unexpected return pc for [^\n]*).*unknown caller pc`)},
 	{"fault in the frame pointer unwinder", SplitFP, regexp.MustCompile(`(SIGSEGV: segmentation violation[^\n]*)\n[^\n]*\n(?:[^\n]*\n){0,4}runtime\.fpTracebackPCs\(`)},

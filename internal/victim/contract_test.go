@@ -41,10 +41,10 @@ func TestContract(t *testing.T) {
 func TestContractRuns(t *testing.T) {
 	for _, c := range Contract() {
 		var out bytes.Buffer
-		config := Config{Victim: c.Func, Observer: "gc", Victims: 2, Procs: 3, Observe: 20}
+		config := Config{Victim: c.Func, Observer: "gc", Victims: 2, Procs: 3, Observe: 3}
 		require.Zero(t, Main(config.Args(), new(Goroutines), &out), "%s: %s", c.Func, &out)
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		assert.Contains(t, lines[len(lines)-1], Mark+"end 20 calls ")
+		assert.Contains(t, lines[len(lines)-1], Mark+"end 3 calls ")
 	}
 }
 
