@@ -46,15 +46,10 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 	return r, err
 }
 
-// Harmed reports whether a run that was held, or left alone, died of a harm that
-// shows in what the victim computes, or of a crash that is not the unwinder's.
-func (r Run) Harmed() bool {
-	switch r.Death.Kind {
-	case crash.Corrupt, crash.Freed, crash.OtherGo:
-		return r.Outcome == Died
-	}
-	return false
-}
+// Harmed reports whether a run that was held, or left alone, died of what may be
+// harm from its preemption: a wrong result, an object freed in use or a crash, but not
+// for want of memory.
+func (r Run) Harmed() bool { return r.Outcome == Died && r.Death.Kind != crash.OutOfMemory }
 
 // Left runs the guest as it was built, with one victim, for so long. It is for harm
 // that needs no luck; Race is for harm that does. A victim that completes no call

@@ -120,7 +120,7 @@ func function(b *bytes.Buffer, kind string, frame int) {
 		sizes = append(sizes, min(rest, most))
 	}
 	fmt.Fprintf(b, "\n//go:noinline\nfunc %s%d(x uint64, cold bool) uint64 {\n\tif cold {\n", kind, frame)
-	if kind == "nonleaf" {
+	if strings.HasSuffix(kind, "nonleaf") {
 		b.WriteString("\t\ttouch()\n")
 	}
 	full := len(sizes) - 1

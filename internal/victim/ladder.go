@@ -49,6 +49,7 @@ func saveleaf208(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf208(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1 [8]uint64
 		var a2 [8]uint64
 		for i := 0; i < 8; i++ {
@@ -75,6 +76,7 @@ func saveleaf240(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf240(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2 [8]uint64
 		var a3 [4]uint64
 		for i := 0; i < 4; i++ {
@@ -101,6 +103,7 @@ func saveleaf256(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf256(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2 [8]uint64
 		var a3 [6]uint64
 		for i := 0; i < 6; i++ {
@@ -127,6 +130,7 @@ func saveleaf272(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf272(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2 [8]uint64
 		var a3 [8]uint64
 		for i := 0; i < 8; i++ {
@@ -153,6 +157,7 @@ func saveleaf400(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf400(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2, a3, a4 [8]uint64
 		var a5 [8]uint64
 		for i := 0; i < 8; i++ {
@@ -179,6 +184,7 @@ func saveleaf496(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf496(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2, a3, a4, a5, a6 [8]uint64
 		var a7 [4]uint64
 		for i := 0; i < 4; i++ {
@@ -208,6 +214,7 @@ func saveleaf544(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf544(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2, a3, a4, a5, a6, a7 [6]uint64
 		var a8, a9 [6]uint64
 		var a10 [6]uint64
@@ -239,6 +246,7 @@ func saveleaf560(x uint64, cold bool) uint64 {
 //go:noinline
 func savenonleaf560(x uint64, cold bool) uint64 {
 	if cold {
+		touch()
 		var a0, a1, a2, a3, a4, a5, a6, a7 [8]uint64
 		var a8 [4]uint64
 		for i := 0; i < 4; i++ {
