@@ -263,7 +263,8 @@ func TestHoldRestart(t *testing.T) {
 	r, err = g.Hold(context.Background(), "farStores", boundary(g, "farStores", store), "gc")
 	require.NoError(t, err)
 	assert.True(t, r.Harmed(), "%v: %s", r, r.Log)
-	assert.Equal(t, crash.Corrupt, r.Death.Kind, "%s", r.Log)
+	// Each restart moves the address on: a wrong result, or a fault beyond the heap.
+	assert.Contains(t, []crash.Kind{crash.Corrupt, crash.OtherGo}, r.Death.Kind, "%s", r.Log)
 	r, err = sound.Hold(context.Background(), "farStores", boundary(sound, "farStores", store), "gc")
 	require.NoError(t, err)
 	assert.Equal(t, Survived, r.Outcome, "%v: %s", r, r.Log)
