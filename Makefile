@@ -27,7 +27,7 @@ lint: tools
 	GOOS=windows GOARCH=amd64 $(GO) vet ./cmd/splitadd
 	tools/bin/staticcheck ./...
 	tools/bin/actionlint
-	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go
+	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go ladder.go
 
 # Every fuzz target for a while each.
 FUZZTIME ?= 30s

@@ -20,7 +20,8 @@ const (
 	SplitFP     Kind = "split FP"       // unwound from a window of the frame pointer
 	Unwind      Kind = "unwind failure" // looks like one of these, and the log names no window
 	OutOfMemory Kind = "out of memory"
-	Corrupt     Kind = "corrupt result" // a victim computed something wrong
+	Corrupt     Kind = "corrupt result"      // a victim computed something wrong
+	Freed       Kind = "object freed in use" // a victim held it
 	OtherGo     Kind = "other Go fatal error"
 )
 

@@ -30,7 +30,7 @@ func Pin(f *objfile.File, pc uint64, out string) error {
 	if (pc-fn.Entry)%4 != 0 {
 		return fmt.Errorf("pin at %#x: no instruction boundary of %s", pc, fn.Name())
 	}
-	word, err := wordAt(f, pc, arm64.BranchSelf)
+	word, err := WordAt(f, pc, arm64.BranchSelf)
 	if err == nil {
 		err = create(out, f.Source(), word)
 	}
@@ -47,8 +47,8 @@ type Word struct {
 	Before, After uint32
 }
 
-// wordAt returns the replacement of the instruction at an address.
-func wordAt(f *objfile.File, pc uint64, after uint32) (Word, error) {
+// WordAt returns the replacement of the instruction at an address.
+func WordAt(f *objfile.File, pc uint64, after uint32) (Word, error) {
 	before, err := f.Bytes(pc, 4)
 	if err != nil {
 		return Word{}, err

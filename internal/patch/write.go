@@ -20,7 +20,7 @@ var ErrChanged = errors.New("the file has changed since it was read")
 func (p *Plan) Words() (words []Word, err error) {
 	for _, c := range p.Changes {
 		for i, pc := range []uint64{c.PC - 4, c.PC} {
-			w, err := wordAt(p.file, pc, c.After[i])
+			w, err := WordAt(p.file, pc, c.After[i])
 			if err != nil {
 				return nil, err
 			}

@@ -31,6 +31,7 @@ type Run struct {
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
+	Held     bool          // the pin was to be put back
 	Control  bool          // where there is no window: must not die
 	Window   window.Window // where it was pinned
 	Racing   Racing        // how it was raced
@@ -109,14 +110,14 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
-	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && x.calls > 0 && !x.stuck:
+	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
 		r.Missed = true
 		fail("the pin was never reached: %d calls returned", x.calls)
 	case result.End == process.Exited && result.Code == 0 && x.ended:
 		r.Outcome = Survived
 	case result.End == process.Exited && death.Kind != "":
 		r.Outcome, r.Death = Died, death
-	case result.End != process.Exited && r.Pinned && death.Kind == "":
+	case result.End != process.Exited && r.Pinned && !x.released && death.Kind == "":
 		r.Outcome = NotPreemptible
 	default:
 		fail("%s: %s", ending(result), lastLine(result.Output))
