@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair ports upstream study emulator vm cross debuggers tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -27,7 +27,7 @@ lint: tools
 	GOOS=windows GOARCH=amd64 $(GO) vet ./cmd/splitadd
 	tools/bin/staticcheck ./...
 	tools/bin/actionlint
-	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go
+	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go ladder.go
 
 # Every fuzz target for a while each.
 FUZZTIME ?= 30s
@@ -39,6 +39,7 @@ fuzz:
 	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/patch -run '^$$' -fuzz FuzzSign -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/safe -run '^$$' -fuzz FuzzText -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzLogs -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/core -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/triage -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
@@ -67,7 +68,12 @@ pool: emulator
 # Repaired binaries: the standard library's tests, and races of a thousand times the
 # original's median time to crash.
 repair: emulator
-	$(GO) test ./internal/repair -v -timeout 2h -args -std -race-for 6m
+	$(GO) test ./internal/patch -v -timeout 2h -args -std -race-for 6m
+
+# Every log of the corpus, as every collector writes it, with lines missing; and the
+# bounds of time and memory, with 100 MB of log.
+logs:
+	$(GO) test ./internal/triage -run 'Collectors|Missing|Bounds' -v -timeout 1h -args -all
 
 # The stack pointer of every port.
 ports:

@@ -3,61 +3,162 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
 	"slices"
+	"strings"
 
 	"splitadd/internal/lab"
+	"splitadd/internal/lab/process"
 	"splitadd/internal/trial"
+	"splitadd/internal/window"
 )
 
-// What git bisect run takes an exit status for.
+// What "git bisect run" takes an exit status for. It takes every other status below
+// 128 for a bad commit, that of a Go program that panics included.
 const (
+	bisectGood = 0
 	bisectBad  = 1
-	bisectSkip = 125
-	bisectStop = 128 // and above: the bisection ends
+	bisectSkip = 125 // this commit cannot be tested
+	bisectStop = 128 // the bisection ends
 )
 
-// An exitError ends the process with a status of its own.
-type exitError struct {
-	error
-	status int
+// exitUntestable is the exit status of a bisection's answer that a commit cannot
+// be built or tested.
+const exitUntestable = bisectSkip
+
+// An untestable is why a commit cannot be built or tested.
+type untestable struct{ error }
+
+func (e untestable) Unwrap() error { return e.error }
+
+// bisectStatus returns what git is told, by the exit status of the process that
+// gave the answer. What is no answer ends the bisection.
+func bisectStatus(status int) int {
+	switch status {
+	case 0:
+		return bisectGood
+	case exitAffected:
+		return bisectBad
+	case exitUntestable:
+		return bisectSkip
+	}
+	return bisectStop
 }
 
-func (e exitError) Unwrap() error { return e.error }
+// answering is set in the environment of the process that answers.
+const answering = "SPLITADD_BISECT"
 
-// bisect brings a tree's toolchain up to date, and answers whether it has windows
-// of a kind, or of any: nil is no, and exitError says all else. What could not be
-// built or measured is skipped; what would be so of every commit, and an
-// interrupt, stop the bisection.
-func (c *checker) bisect(ctx context.Context, root, kind string, stderr io.Writer) error {
-	if c.engine == nil {
-		return exitError{errors.New("nothing here runs arm64 programs: a bisection needs proof"), bisectStop}
+// bisecting reports whether git may read the exit status. The form that the verb
+// had before, check -bisect, is refused, which is no answer either.
+func bisecting(args []string) bool {
+	if os.Getenv(answering) != "" || len(args) == 0 {
+		return false
 	}
-	c.progress.say("building the toolchain of " + root)
-	err := lab.BuildTree(ctx, root)
-	var v trial.Verdict
-	if err == nil {
-		var t *lab.Toolchain
-		if t, err = lab.Resolve(ctx, root); err == nil {
-			c.limit = 0 // pins decide
-			v, err = c.toolchain(ctx, t)
+	return args[0] == "bisect" || args[0] == "check" && hasFlag(args[1:], "bisect")
+}
+
+// supervise runs this command again, in a process of its own, and returns what git
+// is told. A Go program that panics, in whatever goroutine, exits with 2, and one
+// that is killed has no status: both are seen from outside only.
+func supervise(args []string, stdout, stderr io.Writer) int {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, interrupts...)
+	defer signal.Stop(signals)
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+		return bisectStop
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), answering+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	process.InGroup(cmd) // a terminal's Ctrl-C comes by way of this process, once
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+		return bisectStop
+	}
+	go func() {
+		for s := range signals {
+			_ = cmd.Process.Signal(s)
 		}
+	}()
+	_ = cmd.Wait()
+	return bisectStatus(cmd.ProcessState.ExitCode())
+}
+
+// bisectVerb says of a checkout of Go whether its toolchain has windows of a kind,
+// or of any. What would be so of every commit is an error; what could not be built
+// or measured is untestable.
+func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := newChecker(stdout, stderr)
+	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
+	root, kind := flags.String("goroot", "", ""), flags.String("kind", "", "")
+	flags.BoolVar(&c.json, "json", false, "")
+	engineFlags(flags, &c.choice)
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
 	}
-	c.progress.end()
-	var hinted *lab.Error
 	switch {
-	case ctx.Err() != nil:
-		return exitError{ctx.Err(), bisectStop}
-	case err != nil && errors.As(err, &hinted) && !errors.Is(err, lab.ErrUnbuildable):
-		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
-		return exitError{err, bisectSkip}
+	case *root == "" || flags.NArg() > 0:
+		return usageError{errors.New("bisect takes -goroot DIR, and no toolchain")}
+	case *kind != "" && !slices.Contains(window.KindNames(), *kind):
+		return usageError{fmt.Errorf("-kind %q: want one of %s", *kind, strings.Join(window.KindNames(), ", "))}
+	}
+	if err := engineUsage(c.choice); err != nil {
+		return err
+	}
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	defer c.end()
+	if c.engine == nil {
+		return errors.New("nothing here runs arm64 programs: a bisection needs proof")
+	}
+	v, err := c.tree(ctx, *root)
+	switch {
 	case err != nil:
-		return exitError{err, bisectSkip}
+		return err
 	case len(v.Doubts) > 0:
-		return exitError{fmt.Errorf("no verdict: %v", v.Doubts), bisectSkip}
-	case kind == "" && len(v.Affected) > 0, slices.Contains(v.Affected, kind):
-		return exitError{errAffected, bisectBad}
+		return untestable{fmt.Errorf("no verdict: %s", strings.Join(v.Doubts, "; "))}
+	case *kind == "" && len(v.Affected) > 0, slices.Contains(v.Affected, *kind):
+		return errAffected
 	}
 	return nil
+}
+
+// tree brings the toolchain of a tree up to date and checks it, by pins.
+func (c *checker) tree(ctx context.Context, root string) (v trial.Verdict, err error) {
+	c.progress.say("building the toolchain of " + root)
+	defer c.progress.end()
+	if err = lab.BuildTree(ctx, root); err == nil {
+		var t *lab.Toolchain
+		if t, err = lab.Resolve(ctx, root); err != nil {
+			return v, stopped(ctx, untestable{err})
+		}
+		c.limit = 0 // pins decide
+		v, err = c.toolchain(ctx, t)
+	}
+	for _, own := range []error{lab.ErrUnbuildable, errUnreadable, trial.ErrHarness} {
+		if errors.Is(err, own) {
+			err = untestable{err}
+		}
+	}
+	return v, stopped(ctx, err)
+}
+
+// stopped returns an error, or that of a context that has ended.
+func stopped(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }

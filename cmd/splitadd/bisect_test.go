@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,7 +54,7 @@ func TestBisect(t *testing.T) {
 	path, err := exec.LookPath("splitadd")
 	require.NoError(t, err)
 	run("git", "bisect", "start", bad, good)
-	cmd := exec.Command("git", "bisect", "run", path, "check", "-bisect", "-goroot", ".", "-kind", "non-leaf SP")
+	cmd := exec.Command("git", "bisect", "run", path, "bisect", "-goroot", ".", "-kind", "non-leaf SP")
 	cmd.Dir = root
 	text, err := cmd.CombinedOutput()
 	t.Logf("%s", text)
@@ -74,22 +80,118 @@ func runIn(t *testing.T, dir string) func(name string, args ...string) string {
 	}
 }
 
-// TestBisectAnswers states the answers to what is no checkout, and to mistakes.
+// TestBisectAnswers states what git is told: nothing but 0, 1, 125 and 128, and
+// "bad", 1, of no failure of splitadd's own.
 func TestBisectAnswers(t *testing.T) {
+	dir := t.TempDir()
+	dies := filepath.Join(dir, "dies")
+	require.NoError(t, os.WriteFile(dies, []byte("#!/bin/sh\n[ \"$1\" = -version ] && echo qemu-aarch64 version 7.2.0 && exit\nkill -9 $$\n"), 0o700))
+	go1274 := labtest.GOROOT(t, "go1.27.4")
+	built := unmade(t, go1274)
 	for _, c := range []struct {
 		args   []string
 		status int
 		says   string
 	}{
-		{[]string{"-bisect", "-goroot", t.TempDir()}, bisectSkip, "no Go source tree: no src/make.bash in it"},
-		{[]string{"-bisect"}, bisectStop, "-bisect takes -goroot DIR"},
-		{[]string{"-bisect", "-goroot", ".", "-kind", "leaf XP"}, bisectStop, `-kind "leaf XP": want one of leaf SP`},
-		{[]string{"-kind", "leaf SP"}, exitUsage, "-kind is for -bisect"},
+		{[]string{"bisect", "-goroot", dir}, bisectSkip, "does not build: not a Go source tree: no src/make.bash in it"},
+		{[]string{"bisect", "-goroot", unmade(t, "")}, bisectSkip, "does not build: "},
+		{[]string{"bisect", "-goroot", built, "-emulator", dies}, bisectSkip, "harness failure: "},
+		{[]string{"bisect", "-goroot", built, "-kind", "leaf SP"}, bisectBad, ""},
+		{[]string{"bisect", "-goroot", built}, bisectBad, ""},
+		{[]string{"bisect", "-goroot", built, "-kind", "stale FP"}, bisectGood, ""},
+
+		{[]string{"bisect"}, bisectStop, "bisect takes -goroot DIR"},
+		{[]string{"bisect", "-goroot", ".", "local"}, bisectStop, "bisect takes -goroot DIR"},
+		{[]string{"bisect", "-nonsense"}, bisectStop, "flag provided but not defined"},
+		{[]string{"bisect", "-goroot", ".", "-kind", "leaf XP"}, bisectStop, `-kind "leaf XP": want one of leaf SP`},
+		{[]string{"bisect", "-goroot", ".", "-engine", "cloud"}, bisectStop, "-engine cloud: want one of"},
+		{[]string{"bisect", "-goroot", ".", "-emulator", "/nonexistent"}, bisectStop, "emulator /nonexistent"},
+		{[]string{"bisect", "-goroot", ".", "-engine", "vm", "-kernel", dir}, bisectStop, "0 files boot/vmlinuz-*"},
+		{[]string{"bisect", "-goroot", ".", "-engine", "vm", "-emulator", dies}, bisectStop, "virtual machine: no answer"},
+		{[]string{"check", "-bisect", "-goroot", "."}, bisectStop, "hint: that is a verb now: splitadd bisect -goroot DIR"},
+		{[]string{"check", "-kind", "x", "--bisect=true"}, bisectStop, "check has no -bisect"},
 	} {
-		cmd, stdout, stderr := splitadd(t, append([]string{"check"}, c.args...)...)
+		cmd, _, stderr := splitadd(t, c.args...)
 		_ = cmd.Run()
 		assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%v: %s", c.args, stderr)
 		assert.Contains(t, stderr.String(), c.says)
-		assert.Empty(t, stdout.String())
+		assert.Equal(t, c.says == "", stderr.Len() == 0, "%v: %s", c.args, stderr)
+	}
+}
+
+// unmade returns a tree as BuildTree takes it, with the tools of a release's GOROOT,
+// which are up to date, or with none that work.
+func unmade(t *testing.T, goroot string) string {
+	root := t.TempDir()
+	command := "exit 1"
+	if goroot != "" {
+		command = fmt.Sprintf("[ \"$1\" = install ] && exit\nGOROOT=%s exec %s/bin/go \"$@\"", goroot, goroot)
+	}
+	for name, text := range map[string]string{"src/make.bash": "exit 1\n", "bin/go": "#!/bin/sh\n" + command + "\n"} {
+		name = filepath.Join(root, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o700))
+	}
+	return root
+}
+
+// TestBisectStopped sends signals to a bisection, and has it panic: in the
+// goroutine of the verb, in another, and by a fatal error.
+func TestBisectStopped(t *testing.T) {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, after := range []time.Duration{20 * time.Millisecond, time.Second} {
+			dir := t.TempDir()
+			cmd, _, stderr := splitadd(t, "bisect", "-engine", "vm", "-goroot", dir)
+			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+			require.NoError(t, cmd.Start())
+			time.Sleep(after)
+			require.NoError(t, cmd.Process.Signal(s))
+			_ = cmd.Wait()
+			if after < time.Second && cmd.ProcessState.ExitCode() < 0 {
+				continue // before splitadd ran: git stops for a signal
+			}
+			assert.Equal(t, bisectStop, cmd.ProcessState.ExitCode(), "%v after %v: %s", s, after, stderr)
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Empty(t, left)
+		}
+	}
+	for _, how := range []string{"panic", "goroutine", "fatal", "kill"} {
+		cmd, _, stderr := splitadd(t, "bisect", how)
+		cmd.Path, cmd.Args[0] = strings.Replace(cmd.Path, "splitadd", "panicking", 1), "panicking"
+		_ = cmd.Run()
+		assert.Equal(t, bisectStop, cmd.ProcessState.ExitCode(), "%s: %s", how, stderr)
+	}
+}
+
+// panicking is the command with a verb that goes wrong.
+func panicking() {
+	verbs["bisect"] = func(_ context.Context, args []string, _, _ io.Writer) error {
+		switch args[0] {
+		case "panic":
+			panic(args[0])
+		case "goroutine":
+			go panic(args[0])
+		case "fatal":
+			go func() { new(sync.Mutex).Unlock() }()
+		case "kill":
+			self, _ := os.FindProcess(os.Getpid())
+			_ = self.Kill()
+		}
+		time.Sleep(time.Minute)
+		return nil
+	}
+	main()
+}
+
+// TestBisectStatus states every answer.
+func TestBisectStatus(t *testing.T) {
+	told := map[int]bool{}
+	for status := -1; status < 256; status++ {
+		told[bisectStatus(status)] = true
+	}
+	assert.Equal(t, map[int]bool{0: true, 1: true, 125: true, 128: true}, told)
+	for status, want := range map[int]int{0: 0, exitAffected: 1, exitUntestable: 125, exitFailed: 128, exitUsage: 128, -1: 128} {
+		assert.Equal(t, want, bisectStatus(status))
 	}
 }

@@ -29,7 +29,7 @@ func TestSweep(t *testing.T) {
 	known, err := os.ReadFile("../../race/testdata/verdicts.txt")
 	require.NoError(t, err)
 	begin := time.Now()
-	cmd, stdout, stderr := splitadd(t, "check", "-json", "-from", "go1.18", "-to", "go1.27.4")
+	cmd, stdout, stderr := splitadd(t, "sweep", "-json", "-from", "go1.18", "-to", "go1.27.4")
 	_ = cmd.Run()
 	require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
 	verdicts, err := record.ReadVerdicts(stdout)

@@ -15,18 +15,19 @@ import (
 	"syscall"
 
 	"splitadd/internal/lab"
+	"splitadd/internal/safe"
 )
 
 const usage = `Usage:
     splitadd check [-json] [-static] [-limit TIME] [-runs N [-shard I/N]]
                    [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
                    [TOOLCHAIN ...]
-    splitadd check -from RELEASE [-to RELEASE] [-records FILE] [-json] ...
-    splitadd check -bisect -goroot DIR [-kind KIND]
+    splitadd sweep -from RELEASE [-to RELEASE] [-records FILE] [-json] [-engine NAME]
+    splitadd bisect -goroot DIR [-kind KIND] [-json] [-engine NAME]
     splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
     splitadd triage [-json | -markdown] [-binary FILE] [LOG|CORE ...]
     splitadd repair BINARY -o FILE [-diff] | -dry-run [-diff]
-    splitadd repro [-leaf|-nonleaf|-fp] [-frame N] [-check TOOLCHAIN]
+    splitadd repro [-leaf|-nonleaf|-fp|-pointer] [-frame N] [-check TOOLCHAIN]
     splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
     splitadd merge [-o FILE] RECORDS ...
     splitadd report -o FILE.html|.md|.txt RECORDS ...
@@ -45,24 +46,30 @@ races each kind N times more and prints how long the victims lived.
 With -shard 3/8 a check does the third of eight parts of that, for as many machines;
 merge pools their records, and refuses what is there twice.
 
-Check -from sweeps: of every minor release the newest patch is checked, by pins
-alone, and where a kind of window went away the patch is searched that did it.
-FILE keeps the records; what is in it already is not measured again.
+Sweep checks the newest patch of every minor release, by pins alone, and searches the
+patch releases in which a kind of window went away. FILE keeps the records; what is
+in it already is not measured again.
 
-Check -bisect answers as "git bisect run" wants it: it builds what is needed of the
-toolchain in a checkout of Go, and exits with 0 where there is no window (of the
-kind "leaf SP", "leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 where
-there is, 125 where that cannot be told, and 128 where it never could.
+Bisect answers as "git bisect run" wants it: it builds what is needed of the toolchain
+in a checkout of Go, and exits with 0 if there is no window (of the kind "leaf SP",
+"leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 if there is, 125 if this
+commit cannot be built or tested, and 128, which ends the bisection, if splitadd
+itself failed.
 
 Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
-alone. A folder is walked. Anything that is no path is a package pattern, built
-for arm64 with the go command in PATH. -q prints affected files only, -all lists
-the windows in which the runtime does not preempt, too.
+alone. Of a folder, all files are scanned. Arguments that are not paths are package
+patterns, built for arm64 with the go command in PATH; so is a folder that is a
+package of a module and holds no Go binary for arm64. -q prints affected files
+only, -all also lists the windows in which the runtime does not preempt.
 
 Triage says of crash logs and core files whether it was this defect: split SP, split
 FP, not this, or undecided, with the evidence and what would settle it. Logs may
 have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
-that ran: without it, no crash is called a split.
+that ran: without it, no crash is called a split. Its exit status is 3 if a crash is
+a split, 4 if none is and one looks like it ("undecided: looks like split SP": name
+the binary), and 0 if none has a mark of it, be it "not this" or undecided. The first
+words of a line, and "answer" and "suspect" with -json, stay what they are; what
+follows them may change.
 
 Repair writes a copy of a Go binary for arm64 in which every window is closed, at the
 same length: no address moves. What cannot be proved safe is left, and listed.
@@ -82,7 +89,8 @@ Study measures what the time to crash depends on, for most of an hour, and write
 a page with its figures and records into DIR; -draw makes the page from the
 records that are there.
 
-Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected.
+Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected, 4 looks affected (triage).
+Bisect has its own.
 
 Example:
     $ splitadd check go1.23.4 go1.27.4
@@ -95,13 +103,23 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitAffected = 3
+	exitSuspect  = 4 // of triage: a crash looks like this defect, and the log does not show it
 )
 
 // errAffected is returned by a verb that found a window or a crash.
 var errAffected = errors.New("affected")
 
+// errSaid is returned by a verb that has written its errors.
+var errSaid = errors.New("failed")
+
+// errSuspect is returned by triage for a crash that looks like a split, while
+// nothing shows that it is one.
+var errSuspect = errors.New("looks affected")
+
 // A usageError is a mistake on the command line.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 // A verb does one thing for a person. Results go to stdout, progress and
 // warnings to stderr.
@@ -109,6 +127,8 @@ type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) err
 
 var verbs = map[string]verb{
 	"check":    check,
+	"sweep":    sweepVerb,
+	"bisect":   bisectVerb,
 	"scan":     scan,
 	"diagnose": diagnoseVerb,
 	"triage":   triageVerb,
@@ -121,38 +141,59 @@ var verbs = map[string]verb{
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// interrupts are the signals that end a run early.
+var interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
 // run runs a verb and returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if bisecting(args) {
+		return supervise(args, stdout, stderr)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 
 	err := dispatch(ctx, args, stdout, stderr)
 	var mistake usageError
-	var hinted *lab.Error
-	var own exitError
+	hint, status := "", exitFailed
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &own):
-		if !errors.Is(err, errAffected) {
-			fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
-		}
-		return own.status
 	case errors.Is(err, errAffected):
 		return exitAffected
-	case errors.As(err, &mistake):
-		fmt.Fprintf(stderr, "splitadd: error: %v\nsplitadd: hint: splitadd help shows the usage\n", err)
-		return exitUsage
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "splitadd: error: interrupted")
+	case errors.Is(err, errSuspect):
+		return exitSuspect
+	case errors.Is(err, errSaid):
 		return exitFailed
+	case errors.As(err, &mistake):
+		hint, status = "splitadd help shows the usage", exitUsage
+	case ctx.Err() != nil:
+		say(stderr, "error", "interrupted")
+		return exitFailed
+	case errors.As(err, new(untestable)):
+		status = exitUntestable
 	}
-	fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+	sayError(stderr, err)
+	if hint != "" {
+		say(stderr, "hint", hint)
+	}
+	return status
+}
+
+// sayError writes an error and its hint.
+func sayError(stderr io.Writer, err error) {
+	say(stderr, "error", safe.Error(err)...)
+	var hinted *lab.Error
 	if errors.As(err, &hinted) {
-		fmt.Fprintf(stderr, "splitadd: hint: %s\n", hinted.Hint)
+		say(stderr, "hint", hinted.Hint)
 	}
-	return exitFailed
+}
+
+// say writes lines of a kind to a person: an error, a warning, a hint or a note.
+func say(stderr io.Writer, kind string, lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(stderr, "splitadd: %s: %s\n", kind, safe.Text(line))
+	}
 }
 
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"splitadd/internal/output"
 	"splitadd/internal/record"
 )
 
@@ -48,7 +49,7 @@ func (s shard) seeds(runs int) []int {
 }
 
 // merge pools the records of shards.
-func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
+func merge(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("merge", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
@@ -56,6 +57,11 @@ func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
 	}
 	if flags.NArg() == 0 {
 		return usageError{errors.New("merge takes files of records")}
+	}
+	if *out != "" {
+		if err := checkOutput(*out, recordsKind, flags.Args()...); err != nil {
+			return err
+		}
 	}
 	all, err := readAll(flags.Args())
 	if err != nil {
@@ -65,12 +71,15 @@ func merge(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range merged.Notes {
+		fmt.Fprintf(stderr, "splitadd: warning: %s\n", note)
+	}
 	var b bytes.Buffer
 	if err := merged.Write(record.Writer{To: &b}); err != nil {
 		return err
 	}
 	if *out != "" {
-		return replace(*out, b.Bytes())
+		return output.Write(*out, b.Bytes())
 	}
 	_, err = stdout.Write(b.Bytes())
 	return err

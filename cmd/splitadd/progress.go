@@ -7,6 +7,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"splitadd/internal/safe"
 )
 
 // A progress is a line on a terminal that says what is being done. On anything
@@ -29,6 +31,7 @@ func (p *progress) say(what string) { p.step(what, 0, -1) }
 
 // step shows what is being done, after so many of a total.
 func (p *progress) step(what string, done, total int) {
+	what = safe.Text(what)
 	if p.bar == nil || p.bar.GetMax() != total {
 		p.end()
 		p.bar = progressbar.NewOptions(total,
@@ -53,9 +56,9 @@ func (p *progress) end() {
 // late is step, after a second's work.
 func (p *progress) late(what string, done, total int) {
 	if time.Since(p.begin) > time.Second {
-		const most = 40
-		if len(what) > most {
-			what = "..." + what[len(what)-most:]
+		const most = 40 // characters
+		if runes := []rune(what); len(runes) > most {
+			what = "..." + string(runes[len(runes)-most:])
 		}
 		p.step(what, done, total)
 	}

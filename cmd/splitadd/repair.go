@@ -12,7 +12,6 @@ import (
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
 	"splitadd/internal/pclntab"
-	"splitadd/internal/repair"
 	"splitadd/internal/report"
 	"splitadd/internal/survey"
 )
@@ -41,30 +40,33 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	case (*out == "") != *dry:
 		return usageError{errors.New("repair takes a file to write to, -o FILE, or -dry-run")}
 	}
+	if !*dry {
+		if err := checkOutput(*out, executableKind, path); err != nil {
+			return err
+		}
+	}
 	f, err := survey.Open(ctx, path, budget.Default)
 	if err != nil {
 		return hintBinary(err)
 	}
 	defer f.Close()
 	return f.Guard(func() error {
-		plan, err := repair.Of(f)
+		plan, err := patch.NewPlan(f)
 		if err != nil {
 			return hintBinary(err)
 		}
-		if err := report.Repair(stdout, path, plan, *diff); err != nil {
-			return err
-		}
 		if !*dry {
 			switch err := plan.Write(*out); {
-			case errors.Is(err, repair.ErrSame):
-				return &lab.Error{Err: err, Hint: "name another file with -o"}
 			case errors.Is(err, patch.ErrIdentity):
 				return &lab.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
 			case err != nil:
 				return err
 			}
 		}
-		if len(plan.Left) > 0 || *dry && len(plan.Changes) > 0 {
+		if err := report.Repair(stdout, path, plan, *dry, *diff); err != nil {
+			return err
+		}
+		if len(plan.Unclosed) > 0 || *dry && len(plan.Changes) > 0 {
 			return errAffected
 		}
 		return nil

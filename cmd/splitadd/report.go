@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"splitadd/internal/output"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 )
@@ -43,43 +44,34 @@ func reportVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return report.Bug(stdout, proof)
 }
 
+// pages are the forms of a report, by the ending of the file's name.
+var pages = map[string]struct {
+	kind  output.Kind
+	write func(*report.Page, io.Writer) error
+}{
+	".html": {output.Kind{Name: "a report", Is: holds("<title>" + report.PageTitle + "</title>")}, (*report.Page).HTML},
+	".md":   {output.Kind{Name: "a report", Is: beginsWith("# " + report.Title)}, (*report.Page).Markdown},
+	".txt":  {output.Kind{Name: "a report", Is: beginsWith(report.Title)}, (*report.Page).Text},
+}
+
 // page writes one file of files of records: HTML, Markdown or text, by its name.
 func page(out string, paths []string) error {
+	form, ok := pages[filepath.Ext(out)]
+	if !ok {
+		return usageError{fmt.Errorf("-o %s: want a name that ends in .html, .md or .txt", out)}
+	}
+	if err := checkOutput(out, form.kind, paths...); err != nil {
+		return err
+	}
 	all, err := readAll(paths)
 	if err != nil {
 		return err
 	}
-	p := report.Of(all)
 	var b bytes.Buffer
-	switch filepath.Ext(out) {
-	case ".html":
-		err = p.HTML(&b)
-	case ".md":
-		err = p.Markdown(&b)
-	case ".txt":
-		err = p.Text(&b)
-	default:
-		return usageError{fmt.Errorf("-o %s: want a name that ends in .html, .md or .txt", out)}
-	}
-	if err != nil {
+	if err := form.write(report.Of(all), &b); err != nil {
 		return err
 	}
-	return replace(out, b.Bytes())
-}
-
-// replace writes a file whole, or leaves it as it is.
-func replace(path string, data []byte) error {
-	half, err := os.CreateTemp(filepath.Dir(path), ".half-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(half.Name())
-	_, err = half.Write(data)
-	err = errors.Join(err, half.Chmod(0o644), half.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(half.Name(), path)
+	return output.Write(out, b.Bytes())
 }
 
 // readAll reads files of records.

@@ -16,6 +16,7 @@ import (
 // A reproducer is what the flags of repro and of report -bug say of one.
 type reproducer struct {
 	leaf, nonleaf, fp bool
+	pointer           bool
 	frame             int
 	runs              int
 	limit             time.Duration
@@ -81,12 +82,16 @@ func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	var r reproducer
 	flags := flag.NewFlagSet("repro", flag.ContinueOnError)
 	r.flags(flags)
+	flags.BoolVar(&r.pointer, "pointer", false, "")
 	check := flags.String("check", "", "")
 	if done, err := parse(flags, args, stdout); done || err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("repro takes no argument: %q", flags.Arg(0))}
+	}
+	if r.pointer {
+		return r.lostPointer(ctx, *check, stdout, stderr)
 	}
 	kind, source, err := r.source()
 	if err != nil {
@@ -102,6 +107,44 @@ func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	if err := report.Proof(stdout, proof); err != nil {
+		return err
+	}
+	if proof.Lives.Deaths() > 0 {
+		return errAffected
+	}
+	return nil
+}
+
+// lostPointer prints the reproducer of a lost pointer, and what came of it.
+func (r *reproducer) lostPointer(ctx context.Context, name string, stdout, stderr io.Writer) error {
+	if r.leaf || r.nonleaf || r.fp || r.frame != 0 {
+		return usageError{errors.New("-pointer: want none of -leaf, -nonleaf, -fp and -frame with it")}
+	}
+	if _, _, err := r.source(); err != nil { // its engine, -runs and -limit
+		return err
+	}
+	if name == "" {
+		_, err := stdout.Write(repro.Pointer)
+		return err
+	}
+	engine, err := lab.FindEngine(ctx, r.choice)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	t, err := lab.Resolve(ctx, name)
+	if err != nil {
+		return err
+	}
+	p := newProgress(stderr)
+	p.say("running the reproducer with " + name)
+	proof, err := repro.ProvePointer(ctx, t, engine, r.runs, r.limit)
+	p.end()
+	if err != nil {
+		return err
+	}
+	lost := fmt.Sprintf("%d of %d runs lost the object, median %s.", proof.Lives.Deaths(), len(proof.Lives), report.Median(proof.Lives))
+	if _, err := fmt.Fprintf(stdout, "%s\n// %s; %s\n// %s\n// %s", repro.Pointer, proof.Go, proof.Engine, lost, proof.Log); err != nil {
 		return err
 	}
 	if proof.Lives.Deaths() > 0 {

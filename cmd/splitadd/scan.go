@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
+	"splitadd/internal/safe"
 	"splitadd/internal/survey"
 )
 
@@ -26,11 +29,12 @@ type scanner struct {
 	records        record.Writer
 	sum            record.Scan
 	found          []*survey.Binary // for SARIF
-	built          string           // the folder of what was built here
+	failures       []record.Failure // for SARIF
 }
 
 func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s := scanner{stdout: stdout, stderr: stderr, records: record.Writer{To: stdout}}
+	s.sum = record.Scan{Tool: toolVersion(), Foreign: map[string]int{}}
 	flags := flag.NewFlagSet("scan", flag.ContinueOnError)
 	flags.BoolVar(&s.json, "json", false, "")
 	flags.BoolVar(&s.sarif, "sarif", false, "")
@@ -47,73 +51,134 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
-
-	var patterns []string
 	for _, arg := range flags.Args() {
-		switch _, err := os.Stat(arg); {
-		case err == nil:
-			if err := s.path(ctx, arg); err != nil {
-				return err
-			}
-		case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
-			patterns = append(patterns, arg)
-		default:
-			return &lab.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"}
-		}
-	}
-	if len(patterns) > 0 {
-		if err := s.packages(ctx, patterns); err != nil {
+		if err := s.argument(ctx, arg); err != nil {
 			return err
 		}
 	}
 	return s.finish()
 }
 
-// path scans a file, or the files below a folder.
-func (s *scanner) path(ctx context.Context, root string) error {
-	paths, err := survey.Files(root, func(err error) { s.failed(err) })
+// argument scans a file, a folder or a package.
+func (s *scanner) argument(ctx context.Context, arg string) error {
+	switch info, err := os.Stat(arg); {
+	case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
+		return s.packages(ctx, "", arg)
+	case err != nil:
+		return s.failed(arg, &lab.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
+	case info.IsDir():
+		return s.folder(ctx, arg)
+	}
+	return s.files(ctx, []string{arg}, map[string]string{arg: arg})
+}
+
+// folder scans the files below a folder. If no Go binary for arm64 is among them
+// and the folder is a package of a module, the package is built and scanned
+// instead. Of such a folder it says which of the two was done.
+func (s *scanner) folder(ctx context.Context, root string) error {
+	var failed error
+	paths, err := survey.Files(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
+	if err = errors.Join(err, failed); err != nil {
+		return err
+	}
+	before := s.sum
+	before.Foreign = maps.Clone(before.Foreign)
+	if err := s.files(ctx, paths, nil); err != nil || !isPackage(root) {
+		return err
+	}
+	s.progress.end()
+	if s.sum.Binaries > before.Binaries {
+		say(s.stderr, "note", root+": its files were scanned; its package was not built")
+		return nil
+	}
+	say(s.stderr, "note", root+": without a Go binary for arm64: its package is built and scanned")
+	s.sum.Foreign, s.sum.Others = before.Foreign, before.Others
+	return s.packages(ctx, root, ".")
+}
+
+// isPackage reports whether a folder has Go source and is in a module.
+func isPackage(dir string) bool {
+	entries, _ := os.ReadDir(dir)
+	dir, err := filepath.Abs(dir)
+	if err != nil || !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return strings.HasSuffix(e.Name(), ".go") && !strings.HasSuffix(e.Name(), "_test.go")
+	}) {
+		return false
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return true
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return false
+		}
+		dir = up
+	}
+}
+
+// packages builds a pattern's packages, as it is seen from a folder, for arm64 in a
+// folder of its own, and scans what comes out.
+func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
+	out, err := os.MkdirTemp("", "splitadd-")
 	if err != nil {
 		return err
 	}
-	alone := len(paths) == 1 && paths[0] == root
+	defer os.RemoveAll(out)
+	s.progress.say("go build " + pattern)
+	built, err := lab.BuildPackages(ctx, out, dir, pattern)
+	s.progress.end()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		name := pattern
+		if dir != "" {
+			name = dir
+		}
+		if err := s.failed(name, err); err != nil {
+			return err
+		}
+	}
+	var paths []string
+	names := map[string]string{}
+	for _, c := range built {
+		paths = append(paths, c.File)
+		names[c.File] = c.ImportPath
+	}
+	return s.files(ctx, paths, names)
+}
+
+// files scans files. Those that were asked for have names, by which they are shown;
+// they have to be Go binaries for arm64, others are counted.
+func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
 	return survey.Each(ctx, paths, s.all, func(r survey.Result) error {
 		s.progress.late(r.Path, done, len(paths))
 		done++
+		name, asked := names[r.Path]
+		var foreign survey.ForeignArch
 		switch {
 		case r.Err == nil:
+			if asked {
+				r.Binary.Path = name
+			}
 			return s.binary(r.Binary)
-		case errors.Is(r.Err, survey.ErrOther) && !alone:
+		case asked:
+			return s.failed(name, r.Err)
+		case errors.As(r.Err, &foreign):
+			s.sum.Foreign[foreign.Arch]++
+		case errors.Is(r.Err, survey.ErrOther):
 			s.sum.Others++
 		default:
-			s.failed(r.Err)
+			return s.failed(r.Path, r.Err)
 		}
 		return nil
 	})
 }
 
-// packages builds packages for arm64, in a folder of its own, and scans what
-// comes out.
-func (s *scanner) packages(ctx context.Context, patterns []string) error {
-	dir, err := os.MkdirTemp("", "splitadd-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	s.progress.say("go build " + strings.Join(patterns, " "))
-	if err := lab.BuildPackages(ctx, dir, patterns); err != nil {
-		return err
-	}
-	s.progress.end()
-	s.built = dir
-	return s.path(ctx, dir)
-}
-
 // binary prints what was found in a binary.
 func (s *scanner) binary(b *survey.Binary) error {
-	if name, ok := strings.CutPrefix(b.Path, s.built+string(filepath.Separator)); ok && s.built != "" {
-		b.Path = name // of a folder that is soon gone
-	}
 	s.sum.Binaries++
 	if b.Preemptible() > 0 {
 		s.sum.Affected++
@@ -127,7 +192,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 		return nil
 	case s.quiet:
 		if n := b.Preemptible(); n > 0 {
-			_, err := fmt.Fprintf(s.stdout, "%s: %s\n", b.Path, strings.Join(b.Kinds(), ", "))
+			_, err := fmt.Fprintf(s.stdout, "%s: %s\n", safe.Text(b.Path), strings.Join(b.Kinds(), ", "))
 			return err
 		}
 		return nil
@@ -135,11 +200,22 @@ func (s *scanner) binary(b *survey.Binary) error {
 	return report.Binary(s.stdout, b)
 }
 
-// failed notes a file that could not be scanned.
-func (s *scanner) failed(err error) {
+// failed prints and counts what could not be scanned.
+func (s *scanner) failed(path string, err error) error {
 	s.progress.end()
+	if errors.Is(err, survey.ErrOther) {
+		err = &lab.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
+	}
+	sayError(s.stderr, err)
 	s.sum.Errors = append(s.sum.Errors, err.Error())
-	fmt.Fprintf(s.stderr, "splitadd: error: %v\n", err)
+	f := record.Failure{Path: path, Error: err.Error()}
+	switch {
+	case s.json:
+		return s.records.Failure(f)
+	case s.sarif:
+		s.failures = append(s.failures, f)
+	}
+	return nil
 }
 
 // finish prints the sum, and says how the scan ended.
@@ -149,10 +225,9 @@ func (s *scanner) finish() (err error) {
 	case s.json:
 		err = s.records.Scan(s.sum)
 	case s.sarif:
-		err = report.SARIF(s.stdout, s.found)
+		err = report.SARIF(s.stdout, s.sum.Tool, s.found, s.failures)
 	case !s.quiet:
-		_, err = fmt.Fprintf(s.stdout, "%d Go binaries for arm64, %d with windows; %d other files; %d errors\n",
-			s.sum.Binaries, s.sum.Affected, s.sum.Others, len(s.sum.Errors))
+		err = report.Scan(s.stdout, s.sum)
 	}
 	switch {
 	case err != nil:
@@ -160,10 +235,10 @@ func (s *scanner) finish() (err error) {
 	case s.sum.Affected > 0:
 		return errAffected
 	case len(s.sum.Errors) > 0:
-		return &lab.Error{
-			Err:  fmt.Errorf("%d of the files could not be scanned", len(s.sum.Errors)),
-			Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked",
-		}
+		return errSaid
+	case s.sum.Binaries == 0:
+		say(s.stderr, "warning", "no Go binary for arm64: "+report.Others(s.sum))
+		say(s.stderr, "hint", "name a Go binary for arm64, or packages to build for it, such as ./...")
 	}
 	return nil
 }

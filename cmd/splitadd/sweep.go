@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"go/version"
-	"io/fs"
-	"os"
+	"io"
 	"slices"
 
 	"splitadd/internal/lab"
@@ -18,33 +16,45 @@ import (
 	"splitadd/internal/trial"
 )
 
-// sweepUsage says what is wrong with the flags of a sweep.
-func sweepUsage(flags *flag.FlagSet, from, to, kept string, static bool) error {
-	switch {
-	case from == "" && (to != "" || kept != ""):
-		return usageError{errors.New("-to and -records are for a sweep: -from RELEASE")}
-	case from == "":
-		return nil
-	case flags.NArg() > 0:
-		return usageError{errors.New("-from takes no other toolchains")}
-	case static:
-		return usageError{errors.New("-from pins what it finds: not with -static")}
-	case !version.IsValid(from), to != "" && !version.IsValid(to):
-		return usageError{fmt.Errorf("-from %s -to %s: want releases such as go1.18 and go1.27.4", from, to)}
-	case to != "" && version.Compare(from, to) > 0:
-		return usageError{fmt.Errorf("-from %s -to %s: nothing lies between", from, to)}
+// sweepVerb checks the newest patch of each minor release by pins, and searches the
+// releases in which each kind of window went away.
+func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := newChecker(stdout, stderr)
+	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
+	from, to, kept := flags.String("from", "", ""), flags.String("to", "", ""), flags.String("records", "", "")
+	flags.BoolVar(&c.json, "json", false, "")
+	engineFlags(flags, &c.choice)
+	if done, err := parse(flags, args, stdout); done || err != nil {
+		return err
 	}
-	return nil
+	switch {
+	case *from == "":
+		return usageError{errors.New("sweep takes -from RELEASE")}
+	case flags.NArg() > 0:
+		return usageError{errors.New("sweep takes -from RELEASE, and no toolchain")}
+	case !version.IsValid(*from), *to != "" && !version.IsValid(*to):
+		return usageError{fmt.Errorf("-from %s -to %s: want releases such as go1.18 and go1.27.4", *from, *to)}
+	case version.Compare(version.Lang(*from), lab.Oldest) < 0:
+		return usageError{fmt.Errorf("-from %s: needs %s or later", *from, lab.Oldest)}
+	case *to != "" && version.Compare(*from, *to) > 0:
+		return usageError{fmt.Errorf("-from %s -to %s: nothing lies between", *from, *to)}
+	}
+	if err := engineUsage(c.choice); err != nil {
+		return err
+	}
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	defer c.end()
+	return c.sweep(ctx, *from, *to, *kept)
 }
 
-// sweep checks the newest patch of each minor release by pins, and searches the
-// releases in which each kind of window went away. What the file of records holds
-// already is not measured again.
+// sweep sweeps. What the file of records holds already is not measured again.
 func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if c.engine == nil {
 		return &lab.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
 	}
-	s := sweep.Sweep{Missing: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }}
+	s := sweep.Sweep{Missing: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }, Check: c.release}
 	if kept != "" {
 		file, whole, err := openRecords(kept)
 		if err != nil {
@@ -65,47 +75,34 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 		to = slices.MaxFunc(s.Listed, version.Compare)
 	}
 	c.limit, c.shown = 0, false
-	s.Check = func(ctx context.Context, release string) (v trial.Verdict, err error) {
-		c.progress.say("toolchain " + release)
-		t, err := lab.Resolve(ctx, release)
-		if err != nil {
-			return v, err
-		}
-		v, err = c.toolchain(ctx, t)
-		if err == nil && len(v.Doubts) > 0 {
-			err = fmt.Errorf("%s: what was found and what was seen do not agree: %v", release, v.Doubts)
-		}
-		return v, err
-	}
 	result, err := s.Run(ctx, from, to)
 	c.progress.end()
-	if !c.json && len(result.Rows) > 0 { // so far, where it was interrupted
+	if !c.json && len(result.Rows) > 0 { // so far, if it was interrupted
 		err = errors.Join(err, report.Sweep(c.stdout, c.engine.Evidence, result))
 	}
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(result.Rows, func(r sweep.Row) bool { return len(r.Verdict.Affected) > 0 }) {
+	affected, err := result.Answer()
+	switch {
+	case err != nil:
+		return &lab.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
+	case affected:
 		return errAffected
 	}
 	return nil
 }
 
-// openRecords opens a file of records to add to, and returns a reader of the
-// records in it. A last line that was cut off is removed.
-func openRecords(path string) (*os.File, *bytes.Reader, error) {
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	whole := record.Whole(data)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+// release checks one release of a sweep.
+func (c *checker) release(ctx context.Context, name string) (v trial.Verdict, err error) {
+	c.progress.say("toolchain " + name)
+	t, err := lab.Resolve(ctx, name)
 	if err != nil {
-		return nil, nil, err
+		return v, err
 	}
-	if err := file.Truncate(whole.Size()); err != nil {
-		file.Close()
-		return nil, nil, err
+	v, err = c.toolchain(ctx, t)
+	if err == nil && len(v.Doubts) > 0 {
+		err = fmt.Errorf("%s: what was found and what was seen do not agree: %v", name, v.Doubts)
 	}
-	return file, whole, nil
+	return v, err
 }

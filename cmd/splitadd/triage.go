@@ -38,14 +38,15 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		}
 		defer binary.Close()
 	}
-	affected := false
+	affected, suspect := false, false
+	var failed error
 	for _, input := range inputs {
 		verdicts, err := triageInput(ctx, input, binary)
 		if err != nil {
-			return hintInput(err)
+			failed = errors.Join(failed, hintInput(err))
 		}
 		for _, v := range verdicts {
-			affected = affected || v.Answer.Split()
+			affected, suspect = affected || v.Answer.Split(), suspect || v.Suspect
 			switch {
 			case *json:
 				err = record.Writer{To: stdout}.Triage(v)
@@ -59,10 +60,16 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			}
 		}
 	}
-	if affected {
+	switch {
+	case affected && failed != nil:
+		sayError(stderr, failed)
 		return errAffected
+	case affected:
+		return errAffected
+	case suspect:
+		return errSuspect
 	}
-	return nil
+	return failed
 }
 
 func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.Verdict, error) {
@@ -91,7 +98,13 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 func hintInput(err error) error {
 	switch {
 	case errors.Is(err, triage.ErrPacked):
-		return &lab.Error{Err: err, Hint: "unpack it first: zcat FILE | splitadd triage"}
+		return &lab.Error{Err: err, Hint: "unpack it first, and name the log in it: gzip and zstd are read as they are"}
+	case errors.Is(err, triage.ErrBinary):
+		return &lab.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
+	case errors.Is(err, triage.ErrEmpty), errors.Is(err, triage.ErrText):
+		return &lab.Error{Err: err, Hint: "give what the process printed to its standard error"}
+	case errors.Is(err, triage.ErrOmitted):
+		return &lab.Error{Err: err, Hint: "cut the log around the crash: splitadd triage reads standard input"}
 	case errors.Is(err, core.ErrFormat):
 		return &lab.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
 	case errors.Is(err, os.ErrNotExist):

@@ -55,8 +55,8 @@ func TestUpstreamClean(t *testing.T) {
 		t.Skip("builds two toolchains: make upstream")
 	}
 	for _, release := range []string{"go1.27.4", "go1.26.11"} {
-		cmd, stdout, stderr := splitadd(t, "check", "-bisect", "-goroot", patched(t, release, true))
+		cmd, stdout, stderr := splitadd(t, "bisect", "-goroot", patched(t, release, true))
 		assert.NoError(t, cmd.Run(), "%s", stderr)
-		assert.Contains(t, stdout.String(), "is clean: no window in any victim")
+		assert.Contains(t, stdout.String(), "is clean: no window found, nothing died in 4 control pins, nor in 3 runs of unmodified guests, ")
 	}
 }

@@ -12,11 +12,11 @@ import (
 // ErrExceeded is wrapped by the error for a file that takes more than its budget.
 var ErrExceeded = errors.New("not a binary that the Go linker wrote")
 
-// A Limit is how much of something a file may take: Base, and PerKB for each 1,024
-// bytes of the file.
-type Limit struct{ Base, PerKB int64 }
+// A Limit is how much of something a file may take: Base, and PerMB for each MiB of
+// the file.
+type Limit struct{ Base, PerMB int64 }
 
-func (l Limit) of(size int64) int64 { return l.Base + size/1024*l.PerKB }
+func (l Limit) of(size int64) int64 { return l.Base + size>>10*l.PerMB>>10 }
 
 // Limits are what a file may take.
 type Limits struct {
@@ -29,10 +29,10 @@ type Limits struct {
 // Default is ten times what the programs that were measured take, or more: see
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
-	Work:    Limit{4 << 20, 5 << 10},
-	Memory:  Limit{72 << 20, 256},
-	Windows: Limit{4096, 1},
-	Output:  Limit{4 << 20, 256},
+	Work:    Limit{4 << 20, 5 << 20},
+	Memory:  Limit{72 << 20, 256 << 10},
+	Windows: Limit{4096, 128},
+	Output:  Limit{4 << 20, 256 << 10},
 }
 
 // A Budget is what is left for one file. Its methods may be called from several

@@ -11,7 +11,7 @@ import (
 )
 
 var limits = budget.Limits{
-	Work: budget.Limit{Base: 1 << 20}, Memory: budget.Limit{Base: 10, PerKB: 5}, Windows: budget.Limit{Base: 2}, Output: budget.Limit{Base: 3},
+	Work: budget.Limit{Base: 1 << 20}, Memory: budget.Limit{Base: 10, PerMB: 5 << 10}, Windows: budget.Limit{Base: 2}, Output: budget.Limit{Base: 3},
 }
 
 // stopped returns the error that f stops with, or nil.

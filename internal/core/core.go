@@ -3,6 +3,7 @@
 package core
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"debug/elf"
@@ -25,8 +26,7 @@ var (
 // Bounds on what a core file may claim.
 const (
 	maxSegments = 1 << 20
-	maxNotes    = 64 << 20 // bytes
-	maxThreads  = 1 << 20
+	maxNotes    = 32 << 20 // bytes, of all
 )
 
 // A Segment is memory that the file has.
@@ -127,31 +127,31 @@ func (f *File) read() error {
 	if n > maxSegments || h.Phentsize != uint16(binary.Size(elf.Prog64{})) {
 		return fmt.Errorf("%d segments, headers of %d bytes: want at most %d, of %d", n, h.Phentsize, maxSegments, binary.Size(elf.Prog64{}))
 	}
+	headers := bufio.NewReaderSize(io.NewSectionReader(f.file, int64(h.Phoff), int64(n)*headerSize), 1<<16)
 	size := uint64(info.Size())
-	if uint64(n)*uint64(h.Phentsize) > size {
-		return fmt.Errorf("%d program headers do not fit in a file of %d bytes", n, size)
-	}
-	headers := make([]elf.Prog64, n)
-	if err := f.decode(int64(h.Phoff), headers); err != nil {
-		return fmt.Errorf("%d program headers at offset %#x: %w", n, h.Phoff, err)
-	}
-	var noted, loaded uint64 // bytes, of all notes and segments
-	for _, p := range headers {
+	left, notes := size, uint64(maxNotes)
+	for i := range n {
+		p, err := header(headers)
+		if err != nil {
+			return fmt.Errorf("program header %d of %d at offset %#x: %w", i, n, h.Phoff, err)
+		}
 		f.CutOff = f.CutOff || p.Off > size || p.Filesz > size-p.Off
 		p.Off = min(p.Off, size)
 		p.Filesz = min(p.Filesz, size-p.Off)
+		if p.Filesz > left {
+			return fmt.Errorf("program headers of more than the file's %d bytes: parts of it are claimed twice", size)
+		}
+		left -= p.Filesz
 		switch elf.ProgType(p.Type) {
 		case elf.PT_LOAD:
-			if loaded += p.Filesz; loaded > size {
-				return fmt.Errorf("segments of more than %d bytes, the size of the file", size)
-			}
 			if p.Filesz > 0 && p.Vaddr+p.Filesz > p.Vaddr {
 				f.Segments = append(f.Segments, Segment{p.Vaddr, p.Filesz, int64(p.Off)})
 			}
 		case elf.PT_NOTE:
-			if noted += p.Filesz; noted > maxNotes {
-				return fmt.Errorf("notes of %d bytes: want at most %d", noted, maxNotes)
+			if p.Filesz > notes {
+				return fmt.Errorf("notes of more than %d bytes", maxNotes)
 			}
+			notes -= p.Filesz
 			if err := f.notes(int64(p.Off), p.Filesz); err != nil {
 				return err
 			}
@@ -159,6 +159,22 @@ func (f *File) read() error {
 	}
 	sort.Slice(f.Segments, func(i, j int) bool { return f.Segments[i].Addr < f.Segments[j].Addr })
 	return nil
+}
+
+const headerSize = 56 // bytes of an elf.Prog64
+
+// header reads a program header.
+func header(from io.Reader) (p elf.Prog64, err error) {
+	var b [headerSize]byte
+	if _, err = io.ReadFull(from, b[:]); err != nil {
+		return p, err
+	}
+	word := binary.LittleEndian
+	p = elf.Prog64{
+		Type: word.Uint32(b[:]), Flags: word.Uint32(b[4:]), Off: word.Uint64(b[8:]), Vaddr: word.Uint64(b[16:]), Paddr: word.Uint64(b[24:]),
+		Filesz: word.Uint64(b[32:]), Memsz: word.Uint64(b[40:]), Align: word.Uint64(b[48:]),
+	}
+	return p, nil
 }
 
 func (f *File) decode(offset int64, to any) error {
@@ -195,7 +211,7 @@ func (f *File) notes(offset int64, size uint64) error {
 		}
 		d := data[at : at+desc]
 		switch {
-		case kind == noteStatus && len(d) >= statusSize && len(f.Threads) < maxThreads:
+		case kind == noteStatus && len(d) >= statusSize:
 			t := Thread{Signal: int(word.Uint16(d[statusSignal:])), ID: int(word.Uint32(d[statusID:]))}
 			registers := d[statusRegisters:]
 			for i := range t.X {
@@ -217,15 +233,26 @@ func (f *File) notes(offset int64, size uint64) error {
 
 // Word returns the word at an address, and whether the file has it.
 func (f *File) Word(addr uint64) (uint64, bool) {
-	i := sort.Search(len(f.Segments), func(i int) bool { return f.Segments[i].Addr > addr }) - 1
-	if i < 0 || addr-f.Segments[i].Addr+8 > f.Segments[i].Size || addr+8 < addr {
-		return 0, false
-	}
 	var b [8]byte
-	if _, err := f.file.ReadAt(b[:], f.Segments[i].offset+int64(addr-f.Segments[i].Addr)); err != nil {
+	if f.Read(addr, b[:]) < len(b) {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint64(b[:]), true
+}
+
+// Read reads memory from an address on, up to the end of the segment. It returns
+// how many bytes the file has.
+func (f *File) Read(addr uint64, to []byte) int {
+	i := sort.Search(len(f.Segments), func(i int) bool { return f.Segments[i].Addr > addr }) - 1
+	if i < 0 || addr-f.Segments[i].Addr >= f.Segments[i].Size {
+		return 0
+	}
+	at := addr - f.Segments[i].Addr
+	n, err := f.file.ReadAt(to[:min(uint64(len(to)), f.Segments[i].Size-at)], f.Segments[i].offset+int64(at))
+	if err != nil && err != io.EOF {
+		return 0
+	}
+	return n
 }
 
 const chunk = 1 << 20 // bytes that are read at a time

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
-	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
 
@@ -20,7 +20,8 @@ const (
 	SplitFP     Kind = "split FP"       // unwound from a window of the frame pointer
 	Unwind      Kind = "unwind failure" // looks like one of these, and the log names no window
 	OutOfMemory Kind = "out of memory"
-	Corrupt     Kind = "corrupt result" // a victim computed something wrong
+	Corrupt     Kind = "corrupt result"      // a victim computed something wrong
+	Freed       Kind = "object freed in use" // a victim held it
 	OtherGo     Kind = "other Go fatal error"
 )
 
@@ -28,9 +29,18 @@ const (
 // window or of what looks like one.
 func (k Kind) Unwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
 
+// SplitKind returns the kind of a death in a window of a class.
+func SplitKind(class window.Class) Kind {
+	if class == window.FP {
+		return SplitFP
+	}
+	return SplitSP
+}
+
 // A Death is what a log says of a process's end.
 type Death struct {
 	Kind     Kind
+	Cause    *Cause // the first of the table that the log has; nil if it has none
 	Evidence string // the line that tells, at most maxEvidence bytes
 	// Window is where the goroutine was interrupted that could not be unwound;
 	// nil where the log names no window. A Kind of SplitSP or SplitFP has one.
@@ -42,34 +52,6 @@ type Death struct {
 
 const maxEvidence = 200
 
-// A signature is a text that a way of dying leaves in the log.
-type signature struct {
-	name  string
-	kind  Kind // of a death with this signature, if a window is found for the split kinds
-	match *regexp.Regexp
-}
-
-// signatures in the order in which they are tried: the more telling come
-// first. What a group of the pattern matches is the evidence, or the whole.
-//
-// Two threads may die at once, and what they print gets mixed: "fatal error: " and
-// the text that follows it need not stand together.
-//
-// The texts are those of runtime/traceback.go (unwinder.finishInternal,
-// unwinder.next; gentraceback before Go 1.21), runtime/tracestack.go
-// (fpTracebackPCs), runtime/malloc.go and runtime/panic.go.
-var signatures = []signature{
-	{"wrong result", Corrupt, regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
-	{"incomplete unwind", SplitSP, regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
-	{"non-code return pc", SplitSP, regexp.MustCompile(`(?s)(unexpected return pc for [^\n]*).*unknown caller pc`)},
-	{"fault in the frame pointer unwinder", SplitFP, regexp.MustCompile(`(SIGSEGV: segmentation violation[^\n]*)\n[^\n]*\n(?:[^\n]*\n){0,4}runtime\.fpTracebackPCs\(`)},
-	{"fault in the unwinder", SplitSP, regexp.MustCompile(`(SIGSEGV: segmentation violation[^\n]*)\n(?:[^\n]*\n){0,12}runtime\.(?:\(\*unwinder\)\.next|gentraceback)\(`)},
-	{"out of memory", OutOfMemory, regexp.MustCompile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
-	{"fatal error", OtherGo, regexp.MustCompile(`fatal error: [^\n]*`)},
-	{"signal", OtherGo, regexp.MustCompile(`(?m)^SIG[A-Z]+: [^\n]*$`)},
-	{"panic", OtherGo, regexp.MustCompile(`(?m)^panic: [^\n]*$`)},
-}
-
 // Classify says what the process died of whose output is given, and in which
 // of the windows of its binary. A death is laid to a window only if the log
 // says that a goroutine was interrupted there. Not every log does: a goroutine
@@ -77,31 +59,31 @@ var signatures = []signature{
 // that thread's stack instead of its own (runtime/traceback.go,
 // tracebackothers), and the death is an unwind failure, no more.
 func Classify(log []byte, windows []window.Window) Death {
-	for _, s := range signatures {
-		match := s.match.FindSubmatch(log)
-		if match == nil {
+	f := FactsOf(log)
+	return f.Classify(windows)
+}
+
+// Classify says what the process died of; see the function.
+func (f *Facts) Classify(windows []window.Window) Death {
+	for i := range Causes {
+		c := &Causes[i]
+		evidence, ok := c.matches(f)
+		if !ok {
 			continue
 		}
-		d := Death{Kind: s.kind, Evidence: string(match[len(match)-1])}
+		d := Death{Kind: c.Kind, Cause: c, Evidence: evidence}
 		if len(d.Evidence) > maxEvidence {
 			d.Evidence = d.Evidence[:maxEvidence]
 		}
-		class, split := map[Kind]window.Class{SplitSP: window.SP, SplitFP: window.FP}[s.kind]
-		if !split {
-			return d
-		}
-		if d.Window, d.ByPC = find(log, class, windows); d.Window == nil {
-			d.Kind = Unwind
+		if c.Class != "" {
+			if d.Window, d.ByPC = f.find(c.Class, windows); d.Window != nil {
+				d.Kind = SplitKind(c.Class)
+			}
 		}
 		return d
 	}
 	return Death{}
 }
-
-// frame matches a frame of a goroutine trace: the function, and the offset of
-// its pc from its entry. The offset of a caller is that of its return address,
-// which is never a window's: no window follows a call.
-var frame = regexp.MustCompile(`(?m)^([^\s()][^\n]*)\([^\n]*\)\n\s+[^\n]*:[0-9]+ \+0x([0-9a-f]+)`)
 
 // marked matches what a hexdump of the stack says of a word that is a pc, from
 // Go 1.26 on below it, and before that beside it.
@@ -112,28 +94,36 @@ var marked = regexp.MustCompile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
 var named = regexp.MustCompile(`unexpected return pc for ([^\n]+) called from`)
 
 // find returns the window of a class in which the log says a goroutine was
-// interrupted.
-func find(log []byte, class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
-	for _, pattern := range []*regexp.Regexp{frame, marked} {
-		for _, m := range pattern.FindAllSubmatch(log, -1) {
-			offset, err := strconv.ParseUint(string(m[2]), 16, 64)
-			if err != nil {
-				continue
+// interrupted. The offset of a caller is that of its return address, which is
+// never a window's: no window follows a call.
+func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
+	at := func(function string, offset uint64) *window.Window {
+		for i := range windows {
+			if w := &windows[i]; w.Preemptible && w.Class == class && w.Offset() == offset && Names(function, w.Func) {
+				return w
 			}
-			for i := range windows {
-				w := &windows[i]
-				if w.Preemptible && w.Class == class && w.Func == string(m[1]) && w.Offset() == offset {
-					return w, true
-				}
+		}
+		return nil
+	}
+	for _, frame := range f.Frames {
+		if w = at(frame.Func, frame.Offset); w != nil && frame.Known {
+			return w, true
+		}
+	}
+	for _, m := range marked.FindAllSubmatch(f.log, -1) {
+		if offset, err := strconv.ParseUint(string(m[2]), 16, 64); err == nil {
+			if w = at(string(m[1]), offset); w != nil {
+				return w, true
 			}
 		}
 	}
 	// Before Go 1.21 the runtime dies again while it prints the goroutine. The
 	// function is the innermost that was unwound, and nothing but an interrupt
 	// leaves a leaf's, or a popped, frame without a return address.
-	if m := named.FindSubmatch(log); m != nil {
+	w = nil
+	if m := named.FindSubmatch(f.log); m != nil {
 		for i := range windows {
-			if c := &windows[i]; c.Preemptible && c.Class == class && c.Func == string(m[1]) {
+			if c := &windows[i]; c.Preemptible && c.Class == class && Names(string(m[1]), c.Func) {
 				if w != nil {
 					return nil, false
 				}
@@ -142,6 +132,24 @@ func find(log []byte, class window.Class, windows []window.Window) (w *window.Wi
 		}
 	}
 	return w, false
+}
+
+// Printed returns a function's name as goroutine traces print it, without type
+// arguments (runtime/traceback.go, printFuncName). What the unwinder says when it
+// gives up, and the marks in a hexdump of a stack, have the whole name.
+func Printed(name string) string {
+	if name == "runtime.gopanic" {
+		return "panic"
+	}
+	if from, to := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']'); from >= 0 && from < to {
+		return name[:from] + "[...]" + name[to+1:]
+	}
+	return name
+}
+
+// Names reports whether what a log prints names a function of a function table.
+func Names(logged, function string) bool {
+	return logged == function || logged == Printed(function)
 }
 
 func (d Death) String() string {

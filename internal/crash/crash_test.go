@@ -80,27 +80,33 @@ func TestOtherClass(t *testing.T) {
 	}
 }
 
-// TestSignatures forbids entries that are empty, that are there twice, that
-// match anything, and that no log of the corpus reaches: an entry that an
-// earlier one shadows is not reached.
-func TestSignatures(t *testing.T) {
+// TestCauses forbids entries that are empty, that are there twice, that match
+// anything, that say too little for an answer, and that no log of the corpus
+// reaches: an entry that an earlier one shadows is not reached.
+func TestCauses(t *testing.T) {
 	names := map[string]bool{}
-	for _, s := range signatures {
-		assert.NotEmpty(t, s.name)
-		assert.False(t, names[s.name], "%s is there twice", s.name)
-		names[s.name] = true
-		assert.NotEmpty(t, s.kind, s.name)
-		assert.False(t, s.match.MatchString(""), s.name)
+	for i := range Causes {
+		c := &Causes[i]
+		assert.NotEmpty(t, c.Name)
+		assert.False(t, names[c.Name], "%s is there twice", c.Name)
+		names[c.Name] = true
+		assert.NotEmpty(t, c.Kind, c.Name)
+		_, anything := c.matches(&Facts{})
+		assert.False(t, anything, c.Name)
+		assert.Equal(t, c.Says == Possible, c.Class != "", "%s: a window may be the cause", c.Name)
+		assert.Equal(t, c.Says == Open, c.Settle != "", "%s: what would settle it", c.Name)
+		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
+		assert.Equal(t, c.Fixed != "", c.Lost != "", "%s: what is said of a release outside", c.Name)
 	}
 	for _, e := range crashtest.Corpus(t, ".") {
-		for _, s := range signatures {
-			if s.match.Match(e.Log) {
-				delete(names, s.name)
-				break
-			}
+		if c := Classify(e.Log, nil).Cause; c != nil {
+			delete(names, c.Name)
 		}
 	}
-	assert.Empty(t, names, "signatures that no log of the corpus reaches")
+	assert.Empty(t, names, "entries that no log of the corpus reaches")
+	for _, class := range []window.Class{window.SP, window.FP} {
+		require.NotNil(t, UnwinderFault(class))
+	}
 }
 
 func TestNothing(t *testing.T) {
@@ -117,7 +123,8 @@ func TestTwoThreads(t *testing.T) {
 		"00000010: 00000000 00000010\nunknown caller pc\n\nruntime stack:\nruntime.throw({0x1?, 0x2?})\n\truntime/panic.go:1 +0x2\n\n" +
 		"goroutine 7 [preempted (scan)]:\nruntime.asyncPreempt()\n\truntime/preempt_arm64.s:44 +0x88\nmain.f()\n\tmain.go:7 +0x94\n")
 	w := window.Window{Class: window.SP, Func: "main.f", PC: 0x94, Preemptible: true}
-	assert.Equal(t, Death{SplitSP, "unexpected return pc for main.f called from 0xe8e8", &w, true}, Classify(log, []window.Window{w}))
+	d := Classify(log, []window.Window{w})
+	assert.Equal(t, Death{SplitSP, d.Cause, "unexpected return pc for main.f called from 0xe8e8", &w, true}, d)
 }
 
 func FuzzClassify(f *testing.F) {
@@ -156,4 +163,26 @@ func TestCut(t *testing.T) {
 		"goroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n\ngoroutine 3 [idle]:\n" + strings.Repeat("é", 300)
 	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Cut([]byte(long), "main.victim"))
 	assert.Equal(t, "", Cut(nil, ""))
+}
+
+// TestCutQuotes quotes the goroutine that could not be unwound, of several that were
+// preempted in the same function.
+func TestCutQuotes(t *testing.T) {
+	for name, want := range map[string]string{
+		"go1.27.4-sp-leaf65552-gc-raced":    "goroutine 34 ", // named by the unwinder
+		"go1.27.4-fp-leaf69632-trace-raced": "goroutine 39 ", // running when its thread faulted
+		"go1.25.12-sp-leaf65552-gc":         "goroutine 19 ",
+	} {
+		log, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+		require.NoError(t, err)
+		cut := Cut(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
+		last := cut[strings.LastIndex(cut, "\ngoroutine ")+1:]
+		assert.True(t, strings.HasPrefix(last, want), "%s: %s", name, last)
+	}
+	block := func(id, status string) string {
+		return "\ngoroutine " + id + " [" + status + "]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n"
+	}
+	head := strings.Repeat("x\n", 20)
+	assert.Contains(t, Cut([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
+	assert.NotContains(t, Cut([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
 }

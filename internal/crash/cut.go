@@ -3,6 +3,7 @@ package crash
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -14,9 +15,34 @@ const (
 	maxText = 160 // of a line, bytes
 )
 
-// Cut cuts a log sensibly: its first lines, which say what the process died
-// of, the fatal error, and a goroutine that was preempted, with its frames: one in the function, if
-// there is one.
+// unwound matches the number of a goroutine that the unwinder gives up on.
+var unwound = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
+
+// likely says how sure it is that a preempted goroutine, as printed, is the one that
+// could not be unwound; 0 is that it is not. The log may name one by its number, and
+// no other is it then. Else it is the one whose stack was scanned at the time, or
+// whose thread faulted (runtime/traceback.go, goroutineheader).
+func likely(goroutine []string, id, function string) (sure int) {
+	if id != "" {
+		if strings.HasPrefix(goroutine[0], "goroutine "+id+" ") {
+			return 1
+		}
+		return 0
+	}
+	sure = 1
+	if strings.Contains(strings.Join(goroutine, "\n"), "\n"+function+"(") {
+		sure += 2
+	}
+	if strings.Contains(goroutine[0], "(scan)") || strings.Contains(goroutine[0], "[running") {
+		sure++
+	}
+	return sure
+}
+
+// Cut cuts a log sensibly: its first lines, which say what the process died of,
+// the fatal error, and the goroutine that could not be unwound, with its frames,
+// if it was preempted: if the log does not say which, one that was preempted in
+// the function.
 func Cut(log []byte, function string) string {
 	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(log, []byte("?")))), "\n")
 	for i, line := range lines {
@@ -41,7 +67,11 @@ func Cut(log []byte, function string) string {
 			break
 		}
 	}
-	from, to := -1, 0
+	from, to, best := -1, 0, 0
+	id := ""
+	if m := unwound.FindSubmatch(log); m != nil {
+		id = string(m[1])
+	}
 	for i := shown; i+2 < len(lines); i++ {
 		if !strings.HasPrefix(lines[i], "goroutine ") || !strings.HasPrefix(lines[i+1], "runtime.asyncPreempt") {
 			continue
@@ -50,8 +80,8 @@ func Cut(log []byte, function string) string {
 		for end < min(i+maxTail, len(lines)) && lines[end] != "" {
 			end++
 		}
-		if from < 0 || strings.Contains(strings.Join(lines[i:end], "\n"), "\n"+function+"(") {
-			from, to = i, end
+		if sure := likely(lines[i:end], id, function); sure >= best && sure > 0 {
+			from, to, best = i, end, sure
 		}
 	}
 	if from >= 0 {

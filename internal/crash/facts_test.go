@@ -27,7 +27,8 @@ func TestFacts(t *testing.T) {
 	require.Len(t, preempted, 1)
 	assert.Equal(t, Frame{
 		Goroutine: "goroutine 6 gp=0x4000003500 m=0 mp=0x1dd080 [runnable (scan)]:",
-		Func:      "splitadd/internal/victim.leaf65552", Offset: 0x64, Known: true,
+		Stack:     7,
+		Func:      "splitadd/internal/victim.leaf65552", File: "splitadd/internal/victim/frames.go", Offset: 0x64, Known: true,
 		PC: 0xd01d4, SP: 0x400018fdb0, FP: 0x400019fdc0, Innermost: true, Preempted: true,
 	}, preempted[0])
 	assert.Equal(t, "6", preempted[0].ID())
@@ -37,5 +38,6 @@ func TestFacts(t *testing.T) {
 	assert.Equal(t, Unwinder{SP: 0x40001a7e10, Top: 0x40001c7fd0, Lo: 0x4000188000, Hi: 0x40001c8000, ID: "1"}, *f.Unwinder)
 
 	f = FactsOf([]byte("a line\n\nand another: goroutine 7\n"))
+	f.log = nil
 	assert.Equal(t, Facts{}, f)
 }

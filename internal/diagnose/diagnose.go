@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Program is somebody's, with a death now and then.
+// A Program is a user's program that sometimes crashes.
 type Program struct {
 	Line  []string // its command line
 	Race  string   // a build of it with -race, or ""
@@ -49,7 +50,8 @@ type Count struct {
 	Runs   int
 	Deaths int                // ended by a signal, or with a status and a Go crash's text
 	Failed int                // ended with another status than 0: its own doing
-	Hung   int                // killed at the limit
+	Hung   int                // killed by splitadd, at the limit
+	Cut    int                // printed so much that the middle was not looked at
 	Kinds  map[crash.Kind]int // of deaths
 	First  crash.Death        // the first death that names a window, or the first
 	Races  int                // runs in which the race detector spoke
@@ -62,6 +64,7 @@ type Report struct {
 	Binary  *survey.Binary // nil where it is no Go binary for arm64
 	Counts  []Count
 	Engine  string
+	Limits  []string // what a run has that the program alone would not
 	// Conclusion is "split SP", "split FP", "data race", both, or "undecided".
 	Conclusion string
 	Confidence string // why, and how sure that is
@@ -95,6 +98,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 			r.Engine = engine.Evidence
 		}
 	}
+	r.Limits = limits(p, engine)
 	ways := []struct {
 		way, path string
 		env       []string
@@ -115,7 +119,9 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 		for c.Runs < p.Runs && c.Races == 0 {
 			step(trial.Step{Done: done, Total: p.Runs * len(ways), What: w.way})
 			done++
-			result, err := run.Run(ctx, lab.Job{Path: w.path, Dir: ".", Args: p.Line[1:], Env: append(os.Environ(), w.env...), Raced: true, Deadline: p.Limit})
+			result, err := run.Run(ctx, lab.Job{
+				Path: w.path, Dir: ".", Args: p.Line[1:], Env: slices.Concat(traceback(), os.Environ(), w.env), Raced: true, Deadline: p.Limit, AsItIs: true,
+			})
 			if err != nil {
 				r.Counts = append(r.Counts, c)
 				r.conclude()
@@ -129,6 +135,26 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	return r, nil
 }
 
+// limits says what is not as it would be without splitadd.
+func limits(p Program, engine *lab.Engine) []string {
+	all := []string{
+		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
+	}
+	if engine.Name == "vm" {
+		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", lab.MachineMB))
+	}
+	return append(all, traceback()...)
+}
+
+// traceback is what is added to the environment so that a crash shows all
+// goroutines, with the runtime's frames, unless the user has a wish of their own.
+func traceback() []string {
+	if _, own := os.LookupEnv("GOTRACEBACK"); own {
+		return nil
+	}
+	return []string{"GOTRACEBACK=system"}
+}
+
 func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
 
 var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
@@ -136,6 +162,9 @@ var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
 // add counts a run.
 func (c *Count) add(result process.Result, windows []window.Window) {
 	c.Runs++
+	if result.Dropped > 0 {
+		c.Cut++
+	}
 	if m := raceReport.FindSubmatch(result.Output); m != nil {
 		c.Races++
 		lines := bytes.SplitN(m[1], []byte("\n"), 4)
@@ -144,7 +173,7 @@ func (c *Count) add(result process.Result, windows []window.Window) {
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
-	case result.End == process.Deadline:
+	case result.End != process.Exited: // the signal was ours
 		c.Hung++
 	case result.Signal != "" || result.Code != 0 && death.Kind != "":
 		c.Deaths++
@@ -155,7 +184,7 @@ func (c *Count) add(result process.Result, windows []window.Window) {
 		if c.Deaths == 1 || death.Window != nil && c.First.Window == nil {
 			c.First = death
 		}
-	case result.Code != 0 || result.End != process.Exited:
+	case result.Code != 0:
 		c.Failed++
 	}
 }

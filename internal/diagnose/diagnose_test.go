@@ -14,6 +14,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
+	"splitadd/internal/lab/process"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
 )
@@ -94,6 +95,42 @@ func TestUndecided(t *testing.T) {
 	assert.Contains(t, r.Confidence, "it dies with async preemption off, too (3 of 3)")
 	_, err := Run(context.Background(), Program{Line: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
 	require.Error(t, err)
+}
+
+// TestAsItIs is of programs that splitadd has to leave alone: one that prints much,
+// one that leaves a child in a session of its own, one that wants its own limits.
+func TestAsItIs(t *testing.T) {
+	r := diagnosed(t, Program{Line: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
+	c := r.count(Plain)
+	assert.Equal(t, []int{3, 0, 0, 0, 3}, []int{c.Runs, c.Deaths, c.Failed, c.Hung, c.Cut})
+	assert.Contains(t, r.Confidence, "it never died in 3 runs")
+
+	if setsid, err := exec.LookPath("setsid"); err == nil {
+		begin := time.Now()
+		r = diagnosed(t, Program{Line: []string{"sh", "-c", setsid + " sleep 30 & exit 0"}, Runs: 1, Limit: 20 * time.Second})
+		assert.Zero(t, r.count(Plain).Hung)
+		assert.Less(t, time.Since(begin), 10*time.Second)
+	}
+
+	own, err := exec.Command("sh", "-c", "ulimit -d; ulimit -c; echo $HOME").Output()
+	require.NoError(t, err)
+	r = diagnosed(t, Program{Line: []string{"sh", "-c", `test "$(sleep 0.2; ulimit -d; ulimit -c; echo $HOME)" = "$0"`, strings.TrimSpace(string(own))}, Runs: 1})
+	assert.Zero(t, r.count(Plain).Failed, "other limits than its own")
+	assert.Contains(t, r.Limits, "killed after 1m0s")
+}
+
+// TestAdd shows that a SIGKILL of ours is not the program's death, whatever else
+// there is to be seen.
+func TestAdd(t *testing.T) {
+	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
+	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuch} {
+		c := Count{Kinds: map[crash.Kind]int{}}
+		c.add(process.Result{End: end, Code: -1, Signal: "killed", Output: crashed}, nil)
+		assert.Equal(t, []int{1, 0, 0, 1}, []int{c.Runs, c.Deaths, c.Failed, c.Hung}, end)
+	}
+	c := Count{Kinds: map[crash.Kind]int{}}
+	c.add(process.Result{End: process.Exited, Code: -1, Signal: "killed"}, nil)
+	assert.Equal(t, 1, c.Deaths, "somebody else's")
 }
 
 // TestConclude states conclusions from counts that no test of minutes gives.

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -9,11 +8,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 
@@ -40,13 +37,17 @@ var (
 	initModule  = module{"1.21", map[string]embed.FS{"internal/lab/process": process.Source, "internal/lab/agent": agent.Source}, "./internal/lab/agent/init"}
 )
 
-// cacheFolder returns the folder for what is made once and used again.
+// cacheFolder returns the folder for what is made once and used again, and makes it.
 func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "set HOME or XDG_CACHE_HOME"}
 	}
-	return filepath.Join(cache, "splitadd"), nil
+	cache = filepath.Join(cache, "splitadd")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "XDG_CACHE_HOME names another place for it"}
+	}
+	return cache, nil
 }
 
 // Build builds the stand-alone guest with a toolchain and copies it to out.
@@ -99,7 +100,7 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	built := filepath.Join(dir, name)
 	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
 		return &Error{
-			fmt.Errorf("%s: build of the %s for %s: %w", t.Version, name, target, err),
+			fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err),
 			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
 		}
 	}
@@ -121,36 +122,6 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 		return "", &Error{fmt.Errorf("%s: build for %s: %w", t.Version, target, err), "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return filepath.Join(dir, "reproducer"), nil
-}
-
-// BuildPackages builds the commands that patterns name, as they are seen from
-// this process's folder, for arm64 and the environment's GOOS, or Linux, with
-// the go command in PATH and its settings. The folder out receives them.
-func BuildPackages(ctx context.Context, out string, patterns []string) error {
-	goos := os.Getenv("GOOS")
-	if goos == "" {
-		goos = "linux"
-	}
-	args := append([]string{"build", "-o", out + string(filepath.Separator), "--"}, patterns...)
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=arm64")
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	err := runGo(cmd)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	names := strings.Join(patterns, " ")
-	if err != nil {
-		return &Error{
-			fmt.Errorf("go build %s for %s/arm64: %w%s", names, goos, err, lastLine(text.String())),
-			"is there a file, folder or package of that name? Packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
-		}
-	}
-	if files, err := os.ReadDir(out); err != nil || len(files) == 0 {
-		return &Error{fmt.Errorf("go build %s: no command among the packages", names), "name packages of commands: package main"}
-	}
-	return nil
 }
 
 // write writes the module below the cache folder and returns where it is: a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,7 @@ const (
 	suite       = "bookworm"
 	debianTime  = 10 * time.Minute          // to fetch packages in
 	kernelMeta  = "linux-image-cloud-arm64" // depends on the current kernel's package
-	debianHint  = "that takes a Debian system, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
+	debianHint  = "that takes a Debian system on which apt-get update has run, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
 	packageName = `[a-z0-9][a-z0-9+.-]+`
 )
 
@@ -62,26 +63,71 @@ func newApt(ctx context.Context, dir string) (*apt, error) {
 			return nil, err
 		}
 	}
-	out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)")
+	mirrors, err := a.mirrors(ctx)
 	if err != nil {
 		return nil, err
 	}
-	mirrors := slices.DeleteFunc(strings.Fields(out), func(uri string) bool { return strings.Contains(uri, "security") })
-	if len(mirrors) == 0 {
-		return nil, errors.New("the machine's apt has no mirror")
-	}
 	list := filepath.Join(dir, "sources.list")
-	if err := os.WriteFile(list, []byte("deb [arch=arm64] "+slices.Min(mirrors)+" "+suite+" main\n"), 0o644); err != nil {
-		return nil, err
-	}
 	for _, option := range []string{
 		"Dir::Etc::sourcelist=" + list, "Dir::Etc::sourceparts=/dev/null", "Dir::State=" + dir, "Dir::State::status=/dev/null",
 		"Dir::Cache=" + dir, "APT::Architecture=arm64", "APT::Architectures=arm64", "APT::Sandbox::User=",
 	} {
 		a.options = append(a.options, "-o", option)
 	}
-	_, err = a.run(ctx, "apt-get", "-qq", "update")
-	return a, err
+	err = errors.New("none of the machine's apt repositories is Debian's")
+	for _, mirror := range mirrors {
+		if writing := os.WriteFile(list, []byte("deb [arch=arm64] "+mirror+" "+suite+" main\n"), 0o644); writing != nil {
+			return nil, writing
+		}
+		if _, failed := a.run(ctx, "apt-get", "-qq", "update"); failed != nil {
+			err = failed
+			continue
+		}
+		known, failed := a.origins(ctx)
+		if failed != nil {
+			return nil, failed
+		}
+		if known[mirror] == debian {
+			return a, nil
+		}
+	}
+	return nil, err
+}
+
+// debian is what Debian's own release files say of their origin.
+const debian = "Debian"
+
+// mirrors returns the machine's repositories that may be mirrors of Debian: those
+// that are known to be first, and then those of which apt knows no origin, since
+// their lists were not fetched yet. Those for security updates lack what is wanted.
+func (a *apt) mirrors(ctx context.Context) (mirrors []string, err error) {
+	origins, err := a.origins(ctx)
+	for _, origin := range []string{debian, ""} {
+		for _, uri := range slices.Sorted(maps.Keys(origins)) {
+			if origins[uri] == origin && !strings.Contains(uri, "security") {
+				mirrors = append(mirrors, uri)
+			}
+		}
+	}
+	return mirrors, err
+}
+
+// origins returns the origins of repositories by their addresses; "" is an origin
+// that is not known.
+func (a *apt) origins(ctx context.Context) (map[string]string, error) {
+	out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)")
+	origins := map[string]string{}
+	for _, line := range strings.Split(out, "\n") {
+		at := strings.LastIndexByte(line, ' ')
+		origin := line[:max(at, 0)]
+		if strings.HasPrefix(origin, "$(") { // as it was asked for: not known
+			origin = ""
+		}
+		if uri := line[at+1:]; uri != "" {
+			origins[uri] = origin
+		}
+	}
+	return origins, err
 }
 
 // run runs a command of apt's in the folder for packages.

@@ -56,6 +56,7 @@ type Job struct {
 	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
 	Env      []string      // beside PATH and the like: GODEBUG, say
 	Raced    bool          // signals must be able to land on any instruction
+	AsItIs   bool          // a user's program: see process.Job
 	Core     bool          // may leave a core file: see Engine.Cores
 	Deadline time.Duration // when to kill the guest; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
@@ -126,7 +127,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 		dir = filepath.Dir(job.Path)
 	}
 	return process.Run(ctx, process.Job{
-		Line: e.command(job), Dir: dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall,
+		Line: e.command(job), Dir: dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
 	})
 }
 

@@ -52,10 +52,13 @@ const fetchTime = 5 * time.Minute
 // has to, and anything else the GOROOT of an unpacked or built tree.
 func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	t := &Toolchain{Name: name, command: "go", env: []string{"GOTOOLCHAIN=local"}}
-	hint := "name a release such as go1.27.4, a GOROOT, or local"
+	hint := nameHint
 	switch {
 	case name == "local":
 	case release.MatchString(name):
+		if err := misnamed(ctx, name); err != nil {
+			return nil, err
+		}
 		t.env[0] = "GOTOOLCHAIN=" + name
 		hint = "is that a release, and can the go command reach its module proxy? GOTOOLCHAIN=" + name + " go version says more"
 	default:
@@ -65,6 +68,9 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		}
 		t.command = filepath.Join(root, "bin", "go")
 		if _, err := os.Stat(t.command); err != nil {
+			if err := misnamed(ctx, name); err != nil {
+				return nil, err
+			}
 			return nil, &Error{fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), hint}
 		}
 		t.env = append(t.env, "GOROOT="+root)
@@ -84,6 +90,9 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	}
 	out, root, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	t.Version = strings.TrimSpace(out)
+	if err := tooOld(name, strings.TrimPrefix(t.Version, "devel ")); err != nil {
+		return nil, err
+	}
 	if version.Lang(t.Version) == "go1.19" {
 		// Its go command takes a GOROOT below the module cache, where the newer one
 		// puts it, for a module to index, and finds no package
@@ -99,6 +108,16 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		}
 	}
 	return t, nil
+}
+
+// userInfo matches a user and a password in a URL.
+var userInfo = regexp.MustCompile(`://[^/\s'"@]+@`)
+
+// Settings returns what "go env" prints in a folder when it builds for a target,
+// without the passwords in URLs: it is shown to others.
+func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (string, error) {
+	text, err := t.to(target).run(ctx, dir, "env")
+	return userInfo.ReplaceAllString(text, "://***@"), err
 }
 
 // keepApart gives a toolchain that is no fetched release a build cache of its own,

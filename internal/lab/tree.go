@@ -13,7 +13,7 @@ import (
 )
 
 // ErrUnbuildable is wrapped by the error of BuildTree for a tree that does not
-// build.
+// build, and by that of Build if the toolchain does not build the guest.
 var ErrUnbuildable = errors.New("does not build")
 
 // treeTime bounds the build of a toolchain.
@@ -29,7 +29,7 @@ func BuildTree(ctx context.Context, root string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(root, "src", "make.bash")); err != nil {
-		return &Error{fmt.Errorf("%s: no Go source tree: no src/make.bash in it", root), "name the root of a checkout of the Go repository"}
+		return &Error{fmt.Errorf("%s %w: not a Go source tree: no src/make.bash in it", root, ErrUnbuildable), "name the root of a checkout of the Go repository"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, treeTime)
 	defer cancel()

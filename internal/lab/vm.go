@@ -22,7 +22,7 @@ import (
 const (
 	bootTime    = time.Minute // a busy machine's; an idle one takes some seconds
 	answerTime  = 30 * time.Second
-	machineMB   = 2048
+	MachineMB   = 2048 // of memory
 	maxCPUs     = 8
 	maxConsole  = 4 << 10 // of the console's end that is kept, bytes
 	maxCore     = 4 << 30 // of a core file, bytes
@@ -95,7 +95,7 @@ func (m *machine) boot(ctx context.Context, kernel, initramfs, accelerator, cpu 
 	m.port, m.monitor, m.answers = port, monitor, json.NewDecoder(monitor)
 	cmd := exec.Command(m.qemu.path,
 		"-M", "virt,gic-version=max", "-accel", accelerator, "-cpu", cpu, "-smp", fmt.Sprint(min(runtime.NumCPU(), maxCPUs)),
-		"-m", fmt.Sprint(machineMB), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-m", fmt.Sprint(MachineMB), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet panic=-1 nokaslr",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", "socket,id=port,fd=3", "-device", "virtio-serial-device", "-device", "virtserialport,chardev=port",
@@ -239,7 +239,7 @@ func (m *machine) run(ctx context.Context, job Job) (result process.Result, err 
 	var output bytes.Buffer
 	answer, err := m.exchange(agent.Request{Op: agent.Run, Job: process.Job{
 		Line: append(append(append([]string(nil), job.Under...), name), job.Args...), Dir: guestFolder,
-		Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall,
+		Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
 	}}, nil, job.Deadline, &output)
 	result = answer.Result
 	result.Output = output.Bytes()

@@ -91,8 +91,8 @@ func (f *File) parseMachO(data []byte, begin uint64) error {
 		if string(s.Name[:7]) == "__TEXT\x00" {
 			base = s.Addr
 		}
-		if s.Filesz == 0 {
-			continue
+		if s.Filesz == 0 || s.Memsz == 0 {
+			continue // Go's linker has debug information in one that is not mapped
 		}
 		order[len(order)-1] = len(f.Segments)
 		segment := Segment{Addr: s.Addr, Exec: s.Prot&4 != 0, Write: s.Prot&2 != 0}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/edsrzf/mmap-go"
 
@@ -46,7 +47,12 @@ type File struct {
 	data   []byte
 	sum    int // bytes of all segments
 	mapped mmap.MMap
+	file   *os.File
 }
+
+// Source returns the open file that is mapped, to be read at offsets: its bytes
+// are not relocated. It is valid until Close, and nil if Parse made f.
+func (f *File) Source() *os.File { return f.file }
 
 // Contents returns the whole file, relocated, and all parts of a universal file.
 // It is not to be written.
@@ -99,6 +105,11 @@ func (f *File) add(data []byte, s Segment, offset, size uint64) error {
 	if f.sum += int(size); f.sum > maxOverlap*len(f.data) || len(f.Segments) == maxSegments {
 		return fmt.Errorf("segment at offset %#x: %d segments of %d bytes in a file of %d: %w",
 			offset, len(f.Segments)+1, f.sum, len(f.data), budget.ErrExceeded)
+	}
+	for _, other := range f.Segments {
+		if end := other.Addr + uint64(len(other.Data)); s.Addr < end && other.Addr < s.Addr+size {
+			return fmt.Errorf("segments [%#x,%#x) and [%#x,%#x) overlap", other.Addr, end, s.Addr, s.Addr+size)
+		}
 	}
 	s.Offset, s.Data = int64(offset), data[offset:offset+size:offset+size]
 	f.Segments = append(f.Segments, s)

@@ -2,6 +2,7 @@ package objfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -45,12 +46,16 @@ func Open(path string) (*File, error) {
 // and for whatever reads the file until Close; when ctx is done, that ends with its
 // error. Errors name the file. They wrap ErrFormat, and may be a *ForeignError, for
 // a file that is not an executable for arm64.
-func OpenIn(ctx context.Context, path string, limits budget.Limits) (*File, error) {
+func OpenIn(ctx context.Context, path string, limits budget.Limits) (f *File, err error) {
 	file, info, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
 	if info.Size() == 0 {
 		return nil, fmt.Errorf("%s: %w: empty", path, ErrFormat)
 	}
@@ -59,19 +64,18 @@ func OpenIn(ctx context.Context, path string, limits budget.Limits) (*File, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := ParseIn(ctx, path, mapped, limits)
-	if err != nil {
+	if f, err = ParseIn(ctx, path, mapped, limits); err != nil {
 		_ = mapped.Unmap()
 		return nil, err
 	}
-	f.mapped = mapped
+	f.mapped, f.file = mapped, file
 	return f, nil
 }
 
-// Close unmaps the file.
+// Close unmaps and closes the file.
 func (f *File) Close() error {
 	if f.mapped == nil {
 		return nil
 	}
-	return f.mapped.Unmap()
+	return errors.Join(f.mapped.Unmap(), f.file.Close())
 }

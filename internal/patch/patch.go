@@ -1,4 +1,5 @@
-// Package patch makes changed copies of executables.
+// Package patch makes modified copies of executables: pinned ones, whose threads
+// wait at an instruction, and repaired ones, which have no windows.
 package patch
 
 import (
@@ -29,51 +30,86 @@ func Pin(f *objfile.File, pc uint64, out string) error {
 	if (pc-fn.Entry)%4 != 0 {
 		return fmt.Errorf("pin at %#x: no instruction boundary of %s", pc, fn.Name())
 	}
-	offset, err := f.Offset(pc, 4)
-	if err != nil {
-		return fmt.Errorf("pin at %#x: %w", pc, err)
+	word, err := WordAt(f, pc, arm64.BranchSelf)
+	if err == nil {
+		err = create(out, f.Source(), word)
 	}
-	if err := Copy(f.Path, out, Word{offset, arm64.BranchSelf}); err != nil {
+	if err != nil {
 		return fmt.Errorf("pin at %#x: %w", pc, err)
 	}
 	return nil
 }
 
-// A Word is an instruction to write at an offset in a file.
+// A Word is an instruction of a file that is replaced by another.
 type Word struct {
-	Offset int64
-	Word   uint32
+	Offset        int64 // in the file
+	PC            uint64
+	Before, After uint32
 }
 
-// Copy copies an executable and overwrites words of the copy. It is an error
-// if the copy is there already. What it cannot finish it removes. A changed
-// copy of a Mach-O file is signed anew, ad hoc: macOS runs no arm64 code otherwise.
-func Copy(from, to string, words ...Word) (err error) {
+// WordAt returns the replacement of the instruction at an address.
+func WordAt(f *objfile.File, pc uint64, after uint32) (Word, error) {
+	before, err := f.Bytes(pc, 4)
+	if err != nil {
+		return Word{}, err
+	}
+	offset, err := f.Offset(pc, 4)
+	return Word{Offset: offset, PC: pc, Before: binary.LittleEndian.Uint32(before), After: after}, err
+}
+
+// Copy copies an executable and replaces words of the copy. It is an error if the
+// copy is there already, or if a word is not what it was before. A copy that cannot
+// be finished is removed. A changed copy of a Mach-O file is signed anew, ad hoc:
+// macOS runs no arm64 code otherwise.
+func Copy(from, to string, words ...Word) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o700)
+	return create(to, in, words...)
+}
+
+// create is Copy from an open file.
+func create(path string, in *os.File, words ...Word) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o700)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(to)
-		}
-	}()
-	_, err = io.Copy(out, in)
-	for _, w := range words {
-		if err == nil {
-			_, err = out.WriteAt(binary.LittleEndian.AppendUint32(nil, w.Word), w.Offset)
-		}
-	}
-	if err == nil && len(words) > 0 {
-		err = sign(out)
-	}
+	err = fill(out, in, words)
 	if closing := out.Close(); err == nil {
 		err = closing
 	}
+	if err != nil {
+		os.Remove(path)
+	}
 	return err
+}
+
+// fill copies in to out, replaces words there, and signs it.
+func fill(out, in *os.File, words []Word) error {
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	// Read at offsets: several pins of one open file may be made at a time.
+	if _, err := io.Copy(out, io.NewSectionReader(in, 0, info.Size())); err != nil {
+		return err
+	}
+	for _, w := range words {
+		before := make([]byte, 4)
+		if _, err := out.ReadAt(before, w.Offset); err != nil {
+			return fmt.Errorf("word at offset %#x: %w", w.Offset, err)
+		}
+		if got := binary.LittleEndian.Uint32(before); got != w.Before {
+			return fmt.Errorf("word at offset %#x: %08x, not %08x: %w", w.Offset, got, w.Before, ErrChanged)
+		}
+		if _, err := out.WriteAt(binary.LittleEndian.AppendUint32(nil, w.After), w.Offset); err != nil {
+			return err
+		}
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	return sign(out)
 }

@@ -50,5 +50,8 @@ func TestCopyLeavesNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(in, []byte("contents"), 0o600))
 	require.Error(t, patch.Copy(in, filepath.Join(dir, "out"), patch.Word{Offset: -1}))
 	require.Error(t, patch.Copy(filepath.Join(dir, "none"), filepath.Join(dir, "out")))
+	err := patch.Copy(in, filepath.Join(dir, "out"), patch.Word{Offset: 1, Before: 1})
+	require.ErrorIs(t, err, patch.ErrChanged)
+	require.EqualError(t, err, "word at offset 0x1: 65746e6f, not 00000001: the file has changed since it was read")
 	require.NoFileExists(t, filepath.Join(dir, "out"))
 }

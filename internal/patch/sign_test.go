@@ -34,7 +34,7 @@ func TestSign(t *testing.T) {
 			was := binary.LittleEndian.Uint32(before[offset:])
 
 			changed := filepath.Join(dir, "changed")
-			require.NoError(t, patch.Copy(path, changed, patch.Word{Offset: offset, Word: ^was}))
+			require.NoError(t, patch.Copy(path, changed, patch.Word{Offset: offset, Before: was, After: ^was}))
 			after, err := os.ReadFile(changed)
 			require.NoError(t, err)
 			require.Len(t, after, len(before))
@@ -50,7 +50,7 @@ func TestSign(t *testing.T) {
 			assert.Less(t, differs[len(differs)-1]-differs[4], 32, "one hash")
 
 			again := filepath.Join(dir, "again")
-			require.NoError(t, patch.Copy(changed, again, patch.Word{Offset: offset, Word: was}))
+			require.NoError(t, patch.Copy(changed, again, patch.Word{Offset: offset, Before: ^was, After: was}))
 			after, err = os.ReadFile(again)
 			require.NoError(t, err)
 			assert.True(t, bytes.Equal(before, after))
@@ -65,6 +65,7 @@ func FuzzSign(f *testing.F) {
 	begin := bytes.LastIndex(guest, []byte{0xfa, 0xde, 0x0c, 0xc0})
 	require.Positive(f, begin)
 	f.Add(guest[begin:][:256])
+	before := binary.LittleEndian.Uint32(guest[0x8004:])
 	dir := f.TempDir()
 	path, out := filepath.Join(dir, "guest"), filepath.Join(dir, "out")
 	f.Fuzz(func(t *testing.T, blob []byte) {
@@ -75,7 +76,7 @@ func FuzzSign(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := patch.Copy(path, out, patch.Word{Offset: 0x8004, Word: 0}); err == nil {
+		if err := patch.Copy(path, out, patch.Word{Offset: 0x8004, Before: before, After: 0}); err == nil {
 			os.Remove(out)
 		} else if _, err := os.Stat(out); err == nil {
 			t.Error("left what was not finished")

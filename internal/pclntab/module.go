@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"splitadd/internal/budget"
 	"splitadd/internal/objfile"
 )
 
@@ -36,7 +37,8 @@ const maxModules = 16
 // or nil. Module data begins with the address of the table's header. Slices of the
 // table's parts follow, whose lengths the linker writes as their capacities too
 // (cmd/link/internal/ld/symtab.go, moduledata).
-func findModules(f *objfile.File) (modules []module, reason error) {
+// More than maxModules are an error.
+func findModules(f *objfile.File) (modules []module, reason, err error) {
 	for i := range f.Segments {
 		s := &f.Segments[i]
 		if !s.Write {
@@ -60,12 +62,12 @@ func findModules(f *objfile.File) (modules []module, reason error) {
 				reason = err
 				continue
 			}
-			if modules = append(modules, module{s.Addr + uint64(at), m, t}); len(modules) == maxModules {
-				return modules, reason
+			if modules = append(modules, module{s.Addr + uint64(at), m, t}); len(modules) > maxModules {
+				return nil, nil, fmt.Errorf("more than %d module data: %w", maxModules, budget.ErrExceeded)
 			}
 		}
 	}
-	return modules, reason
+	return modules, reason, nil
 }
 
 // maxHeader is how many bytes a table's header has at most: its names follow it.

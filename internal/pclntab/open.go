@@ -23,7 +23,10 @@ var (
 // one that the runtime's module data points to, wherever that is. A table that
 // nothing points to does not count, nor does its magic, which obfuscators change.
 func Open(f *objfile.File) (*Table, error) {
-	modules, reason := findModules(f)
+	modules, reason, err := findModules(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
 	if len(modules) == 0 {
 		return nil, fmt.Errorf("%s: %w", f.Path, none(f, reason))
 	}

@@ -2,88 +2,152 @@ package record
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"splitadd/internal/trial"
+	"splitadd/internal/window"
 )
+
+// A condition is everything that a victim's rate depends on. The exposures of runs
+// are added up only if they were made under the same one.
+type condition struct {
+	Go       string
+	Func     string
+	Frame    int
+	Class    window.Class
+	Leaf     bool
+	Observer string
+	Racing   trial.Racing
+	Engine   string // with the machine: kernel, processor, how many there are
+}
+
+func (r Run) condition() condition {
+	c := condition{Go: r.Go, Func: r.Func, Frame: r.Frame, Class: r.Class, Leaf: r.Leaf, Observer: r.Observer, Engine: r.Engine}
+	if r.Racing != nil {
+		c.Racing = *r.Racing
+	}
+	return c
+}
+
+// String names a condition as far as people tell runs apart.
+func (c condition) String() string {
+	return fmt.Sprintf("%s %s %s under %s", c.Go, c.Func, c.Class, c.Observer)
+}
 
 // Merge pools the records of shards: runs that were made alike on several
 // machines are one experiment, whose exposure is the sum of theirs. Windows and
 // verdicts that shards agree on are written once, and every series is made anew
-// of the runs that have a seed.
+// of the runs that have a seed. Notes of the result say which runs were left out,
+// and which look alike and are not.
 //
 // It is an error if a run is there twice, by its release, victim, observer and
 // seed, or if shards differ in a window or in a verdict.
 func (a *All) Merge() (merged All, err error) {
-	windows := map[string]Window{}
-	for _, w := range a.Windows {
+	if merged.Windows, err = agreedWindows(a.Windows); err != nil {
+		return merged, err
+	}
+	if merged.Verdicts, err = agreedVerdicts(a.Verdicts); err != nil {
+		return merged, err
+	}
+	merged.Runs = a.Runs
+	err = merged.pool()
+	return merged, err
+}
+
+// agreedWindows returns each window once.
+func agreedWindows(all []Window) (once []Window, err error) {
+	seen := map[string]Window{}
+	for _, w := range all {
 		key := fmt.Sprint(w.Go, w.Class, w.PC)
-		if known, ok := windows[key]; !ok {
-			merged.Windows = append(merged.Windows, w)
+		if known, ok := seen[key]; !ok {
+			once = append(once, w)
 		} else if known != w {
-			return merged, fmt.Errorf("%s: two shards have different windows at %s: were they built alike?", w.Go, w.PC)
+			return once, fmt.Errorf("%s: two shards have different windows at %s: were they built alike?", w.Go, w.PC)
 		}
-		windows[key] = w
+		seen[key] = w
 	}
-	verdicts := map[string]Verdict{}
-	for _, v := range a.Verdicts {
-		if known, ok := verdicts[v.Go]; !ok {
-			merged.Verdicts = append(merged.Verdicts, v)
+	return once, nil
+}
+
+// agreedVerdicts returns each verdict once.
+func agreedVerdicts(all []Verdict) (once []Verdict, err error) {
+	seen := map[string]Verdict{}
+	for _, v := range all {
+		if known, ok := seen[v.Go]; !ok {
+			once = append(once, v)
 		} else if !slices.Equal(known.Affected, v.Affected) || known.Proved != v.Proved {
-			return merged, fmt.Errorf("%s: two shards have different verdicts: %v and %v", v.Go, known.Affected, v.Affected)
+			return once, fmt.Errorf("%s: two shards have different verdicts: %v and %v", v.Go, known.Affected, v.Affected)
 		}
-		verdicts[v.Go] = v
+		seen[v.Go] = v
 	}
-	seen := map[string]string{}
-	var order []string
-	pools := map[string]*trial.Series{}
-	releases := map[string]string{}
+	return once, nil
+}
+
+// A pool is runs under one condition.
+type pool struct {
+	condition
+	sample  trial.Sample
+	leftOut int // that died, and not of a window of the kind that was raced
+}
+
+// pool makes the series of the runs.
+func (a *All) pool() error {
+	shards := map[string]string{}
+	pools := map[condition]*pool{}
+	var order []*pool
 	for _, r := range a.Runs {
-		merged.Runs = append(merged.Runs, r)
 		if r.Seed == 0 || r.Pinned {
 			continue
 		}
-		key := fmt.Sprintf("%s %s %s under %s, seed %d", r.Go, r.Func, r.Class, r.Observer, r.Seed)
-		if shard, twice := seen[key]; twice {
-			return merged, fmt.Errorf("%s: there twice, in shards %q and %q", key, shard, r.Shard)
+		p := pools[r.condition()]
+		if p == nil {
+			p = &pool{condition: r.condition()}
+			pools[p.condition], order = p, append(order, p)
 		}
-		seen[key] = r.Shard
-		if r.Outcome != trial.Died && r.Outcome != trial.Survived {
-			return merged, fmt.Errorf("%s: %s: nothing was measured", key, r.Outcome)
+		key := fmt.Sprintf("%v, seed %d", p, r.Seed)
+		if shard, twice := shards[key]; twice {
+			return fmt.Errorf("%s: there twice, in shards %q and %q", key, shard, r.Shard)
 		}
-		// what has to be alike for exposures to be added up
-		pool := fmt.Sprint(r.Go, r.Func, r.Class, r.Observer, engineKind(r.Engine))
-		s := pools[pool]
-		if s == nil {
-			s = &trial.Series{
-				Label: "pooled", Func: r.Func, Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Observer: r.Observer, Engine: r.Engine,
-			}
-			if r.Racing != nil {
-				s.Racing = *r.Racing
-			}
-			pools[pool], releases[pool] = s, r.Go
-			order = append(order, pool)
-		}
-		s.Sample = append(s.Sample, trial.Life{Seconds: r.Exposed, Observations: r.Observations, Died: r.Outcome == trial.Died})
-	}
-	for _, pool := range order {
-		if s := pools[pool]; s.Sample.Seconds() > 0 {
-			record := Writer{Go: releases[pool], Engine: s.Engine}.series(*s)
-			merged.Series = append(merged.Series, record)
+		shards[key] = r.Shard
+		switch {
+		case r.Outcome == trial.Died && r.Death != "split "+string(r.Class):
+			p.leftOut++
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: left out: it died of %q, not of a window that was raced", key, r.Death))
+		case r.Outcome == trial.Died, r.Outcome == trial.Survived:
+			p.sample = append(p.sample, trial.Life{Seconds: r.Exposed, Observations: r.Observations, Died: r.Outcome == trial.Died})
+		default:
+			return fmt.Errorf("%s: %s: nothing was measured", key, r.Outcome)
 		}
 	}
-	return merged, nil
+	alike := map[string]int{}
+	for _, p := range order {
+		alike[p.String()]++
+		if p.sample.Seconds() > 0 {
+			a.Series = append(a.Series, p.series())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(alike)) {
+		if n := alike[name]; n > 1 {
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: %d series, since the runs differ in how they were raced, or in the engine or machine", name, n))
+		}
+	}
+	return nil
 }
 
-// engineKind returns what kind of engine it is, without the machine it ran on: rates
-// of different kinds are not to be pooled.
-func engineKind(engine string) string {
-	kind, _, _ := strings.Cut(engine, ", on ")
-	if strings.HasPrefix(kind, "native: ") {
-		kind, _, _ = strings.Cut(kind, ",")
+// series is the record of a pool.
+func (p *pool) series() Series {
+	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
+		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,
+		Racing: p.Racing, Engine: p.Engine, Sample: p.sample,
+	})
+	switch {
+	case p.leftOut == 1:
+		record.Warnings = append(record.Warnings, "1 run is left out: it died, and its log does not show that it was of this kind of window")
+	case p.leftOut > 1:
+		record.Warnings = append(record.Warnings, fmt.Sprintf("%d runs are left out: they died, and their logs do not show that it was of this kind of window", p.leftOut))
 	}
-	return kind
+	return record
 }
 
 // Write writes records, one a line.

@@ -19,7 +19,7 @@ func whole() (all All) {
 			outcome = trial.Survived
 		}
 		all.Runs = append(all.Runs, Run{
-			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed,
+			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed, Death: map[trial.Outcome]string{trial.Died: "split SP"}[outcome],
 			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
 		})
 	}
@@ -39,7 +39,7 @@ func TestMerge(t *testing.T) {
 		var part All
 		for i, r := range one.Runs {
 			if i%8 == shard {
-				r.Engine, r.Shard = fmt.Sprintf("native: linux/arm64, Linux 6.%d, cpu", shard), fmt.Sprint(shard, "/8")
+				r.Engine, r.Shard = "native: linux/arm64, Linux 6.1, cpu", fmt.Sprint(shard, "/8")
 				part.Runs = append(part.Runs, r)
 			}
 		}
@@ -76,8 +76,68 @@ func TestMerge(t *testing.T) {
 	_, err = built.Merge()
 	require.ErrorContains(t, err, "two shards have different windows at 0x1")
 	emulated := pooled
-	emulated.Runs = append(emulated.Runs, Run{Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Func: "f", Observer: "gc", Outcome: trial.Died, Seed: 99, Exposed: 1, Engine: "emulated: x"})
+	emulated.Runs = append(emulated.Runs, Run{Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Func: "f", Observer: "gc", Outcome: trial.Died, Death: "split SP", Seed: 99, Exposed: 1, Engine: "emulated: x"})
 	got, err = emulated.Merge()
 	require.NoError(t, err)
 	assert.Len(t, got.Series, 2, "engines are not pooled")
+}
+
+// TestMergeAlike pools no runs that differ in what a rate depends on, and says so.
+func TestMergeAlike(t *testing.T) {
+	for name, change := range map[string]func(*Run){
+		"release":    func(r *Run) { r.Go = "go1.26.8" },
+		"victim":     func(r *Run) { r.Func = "g" },
+		"frame":      func(r *Run) { r.Frame = 99 },
+		"class":      func(r *Run) { r.Class, r.Death = "FP", "split FP" },
+		"leaf":       func(r *Run) { r.Leaf = false },
+		"observer":   func(r *Run) { r.Observer = "trace" },
+		"victims":    func(r *Run) { r.Racing = &trial.Racing{Victims: 8} },
+		"no racing":  func(r *Run) { r.Racing = nil },
+		"engine":     func(r *Run) { r.Engine = "emulated: qemu-aarch64 7.2.22, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
+		"version":    func(r *Run) { r.Engine = "emulated: qemu-aarch64 10.0.2, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
+		"cpus":       func(r *Run) { r.Engine = "native: linux/arm64, Linux 6.1, cpu, 64 cpus" },
+		"model":      func(r *Run) { r.Engine = "native: linux/arm64, Linux 6.1, another" },
+		"kernel":     func(r *Run) { r.Engine = "native: linux/arm64, Linux 6.2, cpu" },
+		"their seed": func(r *Run) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := whole()
+			for _, r := range whole().Runs {
+				r.Seed += 100
+				change(&r)
+				all.Runs = append(all.Runs, r)
+			}
+			merged, err := all.Merge()
+			require.NoError(t, err)
+			want := 2
+			if name == "their seed" {
+				want = 1
+			}
+			assert.Len(t, merged.Series, want)
+			alike := want == 1 || name == "release" || name == "victim" || name == "class" || name == "observer"
+			assert.Equal(t, alike, len(merged.Notes) == 0, "runs that look alike: %v", merged.Notes)
+		})
+	}
+}
+
+// TestMergeDeaths counts no death that is not one of a window of the runs' kind.
+func TestMergeDeaths(t *testing.T) {
+	all := whole()
+	want, err := all.Merge()
+	require.NoError(t, err)
+	for i, death := range []string{"out of memory", "other Go fatal error", "corrupt result", "split FP", "unwind failure", ""} {
+		all.Runs = append(all.Runs, Run{
+			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: trial.Died, Death: death, Seed: 100 + i,
+			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
+		})
+	}
+	got, err := all.Merge()
+	require.NoError(t, err)
+	require.Len(t, got.Series, 1)
+	assert.Equal(t, want.Series[0].Rate, got.Series[0].Rate)
+	assert.Equal(t, want.Series[0].Runs, got.Series[0].Runs)
+	require.Len(t, got.Notes, 6)
+	assert.Equal(t, `go1.27.4 f SP under gc, seed 100: left out: it died of "out of memory", not of a window that was raced`, got.Notes[0])
+	assert.Contains(t, got.Series[0].Warnings, "6 runs are left out: they died, and their logs do not show that it was of this kind of window")
+	assert.Len(t, got.Runs, 38, "the records stay")
 }

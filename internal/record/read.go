@@ -56,10 +56,19 @@ func readLine(from *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// Whole returns a reader of the lines of records that are complete: a process that
-// was killed while it wrote may have left half a one.
-func Whole(data []byte) *bytes.Reader {
-	return bytes.NewReader(data[:bytes.LastIndexByte(data, '\n')+1])
+// Whole returns a reader of the records in data that are complete: a process that
+// was killed while it wrote may have left half of one at the end. It is an error if
+// data holds anything else.
+func Whole(data []byte) (*bytes.Reader, error) {
+	end := bytes.LastIndexByte(data, '\n') + 1
+	if err := each(bytes.NewReader(data[:end]), func(Head, []byte) error { return nil }); err != nil {
+		return nil, err
+	}
+	const begin = `{"kind":"` // of every record: Head is its first member
+	if rest := data[end:]; !bytes.HasPrefix(rest[:min(len(rest), len(begin))], []byte(begin)[:min(len(rest), len(begin))]) {
+		return nil, fmt.Errorf("the last line is not the beginning of a record")
+	}
+	return bytes.NewReader(data[:end]), nil
 }
 
 // ReadSeries reads the series among records.
@@ -70,14 +79,16 @@ func ReadSeries(from io.Reader) ([]Series, error) {
 }
 
 // ReadVerdicts reads the verdicts among records that were proved without a
-// doubt, by release.
+// doubt, by release. Those of versions that did not look for what the finder does
+// not find are passed over.
 func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
 	var all All
 	err := all.Read(from)
 	verdicts := map[string]trial.Verdict{}
 	for _, v := range all.Verdicts {
-		if v.Proved && len(v.Doubts) == 0 {
-			verdicts[v.Go] = trial.Verdict{Affected: v.Affected, Proved: true}
+		if v.Proved && len(v.Doubts) == 0 && v.Tested != nil {
+			t := *v.Tested
+			verdicts[v.Go] = trial.Verdict{Affected: v.Affected, Proved: true, Tested: trial.Tested{Windows: t.Windows, Controls: t.Controls, Stress: t.Stress, Seconds: t.Seconds}}
 		}
 	}
 	return verdicts, err
@@ -89,6 +100,7 @@ type All struct {
 	Runs     []Run // and controls
 	Series   []Series
 	Verdicts []Verdict
+	Notes    []string // of a merge: what a reader has to know; not a record
 }
 
 // Read adds records to those that are there. Kinds that reports do not show are

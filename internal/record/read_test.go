@@ -25,6 +25,7 @@ func TestReadBack(t *testing.T) {
 	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}}))
 	w.Go = "go1.2"
 	require.NoError(t, w.Verdict(trial.Verdict{Proved: true, Doubts: []string{"x"}}))
+	b.WriteString(`{"kind":"verdict","v":1,"go":"go1.3","affected":[],"proved":true}` + "\n") // of a version that did not look further
 	data := b.String()
 
 	series, err := ReadSeries(strings.NewReader(data))
@@ -40,11 +41,17 @@ func TestReadBack(t *testing.T) {
 	for cut := range len(data) {
 		_, err := ReadVerdicts(strings.NewReader(data[:cut]))
 		require.NoError(t, err, "cut at %d", cut)
-		assert.Equal(t, int64(strings.LastIndexByte(data[:cut], '\n')+1), Whole([]byte(data[:cut])).Size())
+		whole, err := Whole([]byte(data[:cut]))
+		require.NoError(t, err, "cut at %d", cut)
+		assert.Equal(t, int64(strings.LastIndexByte(data[:cut], '\n')+1), whole.Size())
+	}
+	for _, notes := range []string{"my notes", "my notes\n", data + "my notes", data + "my notes\n" + data} {
+		_, err := Whole([]byte(notes))
+		assert.Error(t, err, "%q", notes)
 	}
 	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
 		_, err := ReadSeries(strings.NewReader(data + bad))
-		require.ErrorContains(t, err, "line 5: ", "%.20q", bad)
+		require.ErrorContains(t, err, "line 6: ", "%.20q", bad)
 	}
 }
 
@@ -55,6 +62,8 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"kind":"series","v":1,"lives":[{"seconds":1,"died":true}]}` + "\n"))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		_, _ = ReadSeries(bytes.NewReader(data))
-		_, _ = ReadVerdicts(Whole(data))
+		if whole, err := Whole(data); err == nil {
+			_, _ = ReadVerdicts(whole)
+		}
 	})
 }

@@ -21,7 +21,7 @@ const Version = 1
 
 // A Head begins every record.
 type Head struct {
-	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "scan", "diagnosis", "triage"
+	Kind    string `json:"kind"` // "window", "run", "control", "series", "verdict", "binary", "error", "scan", "diagnosis", "triage"
 	Version int    `json:"v"`
 	Go      string `json:"go,omitempty"` // the toolchain's own name for itself
 }
@@ -64,13 +64,22 @@ type Binary struct {
 	Kinds       []string `json:"kinds"`       // of those
 }
 
+// A Failure, of kind "error", is a file or a package that could not be scanned.
+type Failure struct {
+	Head
+	Path  string `json:"path"` // or a package pattern
+	Error string `json:"error"`
+}
+
 // A Scan is the last record of a scan.
 type Scan struct {
 	Head
-	Binaries int      `json:"binaries"` // Go binaries for arm64
-	Affected int      `json:"affected"` // of those, with a window in which the runtime preempts
-	Others   int      `json:"others"`   // files that are none
-	Errors   []string `json:"errors"`
+	Tool     string         `json:"tool"`              // its version
+	Binaries int            `json:"binaries"`          // Go binaries for arm64
+	Affected int            `json:"affected"`          // of those, with a window in which the runtime preempts
+	Foreign  map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
+	Others   int            `json:"others"`            // all other files
+	Errors   []string       `json:"errors"`            // of the failures
 }
 
 // A Run is one run of a guest; of kind "control" it is one that must survive.
@@ -152,7 +161,8 @@ type Diagnosis struct {
 	Head
 	Line       []string `json:"line"`
 	Ways       []Way    `json:"ways"`
-	Kinds      []string `json:"kinds"` // of the windows in the binary
+	Kinds      []string `json:"kinds"`            // of the windows in the binary
+	Limits     []string `json:"limits,omitempty"` // what a run has that the program alone would not
 	Conclusion string   `json:"conclusion"`
 	Confidence string   `json:"confidence"`
 	Engine     string   `json:"engine"`
@@ -164,7 +174,8 @@ type Way struct {
 	Runs   int    `json:"runs"`
 	Deaths int    `json:"deaths"`
 	Failed int    `json:"failed"`
-	Hung   int    `json:"hung"`
+	Hung   int    `json:"hung"`          // killed by splitadd
+	Cut    int    `json:"cut,omitempty"` // printed so much that the middle was not looked at
 	Races  int    `json:"races"`
 	Death  string `json:"death,omitempty"` // the first that tells
 }
@@ -172,11 +183,16 @@ type Way struct {
 // A Triage is what one crash was.
 type Triage struct {
 	Head
-	Input      string   `json:"input"`          // a file; "-" is standard input
-	Line       int      `json:"line,omitempty"` // of a log, where the crash begins, from 1
+	Input      string   `json:"input"`           // a file; "-" is standard input
+	Line       int      `json:"line,omitempty"`  // of a log, where the crash begins, from 1
+	Count      int      `json:"count,omitempty"` // crashes in the log that read like it, if there are several
+	Last       int      `json:"last,omitempty"`  // where the last of them begins
 	Arch       string   `json:"arch,omitempty"`
 	Answer     string   `json:"answer"` // "split SP", "split FP", "not this", "undecided"
 	Why        string   `json:"why,omitempty"`
+	Sure       string   `json:"sure,omitempty"`    // of an answer that decides: "certain", "likely"
+	Suspect    bool     `json:"suspect,omitempty"` // undecided, and looks like this defect
+	Cut        string   `json:"cut,omitempty"`     // where the log is cut off
 	Evidence   []string `json:"evidence"`
 	Settle     string   `json:"settle,omitempty"` // what would settle it
 	Do         []string `json:"do"`
@@ -193,7 +209,16 @@ type Verdict struct {
 	Affected []string `json:"affected"` // kinds, of window.KindNames()
 	Proved   bool     `json:"proved"`   // false: from the windows alone, nothing was run
 	Doubts   []string `json:"doubts,omitempty"`
+	Tested   *Tested  `json:"tested,omitempty"` // nil if nothing was run
 	Engine   string   `json:"engine,omitempty"`
+}
+
+// Tested counts what was run for a verdict.
+type Tested struct {
+	Windows  int     `json:"windows"`        // pinned
+	Controls int     `json:"controls"`       // pins in which nothing was to die
+	Stress   int     `json:"stress"`         // runs of unmodified guests, of kinds of which no window was found
+	Seconds  float64 `json:"stress_seconds"` // exposure of those
 }
 
 // A Writer writes the records of one toolchain.
@@ -242,6 +267,12 @@ func (w Writer) Binary(b *survey.Binary) error {
 		}
 	}
 	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...)})
+}
+
+// Failure writes what could not be scanned.
+func (w Writer) Failure(f Failure) error {
+	f.Head = w.head("error")
+	return w.write(f)
 }
 
 // Scan writes the sum of a scan.
@@ -307,13 +338,13 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
 	}
 	for _, c := range r.Counts {
-		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Races: c.Races}
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.Races}
 		if c.First.Kind != "" {
 			way.Death = c.First.String()
 		}
@@ -329,9 +360,13 @@ func (w Writer) Triage(v triage.Verdict) error {
 		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
 	}
+	if v.Count > 1 {
+		record.Count, record.Last = v.Count, v.Last
+	}
 	if v.Neighbour != nil {
 		record.Issues = v.Neighbour.Issues
 	}
+	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}
@@ -343,7 +378,11 @@ func (w Writer) Triage(v triage.Verdict) error {
 
 // Verdict writes a verdict.
 func (w Writer) Verdict(v trial.Verdict) error {
-	return w.write(Verdict{w.head("verdict"), append([]string{}, v.Affected...), v.Proved, v.Doubts, w.Engine})
+	record := Verdict{Head: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
+	if v.Proved {
+		record.Tested = &Tested{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress, v.Tested.Seconds}
+	}
+	return w.write(record)
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%#x", n) }

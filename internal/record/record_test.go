@@ -30,12 +30,12 @@ func TestForm(t *testing.T) {
 	require.NoError(t, to.Window(w, "x"))
 	require.NoError(t, to.Run(run))
 	require.NoError(t, to.Run(control))
-	require.NoError(t, to.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true}))
+	require.NoError(t, to.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true, Tested: trial.Tested{Windows: 3, Controls: 2, Stress: 1, Seconds: 2}}))
 	require.NoError(t, to.Verdict(trial.Verdict{Doubts: []string{"x"}}))
 	assert.Equal(t, `{"kind":"window","v":1,"go":"go1.27.4","class":"SP","leaf":true,"func":"main.f","frame":65552,"pc":"0x77c04","offset":"0x94","claimed":65552,"actual":65536,"pair":true,"preemptible":true,"file":"main.go","line":7,"disassembly":"x"}
 {"kind":"run","v":1,"go":"go1.27.4","class":"SP","leaf":true,"frame":65552,"func":"leaf65552","observer":"gc","pinned":true,"pc":"0x77c04","offset":"0x94","outcome":"died","seconds":0.41,"exposed":0,"observations":1,"calls":0,"death":"split SP","evidence":"fatal \"error\"","window":"0x77c04","engine":"native linux/arm64","log":"a log"}
 {"kind":"control","v":1,"go":"go1.27.4","class":"SP","leaf":false,"frame":4096,"func":"leaf4096","observer":"gc","pinned":true,"pc":"0x0","offset":"0x0","outcome":"survived","seconds":0,"exposed":0,"observations":0,"calls":0,"engine":"native linux/arm64"}
-{"kind":"verdict","v":1,"go":"go1.27.4","affected":["leaf SP"],"proved":true,"engine":"native linux/arm64"}
+{"kind":"verdict","v":1,"go":"go1.27.4","affected":["leaf SP"],"proved":true,"tested":{"windows":3,"controls":2,"stress":1,"stress_seconds":2},"engine":"native linux/arm64"}
 {"kind":"verdict","v":1,"go":"go1.27.4","affected":[],"proved":false,"doubts":["x"],"engine":"native linux/arm64"}
 `, b.String())
 }

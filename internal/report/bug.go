@@ -7,6 +7,7 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/repro"
+	"splitadd/internal/safe"
 )
 
 // Proof writes what came of a reproducer as a comment below its source.
@@ -14,7 +15,7 @@ func Proof(to io.Writer, p repro.Proof) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n%s\nRaced as built: %s\n", p.Go, p.Engine, pinnedLine(p), racedLine(p))
 	if p.Log != nil {
-		fmt.Fprintf(&b, "\n%s\n", crash.Cut(p.Log, p.Window.Func))
+		fmt.Fprintf(&b, "\n%s\n", safe.Lines(crash.Cut(p.Log, p.Window.Func)))
 	}
 	var comment strings.Builder
 	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
@@ -57,6 +58,10 @@ func Bug(to io.Writer, p repro.Proof) error {
 
 Built for linux/arm64. Run on: %[4]s
 
+### Output of `+"`go env`"+` in your module/workspace:
+
+`+"```shell\n%[14]s\n```"+`
+
 ### What did you do?
 
 Built and ran this program:
@@ -79,10 +84,10 @@ The process dies in %[11]s.
   branch to itself: the goroutine waits there until it is preempted.)
 - As built: %[13]s
 
-`, kind, pointer, p.Go, p.Engine, p.Source, p.Window.Frame, p.Disassembly, p.Window.Offset(), p.Window.Actual, p.Window.Claimed, unwinder, pinnedLine(p), racedLine(p))
+`, kind, pointer, p.Go, p.Engine, p.Source, p.Window.Frame, p.Disassembly, p.Window.Offset(), p.Window.Actual, p.Window.Claimed, unwinder, pinnedLine(p), racedLine(p), safe.Lines(strings.TrimSpace(p.Settings)))
 	text := b.String()
 	if p.Log != nil {
-		text += "```\n" + crash.Cut(p.Log, p.Window.Func) + "\n```\n\n"
+		text += "```\n" + safe.Lines(crash.Cut(p.Log, p.Window.Func)) + "\n```\n\n"
 	}
 	text += `### What did you expect to see?
 

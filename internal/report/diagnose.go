@@ -7,18 +7,19 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/diagnose"
+	"splitadd/internal/safe"
 )
 
 // Diagnosis writes what a program's runs and its binary say, and the conclusion.
 func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s\n\n", strings.Join(r.Program.Line, " "), r.Engine)
+	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Line, " ")), r.Engine)
 	for _, c := range r.Counts {
 		fmt.Fprintf(&b, "%s: %d runs", c.Way, c.Runs)
 		for _, part := range []struct {
 			n    int
 			what string
-		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}} {
+		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}, {c.Cut, "with output that was cut"}} {
 			if part.n > 0 {
 				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
 			}
@@ -28,12 +29,13 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 		}
 		b.WriteString("\n")
 		if c.First.Kind != "" {
-			fmt.Fprintf(&b, "    %v\n", c.First)
+			fmt.Fprintf(&b, "    %s\n", safe.Text(c.First.String()))
 		}
 		if c.Spoke != "" {
-			fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(c.Spoke, "\n", "\n    "))
+			fmt.Fprintf(&b, "%s\n", indented(c.Spoke))
 		}
 	}
+	fmt.Fprintf(&b, "each run: %s; no other limit\n", strings.Join(r.Limits, "; "))
 	switch {
 	case r.Binary == nil:
 		b.WriteString("scan: no Go binary for arm64: this defect is arm64's alone\n")
@@ -42,7 +44,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	default:
 		fmt.Fprintf(&b, "scan: %d windows in %d functions: %s\n", r.Binary.Preemptible(), r.Binary.Affected(), strings.Join(r.Binary.Kinds(), ", "))
 	}
-	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, r.Confidence)
+	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, safe.Text(r.Confidence))
 	if strings.Contains(r.Conclusion, string(crash.SplitSP)) || strings.Contains(r.Conclusion, string(crash.SplitFP)) {
 		b.WriteString("what to do: splitadd scan says where the windows are, and what closes them\n")
 	}

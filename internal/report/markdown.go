@@ -5,36 +5,44 @@ import (
 	"io"
 	"strings"
 
+	"splitadd/internal/record"
+	"splitadd/internal/safe"
 	"splitadd/internal/trial"
 )
 
 // markup escapes what Markdown, and a table in it, would take for its own.
-var markup = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "\n", " ", "\r", " ")
+var markup = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]")
+
+// mark makes untrusted text safe in Markdown.
+func mark(s string) string { return markup.Replace(safe.Text(s)) }
+
+// Title begins a page of Markdown, after "# ", and of text.
+const Title = "Windows in Go for arm64"
 
 // Markdown writes the page as Markdown. The crash texts are left to the HTML.
 func (p *Page) Markdown(to io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Windows in Go for arm64\n")
+	b.WriteString("# " + Title + "\n")
 	for _, e := range p.Engines {
-		fmt.Fprintf(&b, "\n%s\n", markup.Replace(e))
+		fmt.Fprintf(&b, "\n%s\n", mark(e))
 	}
 	if len(p.Verdicts) > 0 {
 		b.WriteString("\n## Verdicts\n\n| release | affected in | proof |\n| --- | --- | --- |\n")
 		for _, v := range p.Verdicts {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", markup.Replace(v.Go), markup.Replace(affectedText(v.Affected, v.Doubts)), proofText(v.Proved))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(v.Go), mark(affectedText(v.Affected, v.Doubts)), proofText(v))
 		}
 	}
 	if len(p.Series) > 0 {
 		b.WriteString("\n## Time to crash\n\n| release | kind | victim | observer | died | exposed | median | deaths a second, 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, s := range p.Series {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d of %d | %.1f s | %s | %s |\n", markup.Replace(s.Go), markup.Replace(s.Kind), markup.Replace(s.Func),
-				markup.Replace(s.Observer), s.Deaths, s.Runs, s.Exposed, markup.Replace(s.MedianText), markup.Replace(s.RateText))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d of %d | %.1f s | %s | %s |\n", mark(s.Go), mark(s.Kind), mark(s.Func),
+				mark(s.Observer), s.Deaths, s.Runs, s.Exposed, mark(s.MedianText), mark(s.RateText))
 		}
 	}
 	if len(p.Windows) > 0 {
 		b.WriteString("\n## Windows\n\n| release | kind | frame | window | actual, claimed | pinned there |\n| --- | --- | --- | --- | --- | --- |\n")
 		for _, w := range p.Windows {
-			fmt.Fprintf(&b, "| %s | %s | %d | %s+%s | %d, %d | %s |\n", markup.Replace(w.Go), markup.Replace(w.Kind), w.Frame, markup.Replace(w.Name), markup.Replace(w.Offset), w.Actual, w.Claimed, pinnedText(w))
+			fmt.Fprintf(&b, "| %s | %s | %d | %s+%s | %d, %d | %s |\n", mark(w.Go), mark(w.Kind), w.Frame, mark(w.Name), mark(w.Offset), w.Actual, w.Claimed, pinnedText(w))
 		}
 	}
 	b.WriteString("\nA survival is no proof of anything. Rates are to be compared within one engine only.\n")
@@ -45,31 +53,22 @@ func (p *Page) Markdown(to io.Writer) error {
 // Text writes the page as text: what the Markdown says, without its escapes.
 func (p *Page) Text(to io.Writer) error {
 	var b strings.Builder
+	b.WriteString(Title + "\n\n")
 	for _, e := range p.Engines {
-		fmt.Fprintf(&b, "%s\n", plain(e))
+		fmt.Fprintf(&b, "%s\n", safe.Text(e))
 	}
 	for _, v := range p.Verdicts {
-		fmt.Fprintf(&b, "%s: %s; %s\n", plain(v.Go), plain(affectedText(v.Affected, v.Doubts)), proofText(v.Proved))
+		fmt.Fprintf(&b, "%s: %s; %s\n", safe.Text(v.Go), safe.Text(affectedText(v.Affected, v.Doubts)), proofText(v))
 	}
 	for _, s := range p.Series {
 		fmt.Fprintf(&b, "%s, %s, %s under %s: %d of %d died in %.1f s, median %s, %s a second\n",
-			plain(s.Go), s.Kind, plain(s.Func), plain(s.Observer), s.Deaths, s.Runs, s.Exposed, s.MedianText, s.RateText)
+			safe.Text(s.Go), s.Kind, safe.Text(s.Func), safe.Text(s.Observer), s.Deaths, s.Runs, s.Exposed, s.MedianText, s.RateText)
 	}
 	for _, w := range p.Windows {
-		fmt.Fprintf(&b, "%s, %s, frame %d: %s+%s: %d, %d claimed; %s\n", plain(w.Go), w.Kind, w.Frame, plain(w.Name), plain(w.Offset), w.Actual, w.Claimed, pinnedText(w))
+		fmt.Fprintf(&b, "%s, %s, frame %d: %s+%s: %d, %d claimed; %s\n", safe.Text(w.Go), w.Kind, w.Frame, safe.Text(w.Name), safe.Text(w.Offset), w.Actual, w.Claimed, pinnedText(w))
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
-}
-
-// plain replaces what would move a terminal's cursor.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 func affectedText(affected, doubts []string) string {
@@ -82,11 +81,16 @@ func affectedText(affected, doubts []string) string {
 	return strings.Join(affected, ", ")
 }
 
-func proofText(proved bool) string {
-	if proved {
-		return "every window pinned"
+// proofText says what a verdict rests on. Records of older versions do not say what
+// was run.
+func proofText(v record.Verdict) string {
+	switch {
+	case !v.Proved:
+		return "from the code alone, nothing was run"
+	case v.Tested == nil:
+		return "run, and not recorded how"
 	}
-	return "from the code alone"
+	return Tested(trial.Tested{Windows: v.Tested.Windows, Controls: v.Tested.Controls, Stress: v.Tested.Stress, Seconds: v.Tested.Seconds})
 }
 
 func pinnedText(w windowRow) string {

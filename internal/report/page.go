@@ -25,7 +25,10 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// PageTitle is the title of a page of HTML.
+const PageTitle = "splitadd: windows in Go for arm64"
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
 
 // A Page is a report of records, for people: in one file of HTML that needs no
 // other, in Markdown, or in text.

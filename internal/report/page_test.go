@@ -27,8 +27,8 @@ func records() *record.All {
 	head := func(kind, release string) record.Head { return record.Head{Kind: kind, Version: 1, Go: release} }
 	all := &record.All{
 		Verdicts: []record.Verdict{
-			{Head: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true},
-			{Head: head("verdict", "go1.9"), Affected: []string{}, Proved: true},
+			{Head: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true, Tested: &record.Tested{Windows: 3, Controls: 1}},
+			{Head: head("verdict", "go1.9"), Affected: []string{}, Proved: true, Tested: &record.Tested{Controls: 4, Stress: 3, Seconds: 6}},
 			{Head: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true},
 			{Head: head("verdict", hostile), Affected: []string{hostile}, Doubts: []string{hostile}},
 		},
@@ -84,7 +84,7 @@ func TestHTML(t *testing.T) {
 func TestMarkdown(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, Of(records()).Markdown(&b))
-	assert.Contains(t, b.String(), "| go1.27.4 | leaf SP | every window pinned |\n")
+	assert.Contains(t, b.String(), "| go1.27.4 | leaf SP | every one of 3 windows pinned, nothing died in 1 control pin |\n")
 	assert.Contains(t, b.String(), "| go1.27.4 | leaf SP | 65552 | b.f+0x8 | 0, 0 | died, 0.00 s |\n")
 	assert.NotContains(t, b.String(), "<")
 	for _, line := range strings.Split(b.String(), "\n") {
@@ -96,7 +96,7 @@ func TestMarkdown(t *testing.T) {
 	b.Reset()
 	require.NoError(t, Of(records()).Text(&b))
 	assert.NotContains(t, b.String(), "\x1b")
-	assert.Contains(t, b.String(), "go1.9: clean; every window pinned\n")
+	assert.Contains(t, b.String(), "go1.9: clean; no window found, nothing died in 4 control pins, nor in 3 runs of unmodified guests, 6.0 s\n")
 }
 
 // TestBrowser looks at the page in a real browser, at the widths of a screen and

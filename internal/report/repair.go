@@ -5,23 +5,28 @@ import (
 	"io"
 	"strings"
 
-	"splitadd/internal/repair"
+	"splitadd/internal/patch"
+	"splitadd/internal/safe"
 )
 
-// Repair writes what is done to a binary, and what is left; with diff each word
-// that is changed.
-func Repair(to io.Writer, path string, p *repair.Plan, diff bool) error {
+// Repair writes what was done to a binary, or with dry what can be done, and what
+// stays; with diff each word that is replaced.
+func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s closed", plain(path), count(len(p.Changes), "window"))
-	if len(p.Left) > 0 {
-		fmt.Fprintf(&b, ", %d left", len(p.Left))
+	done := "closed"
+	if dry {
+		done = "can be closed"
+	}
+	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), count(len(p.Changes), "window"), done)
+	if len(p.Unclosed) > 0 {
+		fmt.Fprintf(&b, ", %d left", len(p.Unclosed))
 	}
 	b.WriteString("\n")
 	for _, c := range p.Changes {
-		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), plain(c.Func), c.Offset(), c.Frame)
+		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), safe.Text(c.Func), c.Offset(), c.Frame)
 	}
-	for _, l := range p.Left {
-		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), plain(l.Func), l.Offset(), l.Frame, plain(l.Reason))
+	for _, l := range p.Unclosed {
+		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), safe.Text(l.Func), l.Offset(), l.Frame, safe.Text(l.Reason))
 	}
 	if diff {
 		words, err := p.Words()
@@ -30,7 +35,7 @@ func Repair(to io.Writer, path string, p *repair.Plan, diff bool) error {
 		}
 		b.WriteString("file offset  address     before    after\n")
 		for _, w := range words {
-			fmt.Fprintf(&b, "%#-11x  %#-10x  %08x  %08x\n", w.Offset, w.PC, w.Before, w.Word.Word)
+			fmt.Fprintf(&b, "%#-11x  %#-10x  %08x  %08x\n", w.Offset, w.PC, w.Before, w.After)
 		}
 	}
 	_, err := io.WriteString(to, b.String())

@@ -3,11 +3,14 @@ package report
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v2/sarif"
 
+	"splitadd/internal/record"
+	"splitadd/internal/safe"
 	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
@@ -15,13 +18,24 @@ import (
 // SARIF writes the windows of binaries in which the runtime preempts, in the
 // form that code scanning services read. A result's place is the binary, at its
 // first line, since a service shows files of a repository; function, pc and
-// source line are in the message.
-func SARIF(to io.Writer, binaries []*survey.Binary) error {
+// source line are in the message. What could not be scanned is a notification of
+// the run, which then was not a success.
+func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []record.Failure) error {
 	report, err := sarif.New(sarif.Version210)
 	if err != nil {
 		return err
 	}
 	run := sarif.NewRunWithInformationURI("splitadd", "https://go.dev/issue/73259")
+	run.Tool.Driver.WithVersion(version)
+	invocation := run.AddInvocation(len(failures) == 0)
+	for _, f := range failures {
+		notification := sarif.NewNotification().WithLevel("error").WithTextMessage(safe.Text(f.Error))
+		if f.Path != "" {
+			notification.AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
+				WithArtifactLocation(sarif.NewSimpleArtifactLocation(fileURI(f.Path)))))
+		}
+		invocation.AddTToolExecutionNotification(notification)
+	}
 	for _, kind := range window.KindNames() {
 		run.AddRule(rule(kind)).
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
@@ -32,18 +46,18 @@ func SARIF(to io.Writer, binaries []*survey.Binary) error {
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error"))
 	}
 	for _, b := range binaries {
-		uri := strings.ReplaceAll(filepath.ToSlash(clean(b.Path)), " ", "%20")
+		uri := fileURI(b.Path)
 		for _, f := range b.Functions {
 			for _, w := range f.Windows {
 				if !w.Preemptible {
 					continue
 				}
 				text := fmt.Sprintf("%s window in %s+%#x (%s:%d, frame %d bytes, pc %#x): %s; built by %s.",
-					w.Kind(), clean(f.Name), w.Offset(), clean(w.File), w.Line, f.Frame, w.PC, clean(f.Owner), clean(b.Go))
+					w.Kind(), name(f.Name), w.Offset(), name(w.File), w.Line, f.Frame, w.PC, name(f.Owner), name(b.Go))
 				run.CreateResultForRule(rule(w.Kind())).
 					WithLevel("error").
 					WithMessage(sarif.NewTextMessage(text)).
-					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", clean(f.Name), w.Offset(), w.Class)}).
+					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", name(f.Name), w.Offset(), w.Class)}).
 					AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
 						WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
 						WithRegion(sarif.NewSimpleRegion(1, 1))))
@@ -52,6 +66,19 @@ func SARIF(to io.Writer, binaries []*survey.Binary) error {
 	}
 	report.AddRun(run)
 	return report.PrettyWrite(to)
+}
+
+// fileURI returns the URI of a file, relative if its path is. Every byte that a URI
+// may not hold is percent-encoded.
+func fileURI(path string) string {
+	u := url.URL{Path: filepath.ToSlash(path)}
+	if filepath.IsAbs(path) {
+		u.Scheme = "file"
+		if !strings.HasPrefix(u.Path, "/") { // C:/
+			u.Path = "/" + u.Path
+		}
+	}
+	return u.String()
 }
 
 // rule returns the identifier of a kind's rule.

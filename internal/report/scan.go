@@ -3,9 +3,12 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
+	"splitadd/internal/record"
+	"splitadd/internal/safe"
 	"splitadd/internal/survey"
 )
 
@@ -25,7 +28,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if n > 0 {
 		sum += fmt.Sprintf(" in %s: %s", count(b.Affected(), "function"), strings.Join(b.Kinds(), ", "))
 	}
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", clean(b.Path), b.Format, clean(built), sum)
+	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, name(built), sum)
 	stale := 0
 	for _, f := range b.Functions {
 		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
@@ -48,8 +51,30 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	return err
 }
 
+// Scan writes the sum of a scan.
+func Scan(to io.Writer, s record.Scan) error {
+	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, Others(s), count(len(s.Errors), "error"))
+	return err
+}
+
+// Others counts the files of a scan that are not Go binaries for arm64.
+func Others(s record.Scan) string {
+	var counts []string
+	for _, arch := range slices.Sorted(maps.Keys(s.Foreign)) {
+		counts = append(counts, binaries(s.Foreign[arch], arch))
+	}
+	return strings.Join(append(counts, count(s.Others, "other file")), "; ")
+}
+
+func binaries(n int, arch string) string {
+	if n == 1 {
+		return "1 Go binary for " + safe.Cut(arch, maxName)
+	}
+	return fmt.Sprintf("%d Go binaries for %s", n, safe.Cut(arch, maxName))
+}
+
 func function(s *strings.Builder, f survey.Function) {
-	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", clean(f.Name), f.Frame, clean(f.Owner))
+	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", name(f.Name), f.Frame, name(f.Owner))
 	if f.Less > 0 || f.More > 0 {
 		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.Less, "smaller"), near(f.More, "larger"))
 	}
@@ -68,7 +93,7 @@ func function(s *strings.Builder, f survey.Function) {
 		if !w.Known {
 			actual = "an unknown number of"
 		}
-		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, clean(w.File), w.Line, why)
+		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line, why)
 		if first {
 			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry, where %d are believed\n", actual, w.Claimed)
 			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
@@ -96,18 +121,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// clean makes a name from a binary, which may be hostile, fit to print: what is
-// not printable is escaped, and it is cut off at some length.
-func clean(name string) string {
-	const most = 300
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r == 0xfffd {
-			return '?'
-		}
-		return r
-	}, name)
-	if len(name) > most {
-		name = strings.ToValidUTF8(name[:most], "") + "..."
-	}
-	return name
-}
+// maxName bounds a name from a binary that is shown, in bytes.
+const maxName = 300
+
+// name makes a name from a binary, which may be hostile, fit to print.
+func name(s string) string { return safe.Cut(s, maxName) }

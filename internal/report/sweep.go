@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/safe"
 	"splitadd/internal/sweep"
 	"splitadd/internal/window"
 )
@@ -14,15 +15,22 @@ import (
 func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	var t table
 	var b strings.Builder
-	fmt.Fprintf(&b, "victims for arm64, every window pinned; %s\n\n", engine)
 	kinds := slices.DeleteFunc(slices.Clone(window.KindNames()), func(kind string) bool {
 		return !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Has(kind) })
 	})
+	found := "every window that was found was pinned"
+	if len(kinds) == 0 {
+		found = "no window was found"
+		if !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Missing == "" }) {
+			found = "nothing was run"
+		}
+	}
+	fmt.Fprintf(&b, "victims for arm64, %s; %s\n\n", found, engine)
 	fmt.Fprintln(&t, "release\t"+strings.Join(kinds, "\t"))
 	last := ""
 	for _, row := range r.Rows {
 		if row.Missing != "" {
-			fmt.Fprintf(&t, "%s\tcannot be had: %s\n", row.Go, strings.ReplaceAll(row.Missing, "\t", " "))
+			fmt.Fprintf(&t, "%s\tnot available: %s\n", row.Go, safe.Text(row.Missing))
 			continue
 		}
 		cells := []string{row.Go}
@@ -39,7 +47,7 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 			if e.Kind == kind {
 				text := fmt.Sprintf("%s is the last to have it and %s the first not to", e.Last, e.First)
 				if len(e.Gap) > 0 {
-					text += fmt.Sprintf(" (%s could not be had)", strings.Join(e.Gap, ", "))
+					text += fmt.Sprintf(" (%s not available)", strings.Join(e.Gap, ", "))
 				}
 				gone = append(gone, text)
 			}

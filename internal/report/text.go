@@ -16,8 +16,8 @@ type Check struct {
 	Engine    string // "" where nothing could be run
 	Windows   []window.Window
 	Runs      []trial.Run // pinned and raced
-	Control   trial.Run
-	Victims   int // how many functions were looked at
+	Controls  []trial.Run // in which nothing was to die
+	Victims   int         // how many functions were looked at
 	Verdict   trial.Verdict
 	Elsewhere []window.Window // preemptible, outside the victims
 }
@@ -37,14 +37,26 @@ func (c Check) Text(to io.Writer) error {
 		fmt.Fprintf(&b, "also found, not pinned: %v\n", w)
 	}
 	clean := c.Victims - c.affectedVictims()
-	fmt.Fprintf(&b, "%d of %d victims have no window.", clean, c.Victims)
+	fmt.Fprintf(&b, "%d of %d victims have no window.\n", clean, c.Victims)
 	if c.Verdict.Proved {
-		fmt.Fprintf(&b, " Control, pinned at %s+%#x, where there is none: %s.",
-			c.Control.Func, c.Control.Window.Offset(), brief(c.Control))
+		c.controls(&b)
 	}
-	b.WriteString("\n\n" + c.Conclusion() + "\n")
+	b.WriteString("\n" + c.Conclusion() + "\n")
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+// controls writes what became of the runs in which nothing was to die.
+func (c Check) controls(b *strings.Builder) {
+	var t table
+	for _, r := range c.Controls {
+		if r.Pinned {
+			fmt.Fprintf(&t, "control\t%s+%#x\tpinned: %s\n", r.Func, r.Window.Offset(), brief(r))
+		} else {
+			fmt.Fprintf(&t, "control\t%s\tas built: %s\n", r.Func, brief(r))
+		}
+	}
+	b.WriteString(t.String())
 }
 
 func (c Check) affectedVictims() int {
@@ -85,9 +97,29 @@ func (c Check) Conclusion() string {
 	case len(v.Affected) > 0:
 		return fmt.Sprintf("verdict: %s has windows (static, nothing was run): %s", c.Go, strings.Join(v.Affected, ", "))
 	case v.Proved:
-		return fmt.Sprintf("verdict: %s is clean: no window in any victim", c.Go)
+		return fmt.Sprintf("verdict: %s is clean: %s", c.Go, Tested(v.Tested))
 	}
 	return fmt.Sprintf("verdict: %s has no windows (static, nothing was run)", c.Go)
+}
+
+// Tested says what was run for a verdict without a doubt.
+func Tested(t trial.Tested) string {
+	var parts []string
+	switch t.Windows {
+	case 0:
+		parts = append(parts, "no window found")
+	case 1:
+		parts = append(parts, "the 1 window that was found pinned")
+	default:
+		parts = append(parts, fmt.Sprintf("every one of %d windows pinned", t.Windows))
+	}
+	if t.Controls > 0 {
+		parts = append(parts, "nothing died in "+count(t.Controls, "control pin"))
+	}
+	if t.Stress > 0 {
+		parts = append(parts, fmt.Sprintf("nor in %s of unmodified guests, %.1f s", count(t.Stress, "run"), t.Seconds))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // brief says what became of a run, in a cell of a table.

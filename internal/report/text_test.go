@@ -25,7 +25,11 @@ func example() Check {
 	pinned.Pinned, pinned.Window, pinned.Seconds = true, sp, 0.1
 	return Check{
 		Go: "go1.27.4", Engine: "native linux/arm64", Windows: []window.Window{sp}, Runs: []trial.Run{pinned, run}, Victims: 43,
-		Control: trial.Run{Func: "leaf4096", Observer: "gc", Outcome: trial.Survived, Seconds: 0.2, Observations: 20, Window: window.Window{Entry: 0x2000, PC: 0x2068}},
+		Controls: []trial.Run{
+			{Func: "leaf4096", Observer: "gc", Pinned: true, Outcome: trial.Survived, Seconds: 0.2, Observations: 20, Window: window.Window{Entry: 0x2000, PC: 0x2068}},
+			{Func: "nonleaf65552", Observer: "gc", Pinned: true, Outcome: trial.NotPreemptible, Window: window.Window{Entry: 0x3000, PC: 0x3080}},
+			{Func: "nonleaf65552", Observer: "gc", Outcome: trial.Survived, Seconds: 2.1, Observations: 40},
+		},
 		Verdict: trial.Verdict{Affected: []string{"leaf SP"}, Proved: true},
 	}
 }
@@ -38,16 +42,29 @@ func TestText(t *testing.T) {
 kind      frame   window           actual, claimed   pinned there        raced as built
 leaf SP   65552   leaf65552+0x6c   65536, 65552      died, 0.10 s (gc)   died, 0.81 s (gc)
 
-42 of 43 victims have no window. Control, pinned at leaf4096+0x68, where there is none: survived 0.2 s, 20 observations (gc).
+42 of 43 victims have no window.
+control   leaf4096+0x68       pinned: survived 0.2 s, 20 observations (gc)
+control   nonleaf65552+0x80   pinned: not preemptible (gc)
+control   nonleaf65552        as built: survived 2.1 s, 40 observations (gc)
 
 verdict: go1.27.4 is affected: leaf SP
 `, b.String())
 }
 
+// TestTested says nothing of windows that were not there to be pinned.
+func TestTested(t *testing.T) {
+	assert.Equal(t, "every one of 14 windows pinned, nothing died in 2 control pins, nor in 1 run of unmodified guests, 2.0 s",
+		Tested(trial.Tested{Windows: 14, Controls: 2, Stress: 1, Seconds: 2}))
+	assert.Equal(t, "the 1 window that was found pinned, nothing died in 1 control pin", Tested(trial.Tested{Windows: 1, Controls: 1}))
+	assert.NotContains(t, Tested(trial.Tested{Controls: 1}), "window pinned")
+}
+
 func TestConclusion(t *testing.T) {
 	for want, v := range map[string]trial.Verdict{
-		"verdict: go1.27.4 is affected: leaf SP":                           {Affected: []string{"leaf SP"}, Proved: true},
-		"verdict: go1.27.4 is clean: no window in any victim":              {Proved: true},
+		"verdict: go1.27.4 is affected: leaf SP": {Affected: []string{"leaf SP"}, Proved: true},
+		"verdict: go1.27.4 is clean: no window found, nothing died in 4 control pins, nor in 3 runs of unmodified guests, 6.1 s": {
+			Proved: true, Tested: trial.Tested{Controls: 4, Stress: 3, Seconds: 6.1},
+		},
 		"verdict: go1.27.4 has windows (static, nothing was run): leaf SP": {Affected: []string{"leaf SP"}},
 		"verdict: go1.27.4 has no windows (static, nothing was run)":       {},
 		"verdict: none for go1.27.4: a pin survived; the control did not":  {Proved: true, Doubts: []string{"a pin survived", "the control did not"}},

@@ -6,22 +6,24 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/safe"
 	"splitadd/internal/triage"
 )
 
-// Triage writes the verdict on a crash as text.
+// Triage writes the verdict on a crash as text: the answer and how sure it is,
+// what it rests on, what would settle it, and what to do.
 func Triage(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", plain(triagePlace(v)), plain(triageAnswer(v)))
+	fmt.Fprintf(&b, "%s: %s\n", safe.Text(triagePlace(v)), safe.Text(triageAnswer(v)))
 	said, next := triageLines(v)
 	for _, line := range said {
-		fmt.Fprintf(&b, "    %s\n", plain(line))
+		fmt.Fprintf(&b, "    %s\n", safe.Text(line))
 	}
 	if v.Code != "" {
-		fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(strings.TrimRight(v.Code, "\n"), "\n", "\n    "))
+		fmt.Fprintf(&b, "%s\n", indented(strings.TrimRight(v.Code, "\n")))
 	}
 	for _, line := range next {
-		fmt.Fprintf(&b, "    %s\n", plain(line))
+		fmt.Fprintf(&b, "    %s\n", safe.Text(line))
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
@@ -30,16 +32,16 @@ func Triage(to io.Writer, v triage.Verdict) error {
 // TriageMarkdown writes the verdict on a crash as Markdown, for a bug report.
 func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n%s", markup.Replace(triageAnswer(v)), markup.Replace(triagePlace(v)))
+	fmt.Fprintf(&b, "### %s\n\n%s", mark(triageAnswer(v)), mark(triagePlace(v)))
 	for _, s := range []string{v.Go, v.Arch} {
 		if s != "" {
-			fmt.Fprintf(&b, ", %s", markup.Replace(s))
+			fmt.Fprintf(&b, ", %s", mark(s))
 		}
 	}
 	b.WriteString("\n\n")
 	said, next := triageLines(v)
 	for _, line := range append(said, next...) {
-		fmt.Fprintf(&b, "- %s\n", markup.Replace(line))
+		fmt.Fprintf(&b, "- %s\n", mark(line))
 	}
 	for _, block := range []string{v.Code, v.Text} {
 		if block = strings.TrimRight(block, "\n"); block != "" {
@@ -52,9 +54,15 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 
 // triageLines returns what a verdict rests on, and what comes after it.
 func triageLines(v triage.Verdict) (said, next []string) {
-	said = slices.Clone(v.Evidence)
+	if v.Count > 1 {
+		said = append(said, fmt.Sprintf("%d times, lines %d to %d", v.Count, v.Line, v.Last))
+	}
+	said = append(said, slices.Clone(v.Evidence)...)
 	for _, c := range v.Candidates {
 		said = append(said, "candidate: "+c.Chain())
+	}
+	if v.Cut != "" {
+		said = append(said, "the log is "+v.Cut)
 	}
 	if v.Settle != "" {
 		next = append(next, "what would settle it: "+v.Settle)
@@ -65,9 +73,9 @@ func triageLines(v triage.Verdict) (said, next []string) {
 	return said, next
 }
 
-// indented makes text a block of code that nothing in it can end.
+// indented makes untrusted text a block of code that nothing in it can end.
 func indented(text string) string {
-	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
+	return "    " + strings.ReplaceAll(safe.Lines(text), "\n", "\n    ")
 }
 
 func triagePlace(v triage.Verdict) string {
@@ -77,12 +85,17 @@ func triagePlace(v triage.Verdict) string {
 	return fmt.Sprintf("%s:%d", v.Input, v.Line)
 }
 
+// triageAnswer returns the answer, and how sure it is if it decides.
 func triageAnswer(v triage.Verdict) string {
-	switch {
-	case v.Window != nil:
-		return fmt.Sprintf("%s in %s+%#x", v.Answer, v.Window.Func, v.Window.Offset())
-	case v.Why != "":
-		return fmt.Sprintf("%s: %s", v.Answer, v.Why)
+	answer := string(v.Answer)
+	if v.Window != nil {
+		answer += fmt.Sprintf(" in %s+%#x", v.Window.Func, v.Window.Offset())
 	}
-	return string(v.Answer)
+	if v.Why != "" {
+		answer += ": " + v.Why
+	}
+	if v.Sure != "" {
+		answer += fmt.Sprintf(" (%s)", v.Sure)
+	}
+	return answer
 }

@@ -20,6 +20,7 @@ import (
 // A Proof is what a reproducer did with one toolchain.
 type Proof struct {
 	Go          string
+	Settings    string // what "go env" prints, as it was built
 	Engine      string
 	Kind        string
 	Source      []byte
@@ -50,6 +51,9 @@ func Prove(ctx context.Context, t *lab.Toolchain, e *lab.Engine, kind string, so
 	defer os.RemoveAll(dir)
 	path, err := lab.BuildMain(ctx, t, e.Target, source, dir)
 	if err != nil {
+		return p, err
+	}
+	if p.Settings, err = t.Settings(ctx, e.Target, dir); err != nil {
 		return p, err
 	}
 	file, err := objfile.Open(path)

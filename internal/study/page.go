@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/output"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/trial"
@@ -40,7 +41,7 @@ func Write(dir string, series []record.Series) error {
 			}
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, "reachability.md"), p.Bytes(), 0o644)
+	return output.Write(filepath.Join(dir, "reachability.md"), p.Bytes())
 }
 
 const head = `# What the time to crash depends on

@@ -19,6 +19,9 @@ import (
 // programs names a folder of more programs for TestReal.
 var programs = flag.String("programs", "", "a folder of programs for arm64 whose use of the budget is printed")
 
+// keep names a folder for the files of TestCost.
+var keep = flag.String("keep", "", "a folder in which the files of TestCost are kept")
+
 // TestReal prints how much of its budget each of some real binaries uses. All that
 // people build have to stay below a tenth.
 func TestReal(t *testing.T) {

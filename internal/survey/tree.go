@@ -19,9 +19,9 @@ type Result struct {
 	Err    error   // wraps ErrOther for a file that is not a Go binary for arm64
 }
 
-// Files returns the files that a path names: itself, or where it is a folder
-// all regular files below it, in lexical order. Links are not followed below
-// it. What cannot be read on the way is reported, and passed over.
+// Files returns the files that a path names: itself, or if it is a folder, or a
+// link to one, all regular files below it, in lexical order. Links are not followed
+// below it. What cannot be read on the way is reported, and passed over.
 func Files(root string, unreadable func(error)) (paths []string, err error) {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -30,12 +30,20 @@ func Files(root string, unreadable func(error)) (paths []string, err error) {
 	if !info.IsDir() {
 		return []string{root}, nil
 	}
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	folder, err := filepath.EvalSymlinks(root) // WalkDir does not follow a link
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			unreadable(err)
 		case d.Type().IsRegular():
-			paths = append(paths, path)
+			below, err := filepath.Rel(folder, path)
+			if err != nil {
+				return err
+			}
+			paths = append(paths, filepath.Join(root, below))
 		}
 		return nil
 	})

@@ -18,7 +18,7 @@ import (
 type Row struct {
 	Go      string
 	Verdict trial.Verdict
-	Missing string // why it could not be had; then there is no verdict
+	Missing string // why it was not available; then there is no verdict
 }
 
 // Has reports whether the release has windows of a kind.
@@ -30,7 +30,7 @@ type Edge struct {
 	Kind  string
 	Last  string   // the last release known to have it
 	First string   // the first known not to
-	Gap   []string // releases between the two that could not be had
+	Gap   []string // releases between the two that were not available
 }
 
 // A Sweep looks at releases.
@@ -50,6 +50,26 @@ type Sweep struct {
 type Result struct {
 	Rows  []Row // newest patch of each minor release, and what the search for edges looked at
 	Edges []Edge
+}
+
+// Answer reports whether a release is affected. It is an error if none is, and not
+// all were available: that is not known to be clean.
+func (r Result) Answer() (affected bool, err error) {
+	var missing []string
+	for _, row := range r.Rows {
+		affected = affected || len(row.Verdict.Affected) > 0
+		if row.Missing != "" {
+			missing = append(missing, row.Go)
+		}
+	}
+	switch names := strings.Join(missing, ", "); {
+	case affected || len(missing) == 0:
+		return affected, nil
+	case len(missing) == len(r.Rows):
+		return false, fmt.Errorf("no release was available: %s", names)
+	default:
+		return false, fmt.Errorf("no window in what was available, and no verdict on %s, which was not", names)
+	}
 }
 
 // Run looks at the newest patch of each minor release from one to another, both
@@ -118,7 +138,7 @@ func (s *Sweep) minors(from, to string) (minors [][]string) {
 	return minors
 }
 
-// newest looks at the newest patch of a minor release that can be had. Since not
+// newest looks at the newest patch of a minor release that is available. Since not
 // every release is listed, the one after the last is tried, too.
 func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Row, err error) {
 	last := patches[len(patches)-1]
@@ -146,7 +166,7 @@ func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest 
 	}
 	missing := map[int]bool{}
 	for {
-		// the middle that can be had, of those between
+		// the middle of those that are available
 		middle := -1
 		for n := low + 1; n < high; n++ {
 			if !missing[n] && (middle < 0 || abs(2*n-low-high) < abs(2*middle-low-high)) {

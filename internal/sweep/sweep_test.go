@@ -14,7 +14,7 @@ import (
 
 var errNone = errors.New("no such release")
 
-// world is a list of releases of which some cannot be had, with what is so of
+// world is a list of releases of which some are not available, with what is so of
 // each.
 type world struct {
 	listed, hidden, missing []string
@@ -65,7 +65,7 @@ func TestEdges(t *testing.T) {
 	assert.Equal(t, len(w.looked), len(slices.Compact(w.looked)), "looked at twice")
 }
 
-// TestMissing: what cannot be had is said, and not passed over.
+// TestMissing: what are not available is said, and not passed over.
 func TestMissing(t *testing.T) {
 	w := world{listed: listed, missing: []string{"go1.22.12"}}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.23.12")
@@ -81,6 +81,31 @@ func TestMissing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Edge{"non-leaf SP", "go1.23.10", "go1.23.12", []string{"go1.23.11"}}, r.Edges[0])
 	assert.Equal(t, Edge{"non-leaf SP", "go1.24.0", "go1.24.6", []string{"go1.24.1", "go1.24.2", "go1.24.3", "go1.24.4", "go1.24.5"}}, r.Edges[1])
+}
+
+// TestAnswer: nothing is said to be clean of which nothing is known.
+func TestAnswer(t *testing.T) {
+	affected := Row{Go: "go1.26.8", Verdict: trial.Verdict{Affected: []string{"leaf SP"}}}
+	clean, missing := Row{Go: "go1.28.0"}, Row{Go: "go1.27.4", Missing: "no such release"}
+	for _, c := range []struct {
+		rows     []Row
+		affected bool
+		err      string
+	}{
+		{[]Row{affected, clean}, true, ""},
+		{[]Row{affected, missing}, true, ""},
+		{[]Row{clean}, false, ""},
+		{[]Row{missing}, false, "no release was available: go1.27.4"},
+		{[]Row{clean, missing}, false, "no window in what was available, and no verdict on go1.27.4, which was not"},
+	} {
+		affected, err := Result{Rows: c.rows}.Answer()
+		assert.Equal(t, c.affected, affected)
+		if c.err == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, c.err)
+		}
+	}
 }
 
 // TestResume: what is known is not looked at again.

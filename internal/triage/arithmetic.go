@@ -50,18 +50,21 @@ const (
 	maxChain      = 24      // calls
 	maxStates     = 1 << 14 // of the search, at each length
 	maxCandidates = 8
+	maxSteps      = 5 << 20 // from callee to caller, of the search for all windows
 )
 
 // candidates returns the windows in which an interrupted goroutine would make
 // the unwinder end where it did: those of the function that it names; or else
-// those from which a chain of calls leads to the top of the stack.
-func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate) {
+// those from which a chain of calls leads to the top of the stack. It reports
+// whether it looked at all chains: there may be very many.
+func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate, all bool) {
+	steps := maxSteps
 	for _, w := range b.Windows {
 		if w.Class != window.SP || !w.Known || len(found) == maxCandidates {
 			continue
 		}
 		if u.Func != "" {
-			if u.Func == printed(w.Func) {
+			if crash.Names(u.Func, w.Func) {
 				found = append(found, Candidate{Window: w})
 			}
 			continue
@@ -69,11 +72,11 @@ func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate) {
 		if b.table == nil || u.Top <= u.SP || u.Top-u.SP > 1<<31 {
 			continue
 		}
-		if callers, ok := b.chain(w, int64(u.Top-u.SP)-w.Actual); ok {
+		if callers, ok := b.chain(w, int64(u.Top-u.SP)-w.Actual, &steps); ok {
 			found = append(found, Candidate{w, callers})
 		}
 	}
-	return found
+	return found, steps > 0
 }
 
 // A state of the search for a chain: a function whose caller is looked for, and
@@ -92,13 +95,13 @@ type step struct {
 // together. Chains of calls by address that end where a goroutine begins are
 // better than those in which the window's function is called by way of a pointer;
 // of the same kind, short ones are better than long ones.
-func (b *Binary) chain(w window.Window, bytes int64) ([]Caller, bool) {
+func (b *Binary) chain(w window.Window, bytes int64, left *int) ([]Caller, bool) {
 	if bytes <= 0 {
 		return nil, bytes == 0
 	}
 	start := state{w.Entry, bytes}
 	for _, pointer := range []bool{false, true} {
-		if steps, end, ok := b.sites().search(start, pointer); ok {
+		if steps, end, ok := b.sites().search(start, pointer, left); ok {
 			return b.path(steps, end, start), true
 		}
 	}
@@ -106,8 +109,8 @@ func (b *Binary) chain(w window.Window, bytes int64) ([]Caller, bool) {
 }
 
 // search goes from callee to caller, all chains of one length before those of
-// the next.
-func (s *sites) search(start state, pointer bool) (steps map[state]step, end state, ok bool) {
+// the next, while steps are left.
+func (s *sites) search(start state, pointer bool, left *int) (steps map[state]step, end state, ok bool) {
 	steps = map[state]step{}
 	level := []state{start}
 	for n := 0; n < maxChain && len(level) > 0; n++ {
@@ -118,6 +121,9 @@ func (s *sites) search(start state, pointer bool) (steps map[state]step, end sta
 				calls = s.pointers
 			}
 			for _, c := range calls {
+				if *left--; *left <= 0 {
+					return nil, state{}, false
+				}
 				to := state{c.entry, from.rest - c.frame}
 				if _, seen := steps[to]; seen || to.rest < 0 || len(next) == maxStates {
 					continue

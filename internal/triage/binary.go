@@ -3,7 +3,6 @@ package triage
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
@@ -57,7 +56,7 @@ func (b *Binary) read() (err error) {
 		if err != nil {
 			continue // a log names it in vain
 		}
-		name := printed(fn.Name())
+		name := crash.Printed(fn.Name())
 		const entry = 200 // bytes in the map, for each
 		b.file.Budget.Work(len(name) / 8)
 		b.file.Budget.Hold(len(name) + entry)
@@ -69,18 +68,6 @@ func (b *Binary) read() (err error) {
 
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
-
-// printed returns a name as a traceback prints it, without type arguments
-// (runtime/traceback.go, printFuncName).
-func printed(name string) string {
-	if name == "runtime.gopanic" {
-		return "panic"
-	}
-	if from, to := strings.IndexByte(name, '['), strings.LastIndexByte(name, ']'); from >= 0 && from < to {
-		return name[:from] + "[...]" + name[to+1:]
-	}
-	return name
-}
 
 // Has reports whether the binary has a window of a class.
 func (b *Binary) Has(class window.Class) bool {
@@ -113,7 +100,7 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	good, bad := 0, 0
 	moved := map[uint64]int{}
 	for _, f := range frames {
-		if !f.Known {
+		if !f.Known || f.Offset == 0 { // of a function's entry, which follows no call
 			continue
 		}
 		found := false

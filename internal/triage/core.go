@@ -56,6 +56,26 @@ type corpse struct {
 	push    int64  // from asyncPreempt's frame to where the goroutine was interrupted, bytes
 	below   int64  // from there to where it calls asyncPreempt2, whose frame that is
 	preempt struct{ entry, end uint64 }
+	text    struct{ lo, hi uint64 } // of the binary, where it was loaded
+	work    int                     // done so far; above maxWork nothing more is looked up
+}
+
+// maxWork bounds what is looked up in a core file, in words read and addresses
+// named, so that a file of any content takes a second or two.
+const maxWork = 1 << 20
+
+// spend reports whether there is work left, and takes some.
+func (c *corpse) spend(n int) bool {
+	c.work += n
+	return c.work <= maxWork
+}
+
+// word returns the word at an address, and whether the file has it.
+func (c *corpse) word(addr uint64) (uint64, bool) {
+	if !c.spend(1) {
+		return 0, false
+	}
+	return c.file.Word(addr)
 }
 
 // An Interrupted is a goroutine that runtime.asyncPreempt has parked in a
@@ -98,6 +118,9 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 		}
 	}
 	switch {
+	case c.work > maxWork:
+		v = because(Undecided, "the core file has more threads, or more that looks like a goroutine in a window, than are looked at", died(c.file))
+		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0 && unwinder != "":
 		v = because(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
 		v.Settle = "the log: what the unwinder printed"
@@ -128,7 +151,7 @@ func (c *corpse) same() (shown, same bool) {
 		}
 		differ, missing := 0, 0
 		for at := 0; at < 4096; at += 8 {
-			word, ok := c.file.Word(s.Addr + c.moved + uint64(at))
+			word, ok := c.word(s.Addr + c.moved + uint64(at))
 			switch {
 			case !ok:
 				missing++
@@ -161,6 +184,15 @@ func (c *corpse) prepare() bool {
 	}
 	if c.moved%4096 != 0 {
 		return false
+	}
+	if n := c.binary.table.Len(); n > 0 {
+		first, err := c.binary.table.Func(0)
+		last, err2 := c.binary.table.Func(n - 1)
+		if err == nil && err2 == nil {
+			c.text.lo, c.text.hi = first.Entry+c.moved, last.End+c.moved
+		} else {
+			c.text.hi = ^uint64(0)
+		}
 	}
 	frame := func(name string) int64 {
 		for _, fn := range c.binary.funcs[name] {
@@ -222,15 +254,15 @@ const maxFound = 256 // goroutines in windows
 
 // inPreempt reports whether the word at an address is a pc in asyncPreempt.
 func (c *corpse) inPreempt(addr uint64) bool {
-	word, ok := c.file.Word(addr)
+	word, ok := c.word(addr)
 	return ok && word >= c.preempt.entry && word < c.preempt.end
 }
 
 func (c *corpse) describe(w window.Window, at uint64) Interrupted {
 	i := Interrupted{Window: w, At: at, SP: at + uint64(c.push)}
 	// A frame has its return address at its bottom.
-	i.Return, _ = c.file.Word(i.SP)
-	i.True, _ = c.file.Word(i.SP - uint64(w.Claimed-w.Actual))
+	i.Return, _ = c.word(i.SP)
+	i.True, _ = c.word(i.SP - uint64(w.Claimed-w.Actual))
 	return i
 }
 
@@ -247,6 +279,10 @@ const far = 1024
 // a stack, and has its own address among the registers that it saves.
 func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 	left := len(found)
+	least, most := ^uint64(0), uint64(0)
+	for _, f := range found {
+		least, most = min(least, f.At), max(most, f.At)
+	}
 	return c.file.Each(ctx, func(addr uint64, memory []byte) bool {
 		for i := 0; i+16 <= len(memory); i += 8 {
 			lo := binary.LittleEndian.Uint64(memory[i:])
@@ -254,8 +290,11 @@ func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 				continue
 			}
 			hi := binary.LittleEndian.Uint64(memory[i+8:])
-			if hi <= lo || hi-lo > 1<<30 {
+			if hi <= lo || hi-lo > 1<<30 || hi <= least || lo > most {
 				continue
+			}
+			if !c.spend(1) {
+				return false
 			}
 			for n := range found {
 				f := &found[n]
@@ -263,10 +302,10 @@ func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 					continue
 				}
 				g := addr + uint64(i)
-				if self, ok := c.file.Word(g + gSched + 16); !ok || self != g {
+				if self, ok := c.word(g + gSched + 16); !ok || self != g {
 					continue
 				}
-				sp, _ := c.file.Word(g + gSched)
+				sp, _ := c.word(g + gSched)
 				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.At && f.At-sp <= far
 				c.identify(g, f)
 				left--
@@ -280,10 +319,10 @@ func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 // unwinding ends, behind a status that is one of a few.
 func (c *corpse) identify(g uint64, f *Interrupted) {
 	for at := g + gSched + 5*8; at < g+gSched+16*8; at += 8 {
-		top, _ := c.file.Word(at)
-		status, _ := c.file.Word(at + 16)
+		top, _ := c.word(at)
+		status, _ := c.word(at + 16)
 		if status &= 0xfff; top <= f.Hi && f.Hi-top < far && top > f.At && status >= 1 && status <= 10 {
-			f.ID, _ = c.file.Word(at + 24)
+			f.ID, _ = c.word(at + 24)
 			return
 		}
 	}
@@ -330,6 +369,9 @@ func isFault(signal int) bool {
 
 // name returns the name of the function that holds an address, or "".
 func (c *corpse) name(pc uint64) string {
+	if pc < c.text.lo || pc >= c.text.hi || !c.spend(1) {
+		return ""
+	}
 	fn, ok := c.binary.table.Find(pc - c.moved)
 	if !ok {
 		return ""
@@ -351,30 +393,36 @@ const (
 // interrupted, where it left another stack.
 func (c *corpse) climb(sp uint64) (class window.Class, interrupted uint64) {
 	gaveUp := false
-	for at := sp; at < sp+much; at += 8 {
-		word, ok := c.file.Word(at)
-		if !ok {
-			break
+	stack, n := make([]byte, much), 0
+	for more := 1; more > 0 && n < much && c.spend(64); n += more {
+		more = c.file.Read(sp+uint64(n), stack[n:])
+	}
+	stack = stack[:n&^7]
+	word := func(at int) uint64 {
+		if at < 0 {
+			w, _ := c.word(sp - uint64(-at))
+			return w
 		}
-		switch name := c.name(word); {
+		return binary.LittleEndian.Uint64(stack[at:])
+	}
+	for at := 0; at < len(stack); at += 8 {
+		w := word(at)
+		switch name := c.name(w); {
 		case name == "runtime.throw" || name == "runtime.fatal" || name == "runtime.sigpanic":
 			gaveUp = true
 		case gaveUp && unwinders[name] != "":
 			return unwinders[name], 0
 		}
-		if word>>32 != 0 || word&0x1f != 0 || interrupted != 0 {
+		if w>>32 != 0 || w&0x1f != 0 || interrupted != 0 {
 			continue // no PSTATE of a program's
 		}
-		pc, _ := c.file.Word(at - contextPC)
-		lr, _ := c.file.Word(at - contextLR)
-		stack, _ := c.file.Word(at - contextSP)
-		if name := c.name(pc); name != "" && stack%16 == 0 && c.name(lr) != "" {
-			signal, _ := c.file.Word(at - contextSignal)
-			if isFault(int(uint32(signal))) && unwinders[name] != "" {
+		of := word(at - contextSP)
+		if name := c.name(word(at - contextPC)); name != "" && of%16 == 0 && c.name(word(at-contextLR)) != "" {
+			if isFault(int(uint32(word(at-contextSignal)))) && unwinders[name] != "" {
 				return unwinders[name], 0
 			}
-			if _, ok := c.file.Word(stack); ok {
-				interrupted = stack
+			if _, ok := c.word(of); ok {
+				interrupted = of
 			}
 		}
 	}

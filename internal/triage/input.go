@@ -1,28 +1,26 @@
 package triage
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/edsrzf/mmap-go"
+	"sort"
 
 	"splitadd/internal/core"
 	"splitadd/internal/crash"
 	"splitadd/internal/objfile"
 )
 
-// ErrPacked is wrapped by the error for an input that is compressed.
-var ErrPacked = errors.New("a compressed file")
-
-// maxPiped is how much is read of an input that is no file, bytes.
-const maxPiped = 1 << 30
+// ErrOmitted is wrapped by the error for a log of which something was not read
+// because of a bound, or because the rest of it could not be unpacked. The
+// verdicts on what was read are returned with it.
+var ErrOmitted = errors.New("not all of it was read")
 
 // File gives the verdicts on a log or a core file. The binary may be nil.
-func File(ctx context.Context, path string, b *Binary) (verdicts []Verdict, err error) {
+func File(ctx context.Context, path string, b *Binary) ([]Verdict, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -35,71 +33,160 @@ func File(ctx context.Context, path string, b *Binary) (verdicts []Verdict, err 
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s: a folder, not a log or a core file", path)
 	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return Reader(path, file, b)
+	if info.Mode().IsRegular() {
+		begin := make([]byte, 64)
+		if n, err := file.ReadAt(begin, 0); err != nil && err != io.EOF {
+			return nil, err
+		} else if core.Is(begin[:n]) {
+			var v Verdict
+			err := objfile.Guard(func() (err error) { // of the binary
+				v, err = Core(ctx, path, b)
+				return err
+			})
+			return []Verdict{v}, err
+		}
 	}
-	begin := make([]byte, 64)
-	if n, err := file.ReadAt(begin, 0); err != nil && err != io.EOF {
-		return nil, err
-	} else if begin = begin[:n]; core.Is(begin) {
-		err = objfile.Guard(func() error { // of the binary
-			v, err := Core(ctx, path, b)
-			verdicts = []Verdict{v}
-			return err
-		})
-		return verdicts, err
-	}
-	mapped, err := mmap.Map(file, mmap.RDONLY, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	defer func() { _ = mapped.Unmap() }()
-	err = objfile.Guard(func() (err error) {
-		verdicts, err = logs(path, mapped, b)
-		return err
-	})
-	return verdicts, err
+	return Reader(path, interruptible{ctx, file}, b)
 }
 
-// Reader gives the verdicts on a log that comes from somewhere else than a file.
-func Reader(name string, from io.Reader, b *Binary) (verdicts []Verdict, err error) {
-	data, err := io.ReadAll(io.LimitReader(from, maxPiped+1))
+// An interruptible is a reader that ends with a context.
+type interruptible struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
+}
+
+// Reader gives the verdicts on a log, which may be compressed with gzip or zstd, or
+// be UTF-16, in the order in which the crashes begin. Crashes that read alike have
+// one. What it holds in memory does not grow with the log, but with the number of
+// crashes that are different.
+func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
+	text, err := open(bufio.NewReaderSize(from, peeked))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > maxPiped {
-		return nil, fmt.Errorf("%s: more than %d bytes that are not in a file", name, maxPiped)
-	}
-	if core.Is(data) {
-		return nil, fmt.Errorf("%s: a core file has to be a file", name)
-	}
-	err = objfile.Guard(func() error { // of the binary
-		verdicts, err = logs(name, data, b)
+	defer text.Close()
+	j := judge{name: name, binary: b, folder: crash.NewFolder(), seen: map[uint64]int{}}
+	var omitted crash.Omitted
+	err = objfile.Guard(func() (err error) { // of the binary
+		omitted, err = crash.Find(text, j.take)
 		return err
 	})
-	return verdicts, err
+	what := omitted.String()
+	if what == "" {
+		what = j.omitted()
+	}
+	switch {
+	case errors.Is(err, ErrOmitted):
+		err = fmt.Errorf("%s: %w", name, err)
+	case err != nil && len(j.verdicts) == 0:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	case err != nil:
+		err = fmt.Errorf("%s: %w: %w", name, ErrOmitted, err)
+	case what != "":
+		err = fmt.Errorf("%s: %w: %s", name, ErrOmitted, what)
+	}
+	if err != nil && len(j.verdicts) == 0 {
+		return nil, err
+	}
+	return j.all(), err
 }
 
-// packed are the bytes with which compressed files begin: gzip, zstd, xz, lz4,
-// bzip2.
-var packed = []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd7zXZ", "\x04\x22\x4d\x18", "BZh"}
+// Bounds on the verdicts on an input. What comes after so many that are different
+// is looked at only if an unwinder may have died; after so many of these, no more.
+const (
+	maxShown  = 1000
+	maxJudged = 5000
+)
 
-// logs gives the verdicts on the crashes in a log, or on a log without one.
-func logs(name string, data []byte, b *Binary) (verdicts []Verdict, err error) {
-	for _, magic := range packed {
-		if bytes.HasPrefix(data, []byte(magic)) {
-			return nil, fmt.Errorf("%s: %w", name, ErrPacked)
+// A judge gives the verdicts on the crashes of an input.
+type judge struct {
+	name   string
+	binary *Binary
+	folder *crash.Folder
+	seen   map[uint64]int // the verdict on crashes that read alike, or -1
+
+	verdicts  []Verdict
+	judged    int
+	more      Verdict // on those that are not shown
+	undecided int     // of them
+	unread    int     // crashes that no verdict was given on
+	unreadAt  int     // where the first of them begins
+}
+
+func (j *judge) take(l crash.Log) {
+	key := j.folder.Key(l)
+	if i, seen := j.seen[key]; seen {
+		if i < 0 {
+			j.more.count(l.Line)
+		} else {
+			j.verdicts[i].count(l.Line)
+		}
+		return
+	}
+	full := len(j.verdicts) >= maxShown
+	switch {
+	case full && !crash.Unwound(l.Text):
+	case j.judged >= maxJudged:
+		if j.unread++; j.unreadAt == 0 || l.Line < j.unreadAt {
+			j.unreadAt = l.Line
+		}
+		return
+	default:
+		j.judged++
+		v := Log(l, j.binary)
+		if !full || v.Answer.Split() {
+			v.Input = j.name
+			v.count(l.Line)
+			j.seen[key] = len(j.verdicts)
+			j.verdicts = append(j.verdicts, v)
+			return
+		}
+		if v.Answer == Undecided {
+			j.undecided++
 		}
 	}
-	for _, log := range crash.Logs(data) {
-		v := Log(log, b)
-		v.Input, v.Line = name, log.Line
-		verdicts = append(verdicts, v)
+	j.seen[key] = -1
+	j.more.count(l.Line)
+}
+
+// count counts a crash that begins in a line.
+func (v *Verdict) count(line int) {
+	if v.Count++; v.Line == 0 || line < v.Line {
+		v.Line = line
 	}
-	if len(verdicts) == 0 {
+	v.Last = max(v.Last, line)
+}
+
+func (j *judge) omitted() string {
+	if j.unread == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d crashes came after %d that are different; the first begins in line %d", j.unread, maxJudged, j.unreadAt)
+}
+
+// all returns the verdicts, or that there is no crash.
+func (j *judge) all() []Verdict {
+	if len(j.verdicts) == 0 {
 		v := because(Undecided, "no crash of a Go program is in it")
-		v.Input, v.Settle = name, "what the process printed to its standard error, from the beginning of the crash"
-		verdicts = []Verdict{v}
+		v.Input, v.Settle = j.name, "what the process printed to its standard error, from the beginning of the crash"
+		return []Verdict{v}
 	}
-	return verdicts, nil
+	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
+	if j.more.Count > 0 {
+		v := because(NotThis, "crashes that are not shown, after many: no unwinder is in them")
+		if j.undecided > 0 {
+			v = because(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
+			v.Settle = "the same log without the crashes that are shown"
+		}
+		v.Input, v.Line, v.Last, v.Count = j.name, j.more.Line, j.more.Last, j.more.Count
+		j.verdicts = append(j.verdicts, v)
+	}
+	return j.verdicts
 }

@@ -13,19 +13,19 @@ import (
 
 // Log gives the verdict on one crash. The binary may be nil.
 func Log(log crash.Log, b *Binary) Verdict {
-	l := reader{log: log, facts: crash.FactsOf(log.Text), binary: b}
+	l := reader{log: log, text: string(log.Text), facts: crash.FactsOf(log.Text), binary: b}
+	var windows []window.Window
 	if b != nil {
-		l.fit = b.Fits(l.facts.Frames)
-		l.death = crash.Classify(log.Text, b.Windows)
-	} else {
-		l.death = crash.Classify(log.Text, nil)
+		l.fit, windows = b.Fits(l.facts.Frames), b.Windows
 	}
-	l.text = string(log.Text)
+	l.settleMachine()
+	l.death = l.facts.Classify(windows)
 	v := l.verdict()
 	v.Go, v.Arch = l.facts.Go, l.facts.Arch
 	if v.Go == "" && b != nil && l.fit != Other {
 		v.Go = b.Go
 	}
+	v.Cut = l.cut()
 	function := ""
 	if v.Window != nil {
 		function = v.Window.Func
@@ -45,27 +45,61 @@ type reader struct {
 	fit    Fit
 }
 
+// verdict decides by the cause that the table has for the death: a text that
+// names another cause, then the machine and the release, and then, if the text is
+// one that a window leaves, the binary.
 func (l *reader) verdict() Verdict {
-	if !l.unwinding() {
-		return l.other()
+	if l.death.Cause == nil || l.death.Cause.Says != crash.Possible {
+		l.faultByPC()
 	}
-	if n := l.neighbour(); n != nil {
-		return l.known(*n)
+	c := l.death.Cause
+	if c != nil && c.Says == crash.Named {
+		return l.known(c)
 	}
+	if v, ok := l.excluded(); ok {
+		return v
+	}
+	switch {
+	case c == nil || l.log.Headless && c.Says != crash.Possible:
+		v := because(Undecided, "what the process died of is cut off", l.preempted())
+		v.Settle = "the log from its beginning"
+		return v
+	case c.Says == crash.Open:
+		v := because(Undecided, c.What, l.death.Evidence, where(l.facts.Dying()), hint(l.text))
+		v.Settle = c.Settle
+		return v
+	}
+	v := l.unwound(c.Class)
+	if v.Suspect {
+		v.Do = []string{"until that is settled: with GODEBUG=asyncpreemptoff=1 the program cannot die of this defect"}
+	}
+	return v
+}
+
+// unwound gives the verdict on a death over a stack that could not be unwound,
+// which a window of a class may have caused.
+func (l *reader) unwound(class window.Class) Verdict {
 	if l.binary == nil {
-		return l.bare()
+		return l.bare(class)
 	}
 	if l.fit == Other {
-		v := because(Undecided, "the log is of another build than "+l.binary.Path, l.death.Evidence, l.preempted())
+		v := l.bare(class)
+		v.Why = "the log is of another build than " + l.binary.Path
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v
 	}
-	if l.death.Window == nil {
-		return l.noWindow()
+	w := l.death.Window
+	if w == nil {
+		return l.noWindow(class)
 	}
 	if id := l.another(); id != "" {
 		v := because(Undecided, "a goroutine was interrupted in a window, and it was goroutine "+id+" that could not be unwound", l.death.Evidence, l.preempted())
-		v.Settle = "a core file: GOTRACEBACK=crash and ulimit -c unlimited"
+		v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
+		return v
+	}
+	if !l.instance() {
+		v := because(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
+		v.Settle, v.Suspect = "a log with addresses: GOTRACEBACK=system; or a core file", true
 		return v
 	}
 	return l.split()
@@ -75,12 +109,12 @@ func (l *reader) verdict() Verdict {
 // log says that it is not one that was interrupted in the window.
 func (l *reader) another() string {
 	u, w := l.facts.Unwinder, l.death.Window
-	if u == nil || u.ID == "" || u.Func == printed(w.Func) {
+	if u == nil || u.ID == "" || crash.Names(u.Func, w.Func) {
 		return ""
 	}
 	elsewhere := false
 	for _, f := range l.facts.Frames {
-		if f.Known && f.Offset == w.Offset() && f.Func == printed(w.Func) {
+		if f.Known && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
 			if f.ID() == u.ID {
 				return ""
 			}
@@ -93,33 +127,40 @@ func (l *reader) another() string {
 	return ""
 }
 
-// unwinding reports whether the process died of unwinding a stack, or may have,
-// for all that is left of its log.
-func (l *reader) unwinding() bool {
-	if l.death.Kind.Unwinding() || !l.log.Headless && strings.Contains(l.text, "fatal error: unknown caller pc") {
-		return true
+// faultByPC recognizes a fault in an unwinder whose frames the log does not
+// have, by the pc, if the binary knows it.
+func (l *reader) faultByPC() {
+	m := faulted.FindStringSubmatch(l.text)
+	if m == nil || l.binary == nil || l.binary.table == nil || l.fit == Other {
+		return
 	}
-	// A fault whose pc the binary knows.
-	if m := faulted.FindStringSubmatch(l.text); m != nil && l.binary != nil && l.binary.table != nil && l.fit != Other {
-		pc, _ := strconv.ParseUint(m[1], 16, 64)
-		if fn, ok := l.binary.table.Find(pc); ok && unwinders[fn.Name()] != "" {
-			l.death = crash.Death{Kind: crash.Unwind, Evidence: fmt.Sprintf("%s, in %s+%#x", m[0], fn.Name(), pc-fn.Entry)}
-			return true
-		}
+	pc, _ := strconv.ParseUint(m[1], 16, 64)
+	if fn, ok := l.binary.table.Find(pc); ok && unwinders[fn.Name()] != "" {
+		cause := crash.UnwinderFault(unwinders[fn.Name()])
+		l.death = crash.Death{Kind: cause.Kind, Cause: cause, Evidence: fmt.Sprintf("%s, in %s+%#x", m[0], fn.Name(), pc-fn.Entry)}
 	}
-	return false
 }
 
 // faulted matches where the runtime says that a fault was.
 var faulted = regexp.MustCompile(`(?m)(?:^PC=|^\[signal SIGSEGV[^\n]* pc=)0x([0-9a-f]{1,16})`)
 
-// known gives the verdict on a death of another known defect.
-func (l *reader) known(n Neighbour) Verdict {
-	v := because(NotThis, n.What, l.death.Evidence)
-	if n.What == foreign {
-		v.Evidence = append(v.Evidence, "the log is of "+l.facts.Arch)
+// known gives the verdict on a death whose text names another cause.
+func (l *reader) known(c *crash.Cause) Verdict {
+	why := c.What
+	if why == "" {
+		why = strings.TrimPrefix(l.death.Evidence, "fatal error: ")
 	}
-	v.Neighbour, v.Do = &n, []string{n.where()}
+	v := because(NotThis, why, l.death.Evidence, where(l.facts.Dying()))
+	if c.Likely {
+		v.Sure = Likely
+	}
+	if len(c.Issues) > 0 {
+		v.Neighbour = &Neighbour{c.Issues, why}
+		v.Do = append(v.Do, v.Neighbour.where())
+	}
+	if c.Read != "" {
+		v.Do = append(v.Do, c.Read)
+	}
 	return v
 }
 
@@ -129,7 +170,11 @@ func (l *reader) split() Verdict {
 	v := split(*w)
 	at := fmt.Sprintf("interrupted at %s+%#x, between the two ADDs of a %s of %d bytes", w.Func, w.Offset(), frameKind(w), w.Frame)
 	if !l.death.ByPC {
+		v.Sure = Likely
 		at = fmt.Sprintf("the unwinder failed in %s, whose only window it is: +%#x, between the two ADDs of a %s of %d bytes", w.Func, w.Offset(), frameKind(w), w.Frame)
+	}
+	if l.fit != Same {
+		v.Sure = Likely
 	}
 	v.Evidence = []string{l.death.Evidence, at, l.fitted()}
 	return v
@@ -173,19 +218,18 @@ func (l *reader) preempted() string {
 	return s
 }
 
-// class says by which pointer the process was unwinding when it died.
-func (l *reader) class() window.Class {
-	if strings.Contains(l.text, "runtime.fpTracebackPCs(") {
-		return window.FP
-	}
-	return window.SP
-}
-
 // bare gives the verdict where there is no binary to compare with.
-func (l *reader) bare() Verdict {
-	v := because(Undecided, "looks like "+string(splitOf(l.class())), l.death.Evidence, l.preempted())
-	if u := l.facts.Unwinder; u != nil && u.FP > u.SP && arm64.Expand(u.FP-u.SP) == arm64.Pair {
-		v.Evidence = append(v.Evidence, fmt.Sprintf("it failed in %s, whose frame of %d bytes takes two ADDs to pop", u.Func, u.FP-u.SP))
+func (l *reader) bare(class window.Class) Verdict {
+	v := because(Undecided, "looks like "+string(crash.SplitKind(class)), l.death.Evidence, l.preempted())
+	v.Suspect = true
+	if u := l.facts.Unwinder; u != nil && u.FP > u.SP {
+		size, way := u.FP-u.SP, "two ADDs to pop"
+		if arm64.Expand(size) != arm64.Pair {
+			// A return address that it read at a window may be some function's.
+			v.Why, v.Suspect = "the unwinder failed in a function that has no window, unless it had left the one that has", false
+			way = "one instruction to pop, on arm64"
+		}
+		v.Evidence = append(v.Evidence, fmt.Sprintf("it failed in %s, whose frame of %d bytes takes %s", u.Func, size, way))
 	} else if u != nil && u.Top > u.SP {
 		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack", u.Top-u.SP))
 	}
@@ -197,8 +241,7 @@ func (l *reader) bare() Verdict {
 }
 
 // noWindow gives the verdict where the log names no window of the binary.
-func (l *reader) noWindow() Verdict {
-	class := l.class()
+func (l *reader) noWindow(class window.Class) Verdict {
 	if !l.binary.Has(class) {
 		why := fmt.Sprintf("%s has no window of the %s pointer", l.binary.Path, map[window.Class]string{window.SP: "stack", window.FP: "frame"}[class])
 		if l.fit == Same {
@@ -207,18 +250,21 @@ func (l *reader) noWindow() Verdict {
 			return v
 		}
 		v := because(Undecided, why, l.death.Evidence, l.fitted())
-		v.Settle = "a longer log, or certainty that this binary is what ran: then it was not this"
+		v.Settle, v.Suspect = "a longer log, or certainty that this binary is what ran: then it was not this", true
 		return v
 	}
 	v := because(Undecided, "the log does not show where the goroutine was interrupted", l.death.Evidence, l.preempted())
-	v.Settle = "a core file: GOTRACEBACK=crash and ulimit -c unlimited"
+	v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 	u := l.facts.Unwinder
 	if class != window.SP || u == nil {
 		return v
 	}
-	v.Candidates = l.binary.candidates(u)
+	candidates, all := l.binary.candidates(u)
+	v.Candidates = candidates
 	switch n := len(v.Candidates); {
 	case u.Top == 0:
+	case n == 0 && !all:
+		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack: none of the first %d steps along calls from a window lead there, and there are more", u.Top-u.SP, maxSteps))
 	case n == 0:
 		v.Evidence = append(v.Evidence, fmt.Sprintf("it gave up %d bytes below the top of the stack: no chain of calls from a window is that long", u.Top-u.SP))
 	default:
@@ -228,84 +274,11 @@ func (l *reader) noWindow() Verdict {
 		if n > 1 {
 			v.Why = fmt.Sprintf("fits split SP in %d windows, by its numbers", n)
 		}
+		if !all {
+			v.Why += "; there are more calls than were looked at"
+		}
 	}
 	return v
-}
-
-// known matches fatal errors whose text says the cause, and all of it.
-var known = regexp.MustCompile(`^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
-	`concurrent map |stack overflow|sync: |(?:runtime: )?out of memory|cannot allocate memory|thread exhaustion|too many |newosproc|` +
-	`cgo argument|checkptr|program exceeds|self deadlock|go of nil func|morestack on g0|fault$)`)
-
-// corruption matches what the collector says of a heap that something has
-// written to: a cause that the text does not tell.
-var corruption = regexp.MustCompile(`found bad pointer|invalid pointer|bad pointer in|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected signal|unexpected fault|malloc deadlock|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|shrink|runtime: bad`)
-
-// fromOutside matches signals that somebody sends.
-var fromOutside = regexp.MustCompile(`^SIG(?:QUIT|ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|SYS|ALRM|TRAP): `)
-
-// other gives the verdict on a death of something else.
-func (l *reader) other() Verdict {
-	line := l.death.Evidence
-	first := l.first()
-	switch {
-	case l.log.Headless || line == "":
-		v := because(Undecided, "what the process died of is cut off", l.preempted())
-		v.Settle = "the log from its beginning"
-		return v
-	case strings.Contains(line, "traceback stuck"):
-		return l.known(neighbours["stuck"])
-	case strings.Contains(l.text, "runtime.fpTracebackPartialExpand("):
-		return l.known(neighbours["partial"])
-	case l.death.Kind == crash.OutOfMemory:
-		return because(NotThis, "out of memory", line)
-	case strings.HasPrefix(line, "panic: "):
-		if !strings.Contains(l.text, "\ngoroutine ") {
-			break
-		}
-		return because(NotThis, "a panic", line, where(first))
-	case strings.Contains(line, "unexpected signal during runtime"):
-		v := because(Undecided, "a fault in the runtime, which has many causes", line, where(first), hint(l.text))
-		v.Settle = "the binary that ran: splitadd triage -binary FILE; more of the log, or a core file"
-		return v
-	case corruption.MatchString(line):
-		v := because(Undecided, "memory was corrupted, which has many causes", line, where(first))
-		v.Settle = "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop?"
-		return v
-	case fromOutside.MatchString(line):
-		return because(NotThis, "ended by a signal", line)
-	case strings.HasPrefix(line, "SIG"):
-		if strings.Contains(l.text, "signal arrived during cgo execution") {
-			return because(NotThis, "a signal in C code", line, where(first))
-		}
-		if first != nil && !strings.HasPrefix(first.Func, "runtime.") {
-			return because(NotThis, "a fault outside the runtime", line, where(first))
-		}
-	case known.MatchString(line):
-		if why := strings.TrimPrefix(line, "fatal error: "); why != "fault" {
-			return because(NotThis, why, line, where(first))
-		}
-		if first != nil && !strings.HasPrefix(first.Func, "runtime.") {
-			return because(NotThis, "a fault outside the runtime", line, where(first))
-		}
-	}
-	v := because(Undecided, "nothing in the log decides", line, where(first), hint(l.text))
-	v.Settle = "more of the log, or a core file"
-	return v
-}
-
-// first returns the frame in which the process died, or nil.
-func (l *reader) first() *crash.Frame {
-	for i := range l.facts.Frames {
-		f := &l.facts.Frames[i]
-		switch f.Func {
-		case "runtime.throw", "runtime.fatal", "runtime.fatalthrow", "runtime.throw.func1", "runtime.fatal.func1", "runtime.sigpanic", "panic",
-			"runtime.panicmem", "runtime.panicmemAddr", "runtime.gopanic", "runtime.systemstack":
-			continue
-		}
-		return f
-	}
-	return nil
 }
 
 // hint says what the address of a fault hints at. In go1.21 to go1.24, the

@@ -3,9 +3,12 @@
 package triage
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"splitadd/internal/crash"
+	"splitadd/internal/safe"
 	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
@@ -15,8 +18,8 @@ import (
 type Answer string
 
 const (
-	SplitSP   Answer = "split SP"
-	SplitFP   Answer = "split FP"
+	SplitSP   Answer = Answer(crash.SplitSP)
+	SplitFP   Answer = Answer(crash.SplitFP)
 	NotThis   Answer = "not this"
 	Undecided Answer = "undecided"
 )
@@ -24,15 +27,31 @@ const (
 // Split reports whether the answer is this defect.
 func (a Answer) Split() bool { return a == SplitSP || a == SplitFP }
 
+// Sure says how sure an answer is; "" is for those that decide nothing.
+type Sure string
+
+const (
+	Certain Sure = "certain" // the text says so, or the binary
+	Likely  Sure = "likely"  // all that the log shows agrees
+)
+
 // A Verdict is what one crash was, and why.
 type Verdict struct {
 	Answer Answer
 	Why    string // of NotThis and Undecided: in a few words
 
+	Sure Sure // of an answer that decides
+	// Suspect is true if a crash that is undecided looks like this defect: its
+	// text is one that the defect leaves, and nothing excludes it.
+	Suspect bool
+
 	Input    string   // the file, "-" for standard input
 	Line     int      // where a log has it, from 1; 0 for a core file
+	Count    int      // crashes in the log that read like it, with itself; 0 for a core file
+	Last     int      // where the last of them begins
+	Cut      string   // where the log is cut off, in a few words; "" if it does not look so
 	Go, Arch string   // as the input, or the binary, says; "" where neither does
-	Evidence []string // at most three lines
+	Evidence []string // at most maxEvidence lines
 	Settle   string   // what would settle it; "" where nothing is left to settle
 	Do       []string // what to do
 
@@ -45,7 +64,7 @@ type Verdict struct {
 
 // Bounds on the evidence of a verdict.
 const (
-	maxEvidence = 3   // lines
+	maxEvidence = 4   // lines
 	maxLine     = 240 // bytes
 )
 
@@ -55,25 +74,12 @@ func (v *Verdict) finish(b *Binary) {
 	v.Evidence = slices.DeleteFunc(v.Evidence, func(e string) bool { return e == "" })
 	v.Evidence = v.Evidence[:min(len(v.Evidence), maxEvidence)]
 	for i, e := range v.Evidence {
-		v.Evidence[i] = clip(e)
+		v.Evidence[i] = safe.Cut(e, maxLine)
 	}
-	v.Why = clip(v.Why)
+	v.Why = safe.Cut(v.Why, maxLine)
 	if v.Window != nil && b.file != nil {
 		v.Code = window.Disassembly(b.file, *v.Window, 1, 1)
 	}
-}
-
-func clip(s string) string {
-	s = strings.ToValidUTF8(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s), "?")
-	if len(s) > maxLine {
-		s = strings.ToValidUTF8(s[:maxLine], "") + "..."
-	}
-	return s
 }
 
 // A Neighbour is another defect that looks like this one.
@@ -82,20 +88,24 @@ type Neighbour struct {
 	What   string
 }
 
-// because makes a verdict other than a split.
-func because(a Answer, why string, evidence ...string) Verdict {
-	return Verdict{Answer: a, Why: why, Evidence: evidence}
+func (n Neighbour) where() string {
+	var issues []string
+	for _, i := range n.Issues {
+		issues = append(issues, fmt.Sprintf("golang/go#%d", i))
+	}
+	return "see " + strings.Join(issues, ", ")
 }
 
-// splitOf is the answer for a window's class.
-func splitOf(class window.Class) Answer {
-	if class == window.FP {
-		return SplitFP
+// because makes a verdict other than a split.
+func because(a Answer, why string, evidence ...string) Verdict {
+	v := Verdict{Answer: a, Why: why, Evidence: evidence}
+	if a == NotThis {
+		v.Sure = Certain
 	}
-	return SplitSP
+	return v
 }
 
 // split makes the verdict that a death was at a window.
 func split(w window.Window) Verdict {
-	return Verdict{Answer: splitOf(w.Class), Window: &w, Do: survey.Remedies([]string{w.Kind()})}
+	return Verdict{Answer: Answer(crash.SplitKind(w.Class)), Sure: Certain, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
 }

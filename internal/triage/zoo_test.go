@@ -42,7 +42,7 @@ var zooAnswers = map[string]string{
 	"exit":       `^undecided: no crash of a Go program is in it$`,
 	"illegal":    `^not this: a fault outside the runtime$`,
 	"cgo-fault":  `^not this: a signal in C code$`,
-	"cgo-abort":  `^not this: ended by a signal$`,
+	"cgo-abort":  `^not this: a signal in C code$`,
 	"cgo-":       `^not this: `,
 	"return-":    `^(undecided: |not this: another architecture|not this: the stack of a goroutine that was growing it)`,
 }

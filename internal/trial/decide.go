@@ -22,6 +22,16 @@ type Verdict struct {
 	// Doubts say where what was found and what was seen do not agree, or what
 	// could not be measured. With a doubt there is no verdict.
 	Doubts []string
+	// Tested says what was run for the verdict.
+	Tested Tested
+}
+
+// Tested counts the runs of a verdict.
+type Tested struct {
+	Windows  int     // that were pinned
+	Controls int     // pins in which nothing was to die
+	Stress   int     // unmodified guests, of kinds of which no window was found
+	Seconds  float64 // exposure of those
 }
 
 // Static is the verdict from the windows alone.
@@ -56,61 +66,106 @@ type Step struct {
 
 // Decide pins every preemptible window of every victim, pins one control that
 // is no window, and races one victim of each kind that has windows, each for at
-// most the limit, and not at all where that is 0. Every run is reported as it ends. A harness failure is an
-// error: what was not measured makes no verdict.
+// most the limit, and not at all if that is 0. Of each kind that the assembler's
+// rule leads one to expect and of which no window was found it pins the place, and
+// leaves an unmodified guest to run: see disprove. Every run is reported as it
+// ends. A harness failure is an error: what was not measured makes no verdict.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
-	v := Verdict{Proved: true}
+	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
 	var windows []window.Window
 	for _, c := range victim.Cases() {
 		windows = append(windows, g.Preemptible(c.Func)...)
 	}
 	telling := maps.Collect(g.Telling())
+	missing := slices.DeleteFunc(splits(), func(s split) bool { _, found := telling[s.kind()]; return found })
 	if limit == 0 {
 		clear(telling)
 	}
-	total, done := 1+len(windows)+len(telling), 0
-	begin := func(format string, args ...any) {
-		step(Step{done, total, fmt.Sprintf(format, args...)})
-		done++
-	}
-
-	begin("control")
-	control, err := g.PinReturn(ctx, "leaf4096", "gc")
-	if err != nil {
-		return v, err
-	}
-	report(control)
-	if err := control.failure(); err != nil {
-		return v, err
-	}
-	if control.Outcome != Survived {
-		v.doubt("the control, pinned where there is no window, did not survive: %v", control)
+	d.total = 1 + len(windows) + len(telling) + len(missing)
+	if err := d.control(ctx); err != nil {
+		return d.v, err
 	}
 	for _, w := range windows {
-		begin("pin %s+%#x (%s)", g.Case(w).Func, w.Offset(), w.Class)
-		r, err := Told(func() (Run, error) { return g.Pin(ctx, g.Case(w).Func, w, Observer(w.Class)) }, report)
-		if err := errors.Join(err, r.failure()); err != nil {
-			return v, err
+		if err := d.pin(ctx, w); err != nil {
+			return d.v, err
 		}
-		if r.Confirmed() {
-			v.affect(r.Kind())
-		} else {
-			v.doubt("pinned in the %v: %v", w, r)
+	}
+	for _, s := range missing {
+		d.begin("look for a %s window in %s", s.kind(), s.victim.Func)
+		if err := g.disprove(ctx, s, limit, &d.v, report); err != nil {
+			return d.v, err
 		}
 	}
 	for _, kind := range window.KindNames() {
-		w, ok := telling[kind]
-		if !ok {
-			continue
-		}
-		begin("race %s (%s)", g.Case(w).Func, w.Class)
-		r, err := Told(func() (Run, error) { return g.Race(ctx, g.Case(w).Func, w.Class, Observer(w.Class), Fast, limit) }, report)
-		if err := errors.Join(err, r.failure()); err != nil {
-			return v, err
-		}
-		if r.Outcome != Survived && !r.Confirmed() {
-			v.doubt("raced, %s: %v", kind, r)
+		if w, ok := telling[kind]; ok {
+			if err := d.race(ctx, kind, w, limit); err != nil {
+				return d.v, err
+			}
 		}
 	}
-	return v, nil
+	return d.v, nil
+}
+
+// A decision is one that is being made.
+type decision struct {
+	*Guest
+	step        func(Step)
+	report      func(Run)
+	done, total int
+	v           Verdict
+}
+
+// begin tells those who watch what is done next.
+func (d *decision) begin(format string, args ...any) {
+	d.step(Step{d.done, d.total, fmt.Sprintf(format, args...)})
+	d.done++
+}
+
+// control pins a victim where there is no window.
+func (d *decision) control(ctx context.Context) error {
+	d.begin("control")
+	r, err := d.PinReturn(ctx, "leaf4096", "gc")
+	if err != nil {
+		return err
+	}
+	d.report(r)
+	if err := r.failure(); err != nil {
+		return err
+	}
+	d.v.Tested.Controls++
+	if r.Outcome != Survived {
+		d.v.doubt("the control, pinned where there is no window, did not survive: %v", r)
+	}
+	return nil
+}
+
+// pin pins a victim in a window, of which it must die.
+func (d *decision) pin(ctx context.Context, w window.Window) error {
+	name := d.Case(w).Func
+	d.begin("pin %s+%#x (%s)", name, w.Offset(), w.Class)
+	r, err := Told(func() (Run, error) { return d.Pin(ctx, name, w, Observer(w.Class)) }, d.report)
+	if err := errors.Join(err, r.failure()); err != nil {
+		return err
+	}
+	d.v.Tested.Windows++
+	if r.Confirmed() {
+		d.v.affect(r.Kind())
+	} else {
+		d.v.doubt("pinned in the %v: %v", w, r)
+	}
+	return nil
+}
+
+// race races the victim of a window. It may survive.
+func (d *decision) race(ctx context.Context, kind string, w window.Window, limit time.Duration) error {
+	name := d.Case(w).Func
+	d.begin("race %s (%s)", name, w.Class)
+	r, err := Told(func() (Run, error) { return d.Race(ctx, name, w.Class, Observer(w.Class), Fast, limit) }, d.report)
+	if err := errors.Join(err, r.failure()); err != nil {
+		return err
+	}
+	if r.Outcome != Survived && !r.Confirmed() {
+		d.v.doubt("raced, %s: %v", kind, r)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 // An exposure is what a guest says it went through.
 type exposure struct {
 	began        bool // victims were about to start
+	released     bool // the pin was put back
 	ended        bool // the guest reached a bound of its own
 	stuck        bool // it did so twice, since a victim no longer returned from its call
 	observations int
@@ -27,8 +28,9 @@ func exposed(output []byte) (x exposure) {
 			continue
 		}
 		x.began = x.began || bytes.HasPrefix(said, []byte("begin "))
+		x.released = x.released || bytes.HasPrefix(said, []byte("released "))
 		var word string
-		next := exposure{began: x.began}
+		next := exposure{began: x.began, released: x.released}
 		if n, _ := fmt.Sscanf(string(said), "%s %d calls %d seconds %f", &word, &next.observations, &next.calls, &next.seconds); n == 4 {
 			next.stuck = word == "stuck"
 			next.ended = word == "end" || next.stuck

@@ -32,6 +32,10 @@ type Guest struct {
 	Windows []window.Window
 	File    *objfile.File
 
+	// unpreemptible says why the runtime does not preempt at an instruction of a
+	// victim, as its table of safe points has it; "" if it does.
+	unpreemptible func(pc uint64) (why string, err error)
+
 	engine *lab.Engine
 	dir    string
 }
@@ -63,6 +67,18 @@ func (g *Guest) find() error {
 	}
 	if g.Windows, err = finder.All(); err != nil {
 		return err
+	}
+	g.unpreemptible = func(pc uint64) (string, error) {
+		fn, ok := finder.Table().Find(pc)
+		if !ok {
+			return "", fmt.Errorf("address %#x is in no function", pc)
+		}
+		points, err := fn.SafePoints()
+		if err != nil {
+			return "", err
+		}
+		_, why := points.At(pc)
+		return why, nil
 	}
 	functions, err := finder.Functions(prefix)
 	if err != nil {
@@ -197,12 +213,15 @@ func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, erro
 	if err != nil {
 		return Run{}, err
 	}
-	f := g.Functions[name]
-	r, err := g.Pin(ctx, name, window.Window{
-		Class: window.SP, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame,
-	}, observer)
+	r, err := g.Pin(ctx, name, g.at(name, window.SP, pc), observer)
 	r.Control = true
 	return r, err
+}
+
+// at is the window that an instruction of a victim would be.
+func (g *Guest) at(name string, class window.Class, pc uint64) window.Window {
+	f := g.Functions[name]
+	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
 }
 
 // Told runs a guest again, twice at most, while it dies of an unwind failure

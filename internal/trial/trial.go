@@ -3,6 +3,7 @@ package trial
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"splitadd/internal/crash"
@@ -30,7 +31,8 @@ type Run struct {
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
-	Control  bool          // pinned where there is no window: must survive
+	Held     bool          // the pin was to be put back
+	Control  bool          // where there is no window: must not die
 	Window   window.Window // where it was pinned
 	Racing   Racing        // how it was raced
 	Seed     int           // sets it apart from other runs of the same kind; 0 is none
@@ -74,6 +76,9 @@ func (r Run) String() string {
 	return string(r.Outcome)
 }
 
+// ErrHarness is wrapped by the error of a run in which nothing was measured.
+var ErrHarness = errors.New("harness failure")
+
 // failure returns the error of a run in which nothing was measured.
 func (r Run) failure() error {
 	if r.Outcome != HarnessFailure {
@@ -84,7 +89,7 @@ func (r Run) failure() error {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
 	return &lab.Error{
-		Err:  fmt.Errorf("harness failure: %s, %s, under %s: %s", r.Func, how, r.Observer, r.Reason),
+		Err:  fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason),
 		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
 	}
 }
@@ -105,14 +110,14 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
-	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && x.calls > 0 && !x.stuck:
+	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
 		r.Missed = true
 		fail("the pin was never reached: %d calls returned", x.calls)
 	case result.End == process.Exited && result.Code == 0 && x.ended:
 		r.Outcome = Survived
 	case result.End == process.Exited && death.Kind != "":
 		r.Outcome, r.Death = Died, death
-	case result.End != process.Exited && r.Pinned && death.Kind == "":
+	case result.End != process.Exited && r.Pinned && !x.released && death.Kind == "":
 		r.Outcome = NotPreemptible
 	default:
 		fail("%s: %s", ending(result), lastLine(result.Output))

@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,17 +121,86 @@ func TestDecide(t *testing.T) {
 	v, err := g.Decide(ctx, 20*time.Second, func(s Step) { steps = append(steps, s) }, func(r Run) {
 		if r.Control {
 			controls++
+			assert.NotEqual(t, Died, r.Outcome, "%v", r)
 		} else {
 			assert.True(t, r.Confirmed() || r.Death.Kind == crash.Unwind, "%v", r)
 		}
 	})
 	require.NoError(t, err)
-	assert.Equal(t, Verdict{Affected: []string{"leaf SP", "leaf FP"}, Proved: true}, v)
-	assert.Equal(t, 1, controls)
+	assert.Equal(t, []string{"leaf SP", "leaf FP"}, v.Affected)
+	assert.Empty(t, v.Doubts)
+	assert.True(t, v.Proved)
+	assert.Equal(t, []int{14, 2, 1}, []int{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress})
+	assert.Greater(t, v.Tested.Seconds, 1.9)
+	assert.Equal(t, 3, controls, "one where there is no window, and a pin and a stress run of non-leaf SP")
 	assert.Len(t, steps, steps[0].Total)
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
+}
+
+// TestSplits states which victims the assembler's rule is tried on.
+func TestSplits(t *testing.T) {
+	var names []string
+	for _, s := range splits() {
+		names = append(names, s.kind()+" "+s.victim.Func)
+	}
+	assert.Equal(t, []string{"leaf SP leaf65552", "leaf FP leaf69632", "non-leaf SP nonleaf65552"}, names)
+}
+
+// TestLies decides with a finder, or a table of safe points, that does not tell the
+// truth, as those of a release would whose tables have changed their meaning. There
+// is no verdict then, and least of all that the release is clean.
+func TestLies(t *testing.T) {
+	ctx := context.Background()
+	engine, err := lab.FindEngine(ctx, lab.Choice{})
+	require.NoError(t, err)
+	unsafe := func(uint64) (string, error) { return "unsafe point", nil }
+	safe := func(uint64) (string, error) { return "", nil }
+	hidden := func(g *Guest) { // no table tells of any window
+		g.Windows, g.unpreemptible = nil, unsafe
+		for name, f := range g.Functions {
+			f.Windows = nil
+			g.Functions[name] = f
+		}
+	}
+	for _, c := range []struct {
+		name, release string
+		lie           func(*Guest)
+		stressed      bool     // a guest dies as it was built, too
+		doubts        []string // of the pins
+	}{
+		{"every boundary is said to be an unsafe point", "go1.27.4", hidden, true, []string{
+			`no leaf SP window was found, but pinned at leaf65552.*, where the assembler's rule puts one, a guest died after `,
+			`no leaf FP window was found, but pinned at leaf69632.*, where the assembler's rule puts one, a guest died after `,
+		}},
+		{"so, and there are windows in functions that make calls", "go1.23.4", hidden, true, []string{
+			`no leaf SP window .* a guest died after `, `no leaf FP window .* a guest died after `,
+			`no non-leaf SP window was found, but pinned at nonleaf65552.*, where the assembler's rule puts one, a guest died after `,
+		}},
+		{"a boundary is said to be an unsafe point", "go1.18.10", func(g *Guest) { g.unpreemptible = unsafe }, false, []string{
+			`no leaf FP window was found, but pinned at leaf69632.*, where .*, a guest was preempted, and the function table says that it is not: unsafe point$`,
+		}},
+		{"an unsafe point is said to be none", "go1.27.4", func(g *Guest) { g.unpreemptible = safe }, false, []string{
+			`no non-leaf SP window was found, but pinned at nonleaf65552.*, where .*, a guest was not preempted, and the function table says that it is$`,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, err := Open(labtest.Guest(t, c.release), engine)
+			require.NoError(t, err)
+			defer g.Close()
+			c.lie(g)
+			v, err := g.Decide(ctx, 0, func(Step) {}, func(Run) {})
+			require.NoError(t, err)
+			all := strings.Join(v.Doubts, "\n")
+			for _, doubt := range c.doubts {
+				assert.Regexp(t, "(?m)^"+doubt, all)
+			}
+			died := strings.Count(all, " window was found, but as it was built ")
+			assert.Equal(t, c.stressed, died > 0, "%s", all)
+			assert.Len(t, v.Doubts, len(c.doubts)+died)
+		})
+	}
 }
 
 // TestVM has a guest die in a virtual machine, where a Linux delivers the

@@ -17,6 +17,7 @@ import (
 const (
 	ExitUsage   = 64 // a wrong argument; nothing was run
 	ExitCorrupt = 65 // a victim returned a wrong result
+	ExitFreed   = 66 // an object was freed while a victim held it
 )
 
 // Mark begins every line that a guest prints of itself.
@@ -63,6 +64,8 @@ type Config struct {
 	Polite   bool          // victims let every other thread go first, where the system can do so
 	Seed     int           // sets this run apart from others: its calls have other arguments
 	Body     int           // iterations of the body of "spin", some three instructions each
+	Hold     string        // a Pin to release after Observe observations; "" is none
+	After    int           // observations after that
 }
 
 // Args returns the arguments that Main reads c from.
@@ -72,6 +75,7 @@ func (c Config) Args() []string {
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
 		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body), fmt.Sprint("-seed=", c.Seed),
+		"-hold=" + c.Hold, fmt.Sprint("-after=", c.After),
 	}
 }
 
@@ -88,6 +92,8 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	flags.BoolVar(&c.Polite, "polite", false, "victims let every other thread go first")
 	flags.IntVar(&c.Seed, "seed", 0, "sets this run apart from others")
 	flags.IntVar(&c.Body, "body", 0, "iterations of the body of spin")
+	flags.StringVar(&c.Hold, "hold", "", "instruction to put back: `address:word`, hexadecimal")
+	flags.IntVar(&c.After, "after", 0, "observations after that")
 	if err := flags.Parse(args); err != nil {
 		return ExitUsage
 	}
@@ -97,6 +103,9 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	case errors.Is(err, ErrCorrupt):
 		fmt.Fprintln(stdout, Mark+err.Error())
 		return ExitCorrupt
+	case errors.Is(err, ErrFreed):
+		fmt.Fprintln(stdout, Mark+err.Error())
+		return ExitFreed
 	default:
 		fmt.Fprintln(os.Stderr, Mark+err.Error())
 		return ExitUsage
@@ -129,6 +138,10 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	}
 	if c.Victims < 1 {
 		return fmt.Errorf("%d victims: want at least one", c.Victims)
+	}
+	held, err := parsePin(c.Hold)
+	if err != nil {
+		return err
 	}
 	spinBody = uint64(c.Body)
 	if c.Procs > 0 {
@@ -173,7 +186,12 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	}
 	observed := make(chan error, 1)
 	group.Go(func() error {
-		err := c.watch(watch, total, failed, stdout, "end")
+		var err error
+		if held.address == 0 {
+			err = c.watch(watch, total, failed, stdout, "end")
+		} else {
+			err = c.hold(held, watch, total, failed, stdout)
+		}
 		observed <- err
 		return err
 	})
@@ -244,6 +262,9 @@ func (c Case) bursts() uint64 {
 // loop calls the victim until stop is set, a cold call before every burst of
 // others, and checks every result.
 func (c Case) loop(seed uint64, done *uint64, stop *uint32) error {
+	if c.drive != nil {
+		return c.drive(seed, done, stop)
+	}
 	call, calls, bursts := c.call, uint64(0), c.bursts()
 	for n := uint64(0); atomic.LoadUint32(stop) == 0; n++ {
 		x := garbage + (seed+n)<<8

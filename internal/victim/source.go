@@ -6,5 +6,8 @@ import "embed"
 // folder guest, laid out as a module's root would have to hold them below
 // internal/victim.
 //
-//go:embed frames.go observer.go polite_linux.go polite_other.go run.go source.go victim.go guest/main.go
+//go:embed barriers.go constants.go contract.go copies.go frames.go guest/main.go
+//go:embed hold.go hold_linux_arm64.go hold_linux_arm64.s hold_other.go ladder.go observer.go pointer.go
+//go:embed polite_linux.go polite_other.go registers_arm64.go registers_arm64.s registers_other.go
+//go:embed run.go source.go victim.go
 var Source embed.FS

@@ -14,15 +14,20 @@ const garbage uint64 = 0xe8e8e8e8e8e8e8e8
 // The sum of n words of garbage, modulo 2^64.
 const (
 	garbageTimes1 = garbage
+	garbageTimes3 = 0xbababababababab8
+	garbageTimes4 = 0xa3a3a3a3a3a3a3a0
+	garbageTimes6 = 0x7575757575757570
 	garbageTimes8 = 0x4747474747474740
 )
 
-// A Case is a function whose frame, as the function table states it, has a
-// known size.
+// A Case is a function to preempt.
 type Case struct {
 	Func  string // name within this package
-	Frame int    // bytes
-	Leaf  bool   // makes no calls
+	Frame int    // bytes, as the function table states them; 0 if no size is meant
+	Leaf  bool   // makes no calls; known only if a frame size is meant
+	// Clauses are those of the preemption contract that the function is for, of
+	// the cases in Contract.
+	Clauses []int
 
 	long bool // a call takes so long that two of them are many
 
@@ -31,6 +36,9 @@ type Case struct {
 	// instructions long.
 	call func(x uint64, cold bool) uint64
 	want func(x uint64) uint64 // what call must return
+
+	// drive, if it is there, runs the function in place of loop.
+	drive func(seed uint64, done *uint64, stop *uint32) error
 }
 
 // Cases returns the functions of every frame size in the table, leaf and
@@ -47,7 +55,7 @@ var Spin = Case{Func: "spin", Frame: 65568, Leaf: true, call: spin, want: spinSu
 
 // Find returns the case of a function name.
 func Find(name string) (Case, bool) {
-	for _, c := range append(Cases(), Spin) {
+	for _, c := range append(append(Cases(), Spin), Contract()...) {
 		if c.Func == name {
 			return c, true
 		}

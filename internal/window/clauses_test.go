@@ -94,9 +94,9 @@ func patched(t *testing.T, f *objfile.File, pc uint64, words ...uint32) string {
 	out := filepath.Join(t.TempDir(), "patched")
 	var changes []patch.Word
 	for i, w := range words {
-		at, err := f.Offset(pc+uint64(4*i), 4)
+		change, err := patch.WordAt(f, pc+uint64(4*i), w)
 		require.NoError(t, err)
-		changes = append(changes, patch.Word{Offset: at, Word: w})
+		changes = append(changes, change)
 	}
 	require.NoError(t, patch.Copy(f.Path, out, changes...))
 	return out

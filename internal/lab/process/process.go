@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -21,6 +22,11 @@ type Job struct {
 	Core     bool          // may leave a core file, where the system has it so
 	Deadline time.Duration // when to kill the process; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
+
+	// AsItIs is for a user's program, which is to run as it would without splitadd:
+	// Env is all of its environment, its memory and core files are not limited, and
+	// of more output than MaxOutput the middle is left out.
+	AsItIs bool
 }
 
 // An End says why a process's run ended.
@@ -30,10 +36,11 @@ const (
 	Exited   End = "exited"   // of itself, or by a signal that was not ours
 	Deadline End = "deadline" // killed at the job's deadline
 	Stalled  End = "stalled"  // killed after printing nothing for too long
-	TooMuch  End = "too much" // killed for printing more than MaxOutput
+	TooMuch  End = "too much" // killed for printing MaxOutput bytes
 )
 
-// MaxOutput is how many bytes of a process's output are read before it is killed.
+// MaxOutput is how many bytes of a process's output are kept. One of ours is killed
+// when it has printed as many.
 const MaxOutput = 4 << 20
 
 // maxMemory bounds a process's writable memory in bytes, an emulator's own
@@ -47,18 +54,26 @@ type Result struct {
 	Signal  string  // what the system calls it, or ""
 	Output  []byte  `json:"-"` // stdout and stderr, as they came
 	Seconds float64 // from its start to its end
-	First   float64 // to its first output; Seconds where there is none
+	First   float64 // to its first output; Seconds if there is none
+	Dropped int64   // bytes left out of Output, from its middle
 }
 
-// Run runs a job in a process group of its own, which dies with this process.
-// The error is that of the harness: the process's own end is in the result.
+// drainTime is how long the output of a process that has ended is read on, if
+// another process keeps it open.
+const drainTime = 500 * time.Millisecond
+
+// Run runs a job in a process group of its own, which dies with this process. It
+// returns when the job's own process has ended, whatever its children do. The error
+// is that of the harness: the process's own end is in the result.
 func Run(ctx context.Context, job Job) (Result, error) {
 	if job.Deadline <= 0 {
 		return Result{}, errors.New("a guest without a deadline")
 	}
 	cmd := exec.Command(job.Line[0], job.Line[1:]...)
-	cmd.Dir = job.Dir
-	cmd.Env = append([]string{"GOTRACEBACK=system", "HOME=/", "PATH=" + os.Getenv("PATH")}, job.Env...)
+	cmd.Dir, cmd.Env = job.Dir, job.Env
+	if !job.AsItIs {
+		cmd.Env = append([]string{"GOTRACEBACK=system", "HOME=/", "PATH=" + os.Getenv("PATH")}, job.Env...)
+	}
 	InGroup(cmd)
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -76,17 +91,26 @@ func Run(ctx context.Context, job Job) (Result, error) {
 		return Result{}, fmt.Errorf("guest: %w", err)
 	}
 	write.Close()
-	limit(cmd.Process.Pid, job.Core)
-	stop := context.AfterFunc(ctx, func() { KillGroup(cmd.Process) })
+	if !job.AsItIs {
+		limit(cmd.Process.Pid, job.Core)
+	}
+	kill := func() { KillGroup(cmd.Process) }
+	stop := context.AfterFunc(ctx, kill)
 	defer stop()
 
+	out := &output{middle: job.AsItIs, full: make(chan struct{})}
+	closed, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(closed)
+		_, _ = io.Copy(out, read)
+	}()
+	go func() { ended <- cmd.Wait() }()
 	r := Result{End: Exited}
-	r.read(read, job, begin, func() { KillGroup(cmd.Process) })
-	err = cmd.Wait()
+	err = r.watch(job, begin, out, ended, kill)
+	stop()
 	r.Seconds = time.Since(begin).Seconds()
-	if len(r.Output) == 0 {
-		r.First = r.Seconds
-	}
+	drain(read, closed, kill)
+	out.into(&r, begin)
 	if ctx.Err() != nil {
 		return r, ctx.Err()
 	}
@@ -98,44 +122,47 @@ func Run(ctx context.Context, job Job) (Result, error) {
 	return r, nil
 }
 
-// read reads the process's output to its end, and kills it where the job
-// says so.
-func (r *Result) read(from *os.File, job Job, begin time.Time, kill func()) {
-	deadline := begin.Add(job.Deadline)
-	said := begin
-	buffer := make([]byte, 32<<10) // 64 KiB, on the stack, would be a window of our own
-	for {
-		until, end := deadline, Deadline
-		if stall := said.Add(job.Stall); job.Stall > 0 && stall.Before(deadline) {
-			until, end = stall, Stalled
-		}
-		if r.End != Exited { // killed: only what is in the pipe is left
-			until, end = time.Now().Add(time.Second), r.End
-		}
-		if err := from.SetReadDeadline(until); err != nil {
-			r.End = end
-			kill()
-			return
-		}
-		n, err := from.Read(buffer)
-		if n > 0 {
-			said = time.Now()
-			if len(r.Output) == 0 {
-				r.First = said.Sub(begin).Seconds()
-			}
-			r.Output = append(r.Output, buffer[:min(n, MaxOutput-len(r.Output))]...)
-			if len(r.Output) == MaxOutput && r.End == Exited {
-				r.End = TooMuch
-				kill()
+// watch waits for a process to end, and kills it if the job says so.
+func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error, kill func()) error {
+	deadline := time.NewTimer(job.Deadline - time.Since(begin))
+	defer deadline.Stop()
+	stall := time.NewTimer(job.Stall)
+	defer stall.Stop()
+	if job.Stall <= 0 {
+		stall.Stop()
+	}
+	for r.End == Exited {
+		select {
+		case err := <-ended:
+			return err
+		case <-deadline.C:
+			r.End = Deadline
+		case <-out.full:
+			r.End = TooMuch
+		case <-stall.C:
+			if left := job.Stall - out.idle(begin); left > 0 {
+				stall.Reset(left)
+			} else {
+				r.End = Stalled
 			}
 		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && r.End == Exited:
-			r.End = end
-			kill()
-		default:
+	}
+	kill()
+	return <-ended
+}
+
+// drain waits until the output of a process that has ended is closed. Whoever of
+// its group keeps it open is killed; one in another group is not waited for.
+func drain(read *os.File, closed <-chan struct{}, kill func()) {
+	for n := 0; n < 2; n++ { // the language is that of the init's module, Go 1.21
+		select {
+		case <-closed:
 			return
+		case <-time.After(drainTime):
+			kill()
 		}
+	}
+	if read.SetReadDeadline(time.Now()) == nil { // not every system has that for pipes
+		<-closed
 	}
 }

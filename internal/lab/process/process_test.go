@@ -100,6 +100,66 @@ func TestBounds(t *testing.T) {
 	})
 }
 
+// TestAsItIs runs a user's program: it keeps its own limits and environment, and
+// what it prints does not kill it.
+func TestAsItIs(t *testing.T) {
+	t.Run("output", func(t *testing.T) {
+		job := script(t, "echo first; yes | head -c 100000000; echo last; exit 7")
+		job.AsItIs, job.Env = true, os.Environ()
+		r, err := Run(context.Background(), job)
+		require.NoError(t, err)
+		assert.Equal(t, []any{Exited, 7, ""}, []any{r.End, r.Code, r.Signal})
+		assert.LessOrEqual(t, len(r.Output), MaxOutput)
+		assert.Greater(t, len(r.Output), MaxOutput*3/4)
+		assert.True(t, strings.HasPrefix(string(r.Output), "first\ny\n"))
+		assert.True(t, strings.HasSuffix(string(r.Output), "y\nlast\n"))
+		assert.Contains(t, string(r.Output), fmt.Sprintf("\n[%d bytes are left out here]\n", r.Dropped))
+		kept := len(r.Output) - len(fmt.Sprintf("\n[%d bytes are left out here]\n", r.Dropped))
+		assert.EqualValues(t, len("first\nlast\n")+100_000_000, int64(kept)+r.Dropped)
+	})
+	t.Run("limits", func(t *testing.T) {
+		if _, err := os.Stat("/proc/self/limits"); err != nil {
+			t.Skip("only Linux bounds another process's memory")
+		}
+		own, err := exec.Command("sh", "-c", "ulimit -a; ulimit -Ha").Output()
+		require.NoError(t, err)
+		job := script(t, "sleep 0.2; ulimit -a; ulimit -Ha; echo $HOME-$GOTRACEBACK")
+		job.AsItIs, job.Env = true, []string{"PATH=" + os.Getenv("PATH")}
+		r, err := Run(context.Background(), job)
+		require.NoError(t, err)
+		assert.Equal(t, string(own)+"-\n", string(r.Output))
+	})
+}
+
+// TestSession runs programs whose child, in a session of its own, keeps their output
+// open: the run ends when the program does, or at its deadline.
+func TestSession(t *testing.T) {
+	setsid, err := exec.LookPath("setsid")
+	if err != nil {
+		t.Skip("there are no sessions without setsid")
+	}
+	for _, c := range []struct {
+		body string
+		end  End
+		code int
+	}{
+		{setsid + " sleep 20 & exit 3", Exited, 3},
+		{setsid + " sleep 20 & sleep 60", Deadline, -1},
+		{setsid + " sh -c 'while :; do echo x; sleep 0.1; done' & sleep 60", Deadline, -1},
+		{setsid + " sh -c 'while :; do echo x; sleep 0.1; done' & exit 3", Exited, 3},
+	} {
+		for _, asItIs := range []bool{false, true} {
+			job := script(t, c.body)
+			job.AsItIs, job.Deadline = asItIs, 2*time.Second
+			begin := time.Now()
+			r, err := Run(context.Background(), job)
+			require.NoError(t, err)
+			assert.Equal(t, []any{c.end, c.code}, []any{r.End, r.Code}, c.body)
+			assert.Less(t, time.Since(begin), 4*time.Second, c.body)
+		}
+	}
+}
+
 // TestMemory bounds a process that does not want to end.
 func TestMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/limits"); err != nil {

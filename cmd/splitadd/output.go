@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/output"
+	"splitadd/internal/record"
+)
+
+// What the verbs write to the files that a user names.
+var (
+	recordsKind    = output.Kind{Name: "records", Is: isRecords}
+	executableKind = output.Kind{Name: "an executable", Is: beginsWith("\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe")}
+)
+
+// beginsWith returns a function that tells files by their first bytes.
+func beginsWith(magics ...string) func(io.Reader) error {
+	return func(r io.Reader) error {
+		head, err := io.ReadAll(io.LimitReader(r, 64))
+		for _, magic := range magics {
+			if bytes.HasPrefix(head, []byte(magic)) {
+				return nil
+			}
+		}
+		if err == nil {
+			err = fmt.Errorf("it begins with %q", head[:min(len(head), 16)])
+		}
+		return err
+	}
+}
+
+// holds returns a function that tells files by a text near their beginning.
+func holds(text string) func(io.Reader) error {
+	return func(r io.Reader) error {
+		head, err := io.ReadAll(io.LimitReader(r, 4096))
+		if err == nil && !bytes.Contains(head, []byte(text)) {
+			err = fmt.Errorf("%q is not in it", text)
+		}
+		return err
+	}
+}
+
+func isRecords(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err == nil {
+		_, err = record.Whole(data)
+	}
+	return err
+}
+
+// checkOutput is output.Check with a hint.
+func checkOutput(path string, kind output.Kind, inputs ...string) error {
+	err := output.Check(path, kind, inputs...)
+	switch {
+	case errors.Is(err, output.ErrInput), errors.Is(err, output.ErrNotRegular):
+		return &lab.Error{Err: err, Hint: "name another file"}
+	case errors.Is(err, output.ErrForeign):
+		return &lab.Error{Err: err, Hint: "name another file, or remove this one first"}
+	}
+	return err
+}
+
+// openRecords opens a file of records to add to, and returns a reader of the
+// records in it. A last record that was cut off is removed. It is an error, and
+// nothing is changed, if the file holds anything else than records.
+func openRecords(path string) (*os.File, *bytes.Reader, error) {
+	if err := checkOutput(path, recordsKind); err != nil {
+		return nil, nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	whole, err := record.Whole(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := file.Truncate(whole.Size()); err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, whole, nil
+}

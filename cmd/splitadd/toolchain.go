@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/record"
+	"splitadd/internal/report"
+	"splitadd/internal/trial"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// errUnreadable is wrapped by the error of a guest that was built and is not what
+// its source leads one to expect.
+var errUnreadable = errors.New("the guest cannot be judged")
+
+// toolchain checks one toolchain and prints what it found.
+func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verdict, err error) {
+	dir, err := os.MkdirTemp("", "splitadd-")
+	if err != nil {
+		return v, err
+	}
+	defer os.RemoveAll(dir)
+	guest, err := c.build(ctx, t, filepath.Join(dir, "guest"))
+	if err != nil {
+		return v, err
+	}
+	defer guest.Close()
+	shown, records := c.outputs(t, guest)
+	for _, w := range slices.Concat(shown.Windows, shown.Elsewhere) {
+		if err := records.Window(w, window.Disassembly(guest.File, w, 3, 2)); err != nil {
+			return v, err
+		}
+	}
+	v = guest.Static()
+	if c.engine != nil && c.shard.decides {
+		if v, err = c.decide(ctx, t, guest, &shown, records); err != nil {
+			return v, err
+		}
+	}
+	c.progress.end()
+	if shown.Verdict = v; !c.json && c.shown && c.shard.decides {
+		if err := shown.Text(c.stdout); err != nil {
+			return v, err
+		}
+	}
+	if c.runs > 0 && c.engine != nil {
+		if err := c.series(ctx, t.Version, guest, records); err != nil {
+			return v, err
+		}
+	}
+	if !c.shard.decides { // another shard says
+		return v, nil
+	}
+	return v, records.Verdict(v)
+}
+
+// build builds the guest with a toolchain and opens it.
+func (c *checker) build(ctx context.Context, t *lab.Toolchain, path string) (*trial.Guest, error) {
+	c.progress.say(t.Version + ": building the victims")
+	target := lab.Target{OS: "linux", Arch: "arm64"}
+	if c.engine != nil {
+		target = c.engine.Target
+	}
+	if err := lab.Build(ctx, t, target, path); err != nil {
+		return nil, err
+	}
+	guest, err := trial.Open(path, c.engine)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", t.Version, errUnreadable, err)
+	}
+	return guest, nil
+}
+
+// outputs returns the table and the records of a toolchain, with the windows that
+// were found.
+func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, record.Writer) {
+	evidence := ""
+	if c.engine != nil {
+		evidence = c.engine.Evidence
+	}
+	shown := report.Check{Go: t.Version, Engine: evidence, Victims: len(victim.Cases()), Elsewhere: guest.Elsewhere()}
+	for _, k := range victim.Cases() {
+		shown.Windows = append(shown.Windows, guest.Preemptible(k.Func)...)
+	}
+	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
+	switch {
+	case c.json && c.records != nil:
+		records.To = io.MultiWriter(c.stdout, c.records)
+	case c.json:
+		records.To = c.stdout
+	case c.records != nil:
+		records.To = c.records
+	}
+	return shown, records
+}
+
+// decide runs a guest until there is a verdict.
+func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Guest, shown *report.Check, records record.Writer) (trial.Verdict, error) {
+	var writing error
+	step := func(s trial.Step) { c.progress.step(t.Version+": "+s.What, s.Done, s.Total) }
+	v, err := guest.Decide(ctx, c.limit, step, func(r trial.Run) {
+		if r.Control {
+			shown.Controls = append(shown.Controls, r)
+		} else {
+			shown.Runs = append(shown.Runs, r)
+		}
+		writing = errors.Join(writing, records.Run(r))
+	})
+	return v, errors.Join(err, writing)
+}
+
+// series races one victim of each kind c.runs times, in the way that calibration
+// finds, and prints how long they lived: what was measured so far, if that is
+// interrupted.
+func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
+	var all []trial.Series
+	var failed error
+	for kind, w := range guest.Telling() {
+		c.progress.say(name + ": calibrating, " + kind)
+		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
+		how, runs := trial.Fast, c.runs
+		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
+		if c.shard.of > 0 { // shards are pooled: they all race alike
+			s.Seeds = c.shard.seeds(c.runs)
+			runs = len(s.Seeds)
+		} else {
+			how, failed = guest.Calibrate(ctx, victim, w.Class, observer, func(trial.Run) {})
+			if failed != nil {
+				break
+			}
+		}
+		s.Racing = how
+		done := 0
+		var writing error
+		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {
+			done++
+			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, runs)
+			writing = errors.Join(writing, records.Run(r))
+		})
+		all = append(all, s)
+		if failed = errors.Join(failed, writing, records.Series(s)); failed != nil {
+			break
+		}
+	}
+	c.progress.end()
+	if c.json || len(all) == 0 {
+		return failed
+	}
+	fmt.Fprintf(c.stdout, "\n%s, time to crash as built\n\n", name)
+	return errors.Join(report.Series(c.stdout, all), failed)
+}

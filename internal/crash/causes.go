@@ -1,0 +1,213 @@
+package crash
+
+import (
+	"regexp"
+	"strings"
+
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// What a cause says of this project's defects.
+type Says int
+
+const (
+	Open     Says = iota // the text has many causes: nothing about them
+	Possible             // a window leaves this text, and so do other defects
+	Named                // the text names a cause, which excludes them
+)
+
+// A Cause is a way in which processes die, by what it leaves in a log.
+type Cause struct {
+	Name string // of the entry, for people who work on the table
+	Kind Kind   // of a death that no window explains
+	Says Says
+	// Class is that of the windows that can be the cause; "" if none can.
+	Class window.Class
+	// Likely is true if a Named cause is the likely one of what leaves this text,
+	// and not the only one.
+	Likely bool
+	What   string // the answer in a few words; "" stands for the text of a fatal error
+	// Since and Fixed bound the releases that have the defect that this may be:
+	// from Since up to, and without, Fixed. "" is no bound. A release outside
+	// excludes it.
+	Since, Fixed string
+	Lost         string // what is said of a release outside
+	Issues       []int  // of golang/go: what it is
+	Alike        []int  // of golang/go: what leaves the same text on amd64
+	Settle       string // what would settle it, if it is open
+	Read         string // what to do, or to read next
+
+	text *regexp.Regexp      // its first group that matches, or else all of it, is the evidence
+	when func(f *Facts) bool // what else the log has to show; nil is nothing
+}
+
+// matches returns the evidence for a cause, and whether there is any.
+func (c *Cause) matches(f *Facts) (evidence string, ok bool) {
+	m := c.text.FindSubmatch(f.log)
+	if m == nil || c.when != nil && !c.when(f) {
+		return "", false
+	}
+	for _, group := range m[1:] {
+		if group != nil {
+			return string(group), true
+		}
+	}
+	return string(m[0]), true
+}
+
+// UnwinderFault returns the cause of a fault in an unwinder that goes by the
+// stack pointer, or by the frame pointer.
+func UnwinderFault(class window.Class) *Cause {
+	for i := range Causes {
+		if c := &Causes[i]; c.Class == class && c.text == faultText {
+			return c
+		}
+	}
+	return nil
+}
+
+// Texts of the runtime's that more than one cause has. Two threads may die at
+// once, and what they print gets mixed: "fatal error: " and the text that follows it
+// need not stand together.
+var (
+	// gaveUpOn matches what the unwinder says when it gives up
+	// (runtime/traceback.go, unwinder.finishInternal and unwinder.next;
+	// gentraceback before go1.21).
+	gaveUpOn = regexp.MustCompile(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
+	// faultText matches a fault that the runtime does not survive.
+	faultText = regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
+)
+
+// incgo matches the address at which the unwinder faults over a word that is no
+// return address, of a goroutine that no thread runs: it reads m.incgo of none
+// (runtime/traceback.go, gentraceback and unwinder.next, to go1.24).
+var incgo = regexp.MustCompile(`\baddr=0x118\b`)
+
+// fatalLine matches the line of a fatal error.
+var fatalLine = regexp.MustCompile(`(?m)^fatal error: `)
+
+const (
+	growing = "the stack of a goroutine that was growing it, which no preemption interrupts: assembly that moves the stack pointer behind the unwinder's back"
+	lateFP  = "a leaf function that pops its frame before it restores the frame pointer, as go1.21.0 to go1.21.6 build it: of every frame size"
+	stuck   = "traceback stuck: a frame without unwind information, or of size 0"
+	inC     = "a signal in C code"
+	outside = "a fault outside the runtime"
+
+	moreLog = "more of the log, or a core file"
+	lostR30 = "golang/go#80188, a lost pointer, is in go1.16 to go1.26.5 alone"
+	binary  = "the binary that ran: splitadd triage -binary FILE"
+)
+
+// Causes are tried in order: the first that a log has is what the process died
+// of. What says more comes first.
+var Causes = []Cause{
+	{Name: "wrong result", Kind: Corrupt, Says: Open, What: "a victim computed something wrong", Settle: "the log without that line",
+		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
+	{Name: "freed object", Kind: Freed, Says: Open, What: "an object was freed while a victim used it", Settle: "the log without that line",
+		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
+
+	// The unwinder gave up, and not over a goroutine that was preempted.
+	{Name: "unwinding a stack that grows", Kind: Unwind, Says: Named, What: growing, Issues: []int{62326},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.dies("runtime.copystack") && f.dies("runtime.newstack") }},
+	{Name: "unwinding below a debugger's call", Kind: Unwind, Says: Named, What: "a call that a debugger injected", Issues: []int{71144},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.has("runtime.debugCall") }},
+	{Name: "unwinding itself", Kind: Unwind, Says: Named, What: "a goroutine that unwound its own stack, at a call, which no preemption interrupts",
+		text: gaveUpOn, when: func(f *Facts) bool {
+			return f.dies("runtime.(*_panic).nextFrame.func1") || f.dies("runtime.(*_panic).nextFrame")
+		}},
+	{Name: "unwinding a system stack", Kind: Unwind, Says: Named, What: "the stack of a thread, which is never preempted",
+		text: gaveUpOn, when: func(f *Facts) bool { return f.Over() == "0" }},
+	{Name: "unwinding a goroutine that waits", Kind: Unwind, Says: Named, What: "the stack of a goroutine that waited, which no preemption interrupted",
+		text: gaveUpOn, when: (*Facts).waited},
+
+	{Name: "unwinding C code below sigpanic", Kind: Unwind, Says: Named, Likely: true, What: inC,
+		text: regexp.MustCompile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
+
+	// The unwinder gave up, or fell over its own word.
+	{Name: "incomplete unwind", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{62326, 71144, 81959},
+		text: regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
+	{Name: "non-code return pc", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, text: gaveUpOn},
+	{Name: "partly expanded frame pointers", Kind: OtherGo, Says: Named, What: "a fault of the block and mutex profilers', while a panic is recovered", Issues: []int{73664},
+		text: faultText, when: func(f *Facts) bool { return f.faults(partial) }},
+	{Name: "frame pointers of its own stack", Kind: OtherGo, Says: Named, What: "a goroutine that unwound its own frame pointers, at a call, which no preemption interrupts",
+		text: faultText, when: func(f *Facts) bool {
+			return f.faults(byFP) && (f.dies("runtime.newstack") || f.dies("runtime.saveblockevent"))
+		}},
+	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: lateFP, Issues: []int{63830},
+		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
+	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: "go1.21", Alike: []int{59692, 75478},
+		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) }},
+	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
+		text: faultText, when: func(f *Facts) bool { return f.faults(bySP) }},
+	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
+		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.log) }},
+	{Name: "traceback stuck", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
+		text: regexp.MustCompile(`fatal error: traceback stuck`)},
+	{Name: "traceback stuck, cut", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
+		text: regexp.MustCompile(`runtime: traceback stuck\. pc=[^\n]*`)},
+
+	// Other people's code.
+	{Name: "morestack on a system stack", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
+		text: regexp.MustCompile(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
+	{Name: "morestack on a system stack, cut", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
+		text: regexp.MustCompile(`(?m)^SIG[A-Z]+: [^\n]*`), when: func(f *Facts) bool { return f.begins("runtime.abort", "runtime.morestack") }},
+	{Name: "C code's signal handler", Kind: OtherGo, Says: Named, What: "a signal handler that C code set up",
+		text: regexp.MustCompile(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
+	{Name: "signal in C code", Kind: OtherGo, Says: Named, What: inC,
+		text: regexp.MustCompile(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
+	{Name: "sigpanic from C code", Kind: OtherGo, Says: Named, What: inC,
+		text: regexp.MustCompile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), when: (*Facts).elsewhere},
+	{Name: "signal below cgocall", Kind: OtherGo, Says: Named, What: inC,
+		text: regexp.MustCompile(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
+		when: func(f *Facts) bool { return f.begins("runtime.cgocall") || f.begins("runtime.asmcgocall") }},
+
+	{Name: "out of memory", Kind: OutOfMemory, Says: Named, What: "out of memory",
+		text: regexp.MustCompile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
+	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
+		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, go1.16 to go1.26.5 can lose a pointer (golang/go#80188); this text alone is not evidence of it",
+		text:   regexp.MustCompile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|malloc deadlock|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
+		when:   func(f *Facts) bool { return !ownCause.Match(f.log) }},
+	{Name: "fatal error with a cause of its own", Kind: OtherGo, Says: Named, text: ownCause},
+	{Name: "fault outside the runtime", Kind: OtherGo, Says: Named, What: outside,
+		text: regexp.MustCompile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
+	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
+		Settle: binary + "; a core file; go test -race",
+		text:   regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS|SIGILL): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).busy},
+	{Name: "unexpected signal", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Settle: binary + "; " + moreLog,
+		text: regexp.MustCompile(`fatal error: unexpected signal during runtime execution`)},
+	{Name: "fatal error", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
+		text: regexp.MustCompile(`fatal error: [^\n]*`)},
+	{Name: "signal from outside", Kind: OtherGo, Says: Named, What: "ended by a signal",
+		text: regexp.MustCompile(`(?m)^SIG(?:QUIT|ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|SYS|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
+	{Name: "signal outside the runtime", Kind: OtherGo, Says: Named, What: outside,
+		text: regexp.MustCompile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), when: (*Facts).outside},
+	{Name: "signal", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
+		text: regexp.MustCompile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
+	{Name: "recovered panic", Kind: OtherGo, Says: Named, What: "a stack that the process printed and lived on",
+		text: regexp.MustCompile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).recovered},
+	{Name: "panic", Kind: OtherGo, Says: Named, What: "a panic",
+		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.log) }},
+	{Name: "panic, cut", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: "the log after the panic",
+		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`)},
+	// What comes before the fatal error, which is cut off.
+	{Name: "incomplete unwind, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
+		text: regexp.MustCompile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
+	{Name: "non-code return pc, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
+		text: regexp.MustCompile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc for [^\n]*)`)},
+}
+
+// ownCause matches fatal errors whose text says the cause, and all of it.
+var ownCause = regexp.MustCompile(`(?m)^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
+	`concurrent map |stack overflow|sync: |thread exhaustion|too many |newosproc|runtime\.SetFinalizer|runtime\.AddCleanup|mlock failed|failed to create new OS thread|` +
+	`cgo argument|cgo result|checkptr|program exceeds|self deadlock|go of nil func|runtime: stack split at bad time|pipe failed|runtime: cannot|unlock of unlocked|index out of range|makeslice)[^\n]*`)
+
+// panicked matches what the runtime prints below a panic that a signal made.
+var panicked = regexp.MustCompile(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
+
+// early reports whether a release has golang/go#63830: go1.21.0 to go1.21.6, by
+// what they build.
+func early(release string) bool {
+	patch, ok := strings.CutPrefix(release, "go1.21")
+	return ok && (patch == "" || len(patch) == 2 && patch[0] == '.' && patch[1] < '7')
+}

@@ -1,0 +1,9 @@
+package crash
+
+import "splitadd/internal/crash/syntax"
+
+var (
+	isGoroutine = syntax.IsGoroutine
+	hasAny      = syntax.HasAny
+	location    = syntax.Place
+)

@@ -1,0 +1,196 @@
+package crash
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"splitadd/internal/arm64"
+)
+
+// The functions of the runtime's that walk a stack, by the pointer they go by.
+var (
+	bySP = []string{"runtime.(*unwinder).next", "runtime.(*unwinder).finishInternal", "runtime.(*unwinder).resolveInternal",
+		"runtime.(*unwinder).initAt", "runtime.gentraceback"}
+	byFP    = []string{"runtime.fpTracebackPCs", "runtime.traceStack", "runtime.traceStackID", "runtime.traceStack.func1"}
+	partial = []string{"runtime.fpTracebackPartialExpand"}
+
+	// helpers are what they call to look up a pc. A word that is none may make
+	// these fault.
+	helpers = []string{"runtime.findfunc", "runtime.findmoduledatap", "runtime.funcspdelta", "runtime.pcvalue", "runtime.step", "runtime.readvarint",
+		"runtime.funcdata", "runtime.pcdatavalue", "runtime.pcdatavalue1", "runtime.funcMaxSPDelta", "runtime.(*moduledata).textAddr",
+		"runtime.(*moduledata).textOff", "runtime.funcInfo.valid", "runtime.funcInfo.entry"}
+
+	// machinery is what stands above the frame in which a process dies.
+	machinery = []string{"runtime.throw", "runtime.fatal", "runtime.fatalthrow", "runtime.throw.func1", "runtime.fatal.func1", "runtime.fatalthrow.func1",
+		"runtime.sigpanic", "runtime.sigpanic0", "panic", "runtime.gopanic", "runtime.panicmem", "runtime.panicmemAddr", "runtime.systemstack", "runtime.dopanic_m"}
+
+	// copies copy memory for whoever calls them.
+	copies = []string{"runtime.memmove", "runtime.memclrNoHeapPointers", "runtime.memequal", "runtime.memequal_varlen", "runtime.cmpstring"}
+
+	// walks are what has a stack walked.
+	walks = []string{"runtime.scanstack", "runtime.scanframeworker", "runtime.copystack", "runtime.adjustframe", "runtime.tracebackPCs", "runtime.traceback",
+		"runtime.traceback1", "runtime.traceback2", "runtime.tracebackothers", "runtime.callers", "runtime.shrinkstack", "runtime.scanConservative",
+		"runtime.Stack", "runtime.Stack.func1", "runtime.saveg", "runtime.doRecordGoroutineProfile", "runtime.goroutineProfileWithLabels"}
+)
+
+// dying returns the frames of the stack on which the process died, from that in
+// which it did.
+func (f *Facts) dying() []Frame {
+	if len(f.Frames) == 0 {
+		return nil
+	}
+	n := 0
+	for n < len(f.Frames) && f.Frames[n].Stack == f.Frames[0].Stack {
+		n++
+	}
+	stack := f.Frames[:n]
+	for len(stack) > 0 && slices.Contains(machinery, stack[0].Func) {
+		stack = stack[1:]
+	}
+	return stack
+}
+
+// Dying returns the frame in which the process died, or nil: that of the caller,
+// if it was copying memory.
+func (f *Facts) Dying() *Frame {
+	for i := range f.Frames {
+		if function := f.Frames[i].Func; !slices.Contains(machinery, function) && !slices.Contains(copies, function) {
+			return &f.Frames[i]
+		}
+	}
+	return nil
+}
+
+// faults reports whether the process died in one of some functions, or in what
+// they call to look up a pc.
+func (f *Facts) faults(in []string) bool {
+	for _, frame := range f.dying() {
+		switch {
+		case slices.Contains(in, frame.Func):
+			return true
+		case !slices.Contains(helpers, frame.Func):
+			return false
+		}
+	}
+	return false
+}
+
+// dies reports whether a function is on the stack on which the process died.
+func (f *Facts) dies(function string) bool {
+	return slices.ContainsFunc(f.dying(), func(frame Frame) bool { return frame.Func == function })
+}
+
+// has reports whether a function whose name begins so is on any stack.
+func (f *Facts) has(function string) bool {
+	return slices.ContainsFunc(f.Frames, func(frame Frame) bool { return strings.HasPrefix(frame.Func, function) })
+}
+
+// begins reports whether the stack on which the process died has these
+// functions first. If it has only what a signal puts there, as after a fault in C
+// code, the next one counts.
+func (f *Facts) begins(functions ...string) bool {
+	var names []string
+	for _, frame := range f.Frames {
+		if len(names) == len(functions) {
+			break
+		}
+		if len(names) > 0 || !slices.Contains(machinery, frame.Func) {
+			names = append(names, frame.Func)
+		}
+	}
+	return slices.Equal(names, functions)
+}
+
+// elsewhere reports whether a fault was in code that is not Go's: sigpanic is
+// the last frame there is, and the fault is not that of a jump to nowhere.
+func (f *Facts) elsewhere() bool {
+	m := ofSignal.FindSubmatch(f.log)
+	return len(f.dying()) == 0 && m != nil && hex(m[1]) != hex(m[2])
+}
+
+// outside reports whether the process died in a function that is not the
+// runtime's, or that copies memory for one.
+func (f *Facts) outside() bool {
+	stack := f.dying()
+	for len(stack) > 0 && slices.Contains(copies, stack[0].Func) {
+		stack = stack[1:]
+	}
+	return len(stack) > 0 && !strings.HasPrefix(stack[0].Func, "runtime.") && !strings.HasPrefix(stack[0].Func, "internal/runtime/")
+}
+
+// busy reports whether the process died in the runtime, and not while a stack
+// was walked. A process that dies while it prints may leave out the first frames:
+// after a fatal error, they are those of the throw.
+func (f *Facts) busy() bool {
+	stack := f.dying()
+	if len(stack) == 0 || fatalLine.Match(f.log) && !slices.Contains(machinery, f.Frames[0].Func) {
+		return false
+	}
+	return strings.HasPrefix(stack[0].Func, "runtime.") && !f.walking()
+}
+
+// walking reports whether the process died while it walked a stack, as far as
+// the frames show.
+func (f *Facts) walking() bool {
+	return slices.ContainsFunc(f.dying(), func(frame Frame) bool {
+		return slices.Contains(walks, frame.Func) || slices.Contains(bySP, frame.Func) || slices.Contains(byFP, frame.Func)
+	})
+}
+
+// overG matches what the unwinder says of the goroutine over which it gives
+// up, and what it is about to throw.
+var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
+
+// ofSignal matches what the runtime says of a signal: the address and the pc.
+var ofSignal = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+
+// Over returns the number of the goroutine over which the unwinder gave up: the
+// one that it names before the fatal error. It returns "" if there are several, or
+// none. While it prints stacks, the runtime names others.
+func (f *Facts) Over() (id string) {
+	for _, m := range overG.FindAllSubmatch(f.log, 100) {
+		switch {
+		case m[1] == nil:
+			return id
+		case id != "" && id != string(m[1]):
+			return ""
+		}
+		id = string(m[1])
+	}
+	return ""
+}
+
+// waited reports whether the goroutine that could not be unwound is printed as
+// one that waits: it parked itself, in a call. A goroutine stays as it is while
+// another thread scans it.
+func (f *Facts) waited() bool {
+	id := f.Over()
+	for _, frame := range f.Frames {
+		if id == "" || frame.ID() != id {
+			continue
+		}
+		_, state, _ := strings.Cut(frame.Goroutine, "[")
+		return frame.Innermost && frame.Func == "runtime.gopark" && !strings.HasPrefix(state, "run") && !strings.HasPrefix(state, "preempted")
+	}
+	return false
+}
+
+// popsTwice reports whether a goroutine is printed as preempted in a frame that
+// takes two instructions to pop.
+func (f *Facts) popsTwice() bool {
+	return slices.ContainsFunc(f.Frames, func(frame Frame) bool {
+		return frame.Preempted && frame.FP > frame.SP && arm64.Expand(frame.FP-frame.SP) == arm64.Pair
+	})
+}
+
+// recovered reports whether the log is a stack that a program printed of a
+// goroutine that lived on: what prints it is the first frame. In the trace of a
+// panic that ends the process, that is the panic.
+func (f *Facts) recovered() bool {
+	if len(f.Frames) == 0 || f.Frames[0].Goroutine == unheaded || strings.HasPrefix(f.Frames[0].Func, "runtime.") || f.Frames[0].Func == "panic" {
+		return false
+	}
+	return f.Frames[0].Func == "runtime/debug.Stack" ||
+		slices.ContainsFunc(f.Frames, func(frame Frame) bool { return frame.Stack == f.Frames[0].Stack && frame.Func == "panic" })
+}

@@ -1,0 +1,213 @@
+package crash
+
+import (
+	"bytes"
+
+	"splitadd/internal/crash/syntax"
+	"splitadd/internal/crash/unwrap"
+)
+
+// A line is a line of a stream.
+type line struct {
+	at   int // its number, from 1
+	text []byte
+	kind syntax.Kind
+}
+
+// A stream is the lines of one source, from the first that may be of a crash.
+type stream struct {
+	complete func(Log) // takes a crash
+	last     int       // of the lines of the input, by which it is known who was quiet
+
+	raw   []line // as they came
+	lines []line // without blank lines that a collector has put between them
+	size  int    // bytes of both, and of the open crash
+
+	order  int // above 0 if lines come in the order of time, below if latest first
+	spaced int // above 0 if there is a blank line after each
+
+	open *open
+}
+
+const (
+	batch  = 4096    // lines that are looked at together
+	margin = 400     // lines that stay, to be looked at with those to come
+	weight = 64      // bytes that a line takes
+	most   = 8 << 20 // bytes that are looked at together
+)
+
+func (s *stream) add(l unwrap.Line) {
+	s.raw = append(s.raw, normal(l))
+	if s.size += len(l.Text) + weight; len(s.raw) >= batch || s.size >= most {
+		s.process(false)
+	}
+}
+
+// normal returns a line as the runtime prints it: collectors trim, or expand, the
+// tab of a location.
+func normal(l unwrap.Line) line {
+	text := l.Text
+	switch {
+	case l.Kind == syntax.Location || l.Kind == syntax.None && syntax.IsLocation(text):
+		if trimmed := bytes.TrimLeft(text, " \t"); len(trimmed)+1 != len(text) || text[0] != '\t' {
+			text = append([]byte{'\t'}, trimmed...)
+		}
+		return line{l.Number, text, syntax.Location}
+	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
+		text = bytes.TrimLeft(text, " \t")
+	}
+	return line{l.Number, text, l.Kind}
+}
+
+// finish looks at all that there is.
+func (s *stream) finish() { s.process(true) }
+
+// end completes the crash that is open.
+func (s *stream) end() {
+	if s.open != nil && s.open.told {
+		s.complete(s.open.Log)
+	}
+	s.open = nil
+}
+
+// process cuts what there is of the stream into crashes; unless it is all there
+// is, but for what depends on lines to come.
+func (s *stream) process(all bool) {
+	s.unspace(all)
+	if !all && len(s.lines) < 2*margin && s.size < most {
+		return
+	}
+	s.order += order(s.lines)
+	if s.order < 0 {
+		s.backward(all)
+	} else {
+		s.forward(s.lines, all)
+	}
+	s.size = 0
+	for _, lines := range [][]line{s.raw, s.lines} {
+		for _, l := range lines {
+			s.size += len(l.text) + weight
+		}
+	}
+	if s.open != nil {
+		s.size += len(s.open.Text)
+	}
+}
+
+// forward cuts lines in the order of time, and keeps those that it does not cut.
+func (s *stream) forward(lines []line, all bool) {
+	n := len(lines)
+	if !all {
+		n -= min(margin, n/2)
+	}
+	for i := range lines[:n] {
+		s.take(lines, i)
+	}
+	rest := copy(s.lines, lines[n:])
+	clear(s.lines[rest:])
+	s.lines = s.lines[:rest]
+}
+
+// backward cuts lines that come latest first: those up to the last with which a
+// crash begins, so that the rest is a crash whose beginning is to come.
+func (s *stream) backward(all bool) {
+	n := len(s.lines)
+	if !all {
+		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.Header(); n-- {
+		}
+		if n == 0 && s.size < maxLog {
+			return
+		}
+		if n == 0 { // too long: what comes is nearer to its beginning
+			rest := copy(s.lines, s.lines[len(s.lines)/2:])
+			s.lines = s.lines[:rest]
+			return
+		}
+	}
+	turned := make([]line, n)
+	for i, l := range s.lines[:n] {
+		turned[n-1-i] = l
+	}
+	for i := range turned {
+		s.take(turned, i)
+	}
+	s.end()
+	rest := copy(s.lines, s.lines[n:])
+	clear(s.lines[rest:])
+	s.lines = s.lines[:rest]
+}
+
+// order votes on the order of lines: by pairs of lines of which the runtime prints
+// one after the other.
+func order(lines []line) (votes int) {
+	var before line
+	for _, l := range lines {
+		if len(l.text) == 0 {
+			continue
+		}
+		if follow(before, l) {
+			votes++
+		}
+		if follow(l, before) {
+			votes--
+		}
+		before = l
+	}
+	return votes
+}
+
+// follow reports whether the runtime prints a line right after another, and never
+// the other way round.
+func follow(first, second line) bool {
+	switch first.kind {
+	case syntax.Goroutine, syntax.Stack:
+		return second.kind == syntax.Call
+	case syntax.Signal:
+		return second.kind == syntax.PC
+	case syntax.Fatal, syntax.Panic:
+		return second.kind == syntax.Bracket
+	case syntax.Note:
+		return second.kind == syntax.Frame || second.kind == syntax.Fatal && thrown.Match(second.text)
+	}
+	return false
+}
+
+// unspace takes out blank lines that stand after every line: where lines that the
+// runtime prints one after the other have one between them.
+func (s *stream) unspace(all bool) {
+	n := len(s.raw)
+	for !all && n > 0 && len(s.raw[n-1].text) == 0 { // more may come
+		n--
+	}
+	raw := s.raw[:n]
+	last := -1 // the last line that is not blank
+	for i, l := range raw {
+		if len(bytes.TrimSpace(l.text)) == 0 {
+			continue
+		}
+		if last >= 0 && (raw[last].kind == syntax.Call && l.kind == syntax.Location || raw[last].kind == syntax.Location && l.kind == syntax.Call ||
+			follow(raw[last], l) || follow(l, raw[last])) {
+			if i == last+2 {
+				s.spaced++
+			} else if i == last+1 {
+				s.spaced--
+			}
+		}
+		last = i
+	}
+	blank := 0
+	for _, l := range raw {
+		if len(bytes.TrimSpace(l.text)) == 0 {
+			if blank++; s.spaced > 0 && blank != 2 {
+				continue
+			}
+			l.text = nil
+		} else {
+			blank = 0
+		}
+		s.lines = append(s.lines, l)
+	}
+	rest := copy(s.raw, s.raw[n:])
+	clear(s.raw[rest:])
+	s.raw = s.raw[:rest]
+}

@@ -1,0 +1,77 @@
+package syntax
+
+import (
+	"bytes"
+)
+
+// marks are what stands in the lines in which Begin looks for a beginning, and
+// that do so often enough to look further.
+var marks = []string{"goroutine ", "panic: ", "fatal error: ", "SIG", "runtime", "[signal ", "PC=0x", "unexpected fault address ", "Exception 0x", "fatal: morestack", "fatal: bad g"}
+
+// Begin returns where a line of a crash begins in a line that may have something
+// before it: at most limit bytes; or -1.
+func Begin(text []byte, limit int) int {
+	best := -1
+	for _, m := range marks {
+		for from := 0; ; {
+			i := bytes.Index(text[from:min(len(text), limit+len(m))], []byte(m))
+			if i < 0 {
+				break
+			}
+			from += i
+			if best >= 0 && from >= best {
+				break
+			}
+			if starts(text[from:]) {
+				best = from
+				break
+			}
+			from += len(m)
+		}
+	}
+	return best
+}
+
+// starts reports whether a text starts as a line of a crash does, whatever comes
+// after it.
+func starts(text []byte) bool {
+	switch text[0] {
+	case 'g':
+		rest := bytes.TrimLeft(text[len("goroutine "):], "0123456789")
+		return len(rest) < len(text)-len("goroutine ") && (bytes.HasPrefix(rest, []byte(" [")) || bytes.HasPrefix(rest, []byte(" gp=0x")))
+	case 'S':
+		return isSignal(text)
+	case 'r':
+		return HasAny(text[:min(len(text), 24)], "runtime: ", "runtime stack:", "runtime.asyncPreempt", "runtime.throw(")
+	}
+	return true
+}
+
+// HasAnchor reports whether a line is one that every crash has one of. It is fast
+// where it is not.
+func HasAnchor(text []byte) bool {
+	if len(text) < len("panic: ") {
+		return false
+	}
+	if i := bytes.Index(text, []byte("goroutine ")); i >= 0 && i+11 < len(text) && text[i+10] >= '0' && text[i+10] <= '9' {
+		return true
+	}
+	for _, a := range anchors {
+		if bytes.Contains(text, a) {
+			return true
+		}
+	}
+	for from := 0; ; {
+		i := bytes.Index(text[from:], []byte("SIG"))
+		if i < 0 {
+			return false
+		}
+		if from += i; isSignal(text[from:]) {
+			return true
+		}
+		from += 3
+	}
+}
+
+var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("unexpected return pc for "), []byte("frame.sp="), []byte("traceback stuck"),
+	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("fatal: morestack on g"), []byte("fatal: bad g"), []byte("runtime stack:"), []byte("runtime.throw("), []byte("unexpected fault address "), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}

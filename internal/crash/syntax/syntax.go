@@ -1,0 +1,222 @@
+// Package syntax tells what kind of line of a crash a line is: what a Go
+// runtime prints while it dies.
+package syntax
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// A Kind is what a line is. The zero value is none of what a runtime prints.
+type Kind byte
+
+const (
+	None      Kind = iota
+	Fatal          // "fatal error: ", or "fatal: " as assembly prints it
+	Panic          // "panic: "
+	Signal         // "SIGSEGV: ", or "Exception 0xc0000005 " on Windows
+	PC             // "PC=0x", which follows Signal
+	Bracket        // "[signal ", which follows Fatal or Panic
+	Note           // "runtime: " and "unexpected fault address ", before Fatal
+	Frame          // "stack: frame=" and "stack=[0x", which follow a Note
+	Goroutine      // the first line of a goroutine
+	Stack          // "runtime stack:"
+	Call           // the first line of a frame
+	Location       // the second line of a frame
+	Created        // "created by "
+	Dying          // the runtime dies once more, while it prints
+	Separator      // "-----", between the threads of GOTRACEBACK=crash
+	Register       // a line of a dump of registers or memory
+)
+
+// Header reports whether a crash may begin with a line.
+func (k Kind) Header() bool { return k >= Fatal && k <= Note && k != PC }
+
+// Ends reports whether the line says that a process dies, and of what.
+func (k Kind) Ends() bool { return k == Fatal || k == Panic || k == Signal }
+
+// Telling reports whether hardly anything but a Go runtime prints the line.
+func (k Kind) Telling() bool { return k != None && k != Location && k != Separator && k != Register }
+
+// begins are the beginnings of lines.
+var begins = []struct {
+	text string
+	kind Kind
+}{
+	{"fatal error: ", Fatal}, {"fatal: ", Fatal}, {"panic: ", Panic}, {"[signal ", Bracket}, {"runtime: ", Note},
+	{"unexpected fault address ", Note}, {"runtime stack:", Stack}, {"created by ", Created}, {"PC=0x", PC},
+	{"Exception 0x", Signal}, {"stack: frame=", Frame}, {"stack=[0x", Frame}, {"-----", Separator},
+	{"panic during panic", Dying}, {"[originating from", Dying}, {"stack trace unavailable", Dying},
+	{"goroutine running on other thread", Created}, {"[failed to restore", Dying},
+}
+
+// Of returns what a line is whose leading white space has been cut off.
+func Of(text []byte) Kind {
+	if len(text) < 2 {
+		return None
+	}
+	switch c := text[0]; {
+	case c == 'g' && IsGoroutine(text):
+		return Goroutine
+	case c == 'S' && isSignal(text):
+		return Signal
+	case strings.IndexByte("fp[rucPEs-g", c) >= 0:
+		for _, b := range begins {
+			if c == b.text[0] && len(text) >= len(b.text) && string(text[:len(b.text)]) == b.text {
+				if b.kind == Separator && len(bytes.TrimRight(text, " ")) != len(b.text) {
+					return None
+				}
+				return b.kind
+			}
+		}
+	}
+	switch {
+	case isCall(text):
+		return Call
+	case isLocation(text):
+		return Location
+	case isRegister(text):
+		return Register
+	}
+	return None
+}
+
+// goroutine matches the first line of a goroutine; since Go 1.26 with labels.
+var goroutine = regexp.MustCompile(`^goroutine [0-9]+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?\[[^\]]+\](?: ?\{.*\})?:$`)
+
+// IsGoroutine reports whether a line is the first of a goroutine.
+func IsGoroutine(text []byte) bool {
+	if !bytes.HasPrefix(text, []byte("goroutine ")) || text[len(text)-1] != ':' {
+		return false
+	}
+	// The most common form, without the pattern.
+	rest := bytes.TrimLeft(text[len("goroutine "):], "0123456789")
+	if bytes.HasPrefix(rest, []byte(" [")) && bytes.IndexByte(rest, ']') == len(rest)-2 {
+		return len(rest) > 4 && len(rest) < len(text)-len("goroutine ")
+	}
+	return goroutine.Match(text)
+}
+
+// signals are the names of the signals that a Go runtime prints, without "SIG".
+var signals = map[string]bool{
+	"HUP": true, "INT": true, "QUIT": true, "ILL": true, "TRAP": true, "ABRT": true, "BUS": true, "FPE": true, "KILL": true, "USR1": true,
+	"SEGV": true, "USR2": true, "PIPE": true, "ALRM": true, "TERM": true, "STKFLT": true, "XCPU": true, "XFSZ": true, "PROF": true, "SYS": true, "EMT": true,
+}
+
+// isSignal reports whether a line begins with the name of a signal and a colon.
+func isSignal(text []byte) bool {
+	name, ok := bytes.CutPrefix(text[:min(len(text), 10)], []byte("SIG"))
+	if !ok {
+		return false
+	}
+	name, _, ok = bytes.Cut(name, []byte(":"))
+	return ok && signals[string(name)]
+}
+
+// isCall reports whether a line is the first of a frame: a function's name and
+// arguments in hexadecimal.
+func isCall(text []byte) bool {
+	if text[len(text)-1] != ')' {
+		return false
+	}
+	open := bytes.LastIndexByte(text, '(')
+	if open < 1 {
+		return false
+	}
+	for _, c := range text[open+1 : len(text)-1] {
+		if strings.IndexByte("0123456789abcdefx, {}.?_", c) < 0 {
+			return false
+		}
+	}
+	name := text[:open]
+	dot := string(name) == "panic"
+	for i, c := range name {
+		switch {
+		case c == '.':
+			dot = dot || i > 0
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c >= 0x80:
+		case i > 0 && (c >= '0' && c <= '9' || strings.IndexByte("/*()[]-%~@$,", c) >= 0):
+		default:
+			return false
+		}
+	}
+	return dot
+}
+
+// isLocation reports whether a line is the second of a frame, in a path without
+// white space.
+func isLocation(text []byte) bool {
+	at := bytes.Index(text, []byte(".go:"))
+	if at < 0 {
+		if at = bytes.Index(text, []byte(".s:")); at < 0 {
+			if at = bytes.Index(text, []byte("<autogenerated>:")); at < 0 {
+				return false
+			}
+		}
+	}
+	for _, c := range text[:at] {
+		if c <= ' ' || c == '|' || c == '"' || c == '=' || c == '(' || c == ')' {
+			return false
+		}
+	}
+	rest := text[at:]
+	rest = rest[bytes.IndexByte(rest, ':')+1:]
+	digits := len(rest)
+	rest = bytes.TrimLeft(rest, "0123456789")
+	if len(rest) == digits {
+		return false
+	}
+	return len(rest) == 0 || bytes.HasPrefix(rest, []byte(" +0x")) || bytes.HasPrefix(rest, []byte(" fp=0x"))
+}
+
+// isRegister reports whether a line is one of a dump: "r0      0x1",
+// "0000004000: 0000".
+func isRegister(text []byte) bool {
+	i := 0
+	for i < len(text) && i < 20 && (text[i] >= 'a' && text[i] <= 'z' || text[i] >= '0' && text[i] <= '9') {
+		i++
+	}
+	rest := text[i:]
+	switch {
+	case i < 2 || len(rest) < 4:
+		return false
+	case rest[0] == ':':
+		return i >= 8 && rest[1] == ' ' && isHex(bytes.TrimPrefix(text[:i], []byte("0x")))
+	case rest[0] == ' ' && i <= 6:
+		value, ok := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte("0x"))
+		return ok && isHex(value)
+	}
+	return false
+}
+
+func isHex(text []byte) bool {
+	for _, c := range text {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
+// Place matches the second line of a frame, also in a path with white space,
+// and also one that a collector has cut off.
+var Place = regexp.MustCompile(`^\s*[^\s()][^()]*(?:\.go|\.s|<autogenerated>):[0-9]+(?: (?:\+0x[0-9a-f]+|fp=0x).*)?$`)
+
+// IsLocation reports whether a line is the second of a frame.
+func IsLocation(text []byte) bool {
+	if !HasAny(text, ".go:", ".s:", "<autogenerated>:") {
+		return false
+	}
+	return isLocation(bytes.TrimLeft(text, " \t")) || Place.Match(text)
+}
+
+// HasAny reports whether a text has one of some strings: faster than a pattern.
+func HasAny(text []byte, any ...string) bool {
+	for _, s := range any {
+		if bytes.Contains(text, []byte(s)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package unwrap
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// field returns the field of a line of logfmt that usually holds the line of a log,
+// and where its name begins; or 0. What has no quotes needs none, and ends with a
+// space.
+func field(text []byte) (at int, value []byte) {
+	for from := 0; from < min(len(text), maxPrefix); {
+		i := bytes.IndexByte(text[from:], '=')
+		if i < 0 {
+			return 0, nil
+		}
+		end := from + i
+		begin := bytes.LastIndexAny(text[:end], " \t{,") + 1
+		from = end + 1
+		name, rest := text[begin:end], text[from:]
+		if len(rest) > 0 && rest[0] == '"' {
+			n := quoteEnd(rest)
+			if n < 0 {
+				n = len(rest) // cut off
+			}
+			if usual[string(name)] && begin > 0 {
+				return begin, unquote(rest[:min(len(rest), n+1)])
+			}
+			from += n
+			continue
+		}
+		if (string(name) == "msg" || string(name) == "message" || string(name) == "log") && begin > 0 && bytes.IndexByte(text[:begin], '=') > 0 {
+			word, _, _ := bytes.Cut(rest, []byte(" "))
+			return begin, word
+		}
+	}
+	return 0, nil
+}
+
+// unquote returns what is quoted, with the escapes of Go or of JSON.
+func unquote(quoted []byte) []byte {
+	if s, err := strconv.Unquote(string(quoted)); err == nil {
+		return []byte(s)
+	}
+	return unescape(bytes.Trim(quoted, `"`))
+}

@@ -1,0 +1,246 @@
+package unwrap
+
+import (
+	"bytes"
+	"strconv"
+
+	"splitadd/internal/crash/syntax"
+)
+
+// Bounds on what a learner holds.
+const (
+	maxItems    = 8192    // lines, of which it passes on half at a time
+	maxArena    = 4 << 20 // bytes
+	maxPrefixes = 1 << 15
+)
+
+// A learner learns the prefixes of lines, and cuts them off. It looks at lines
+// before it cuts any of them: a prefix is seen where a line of a crash begins whose
+// first words are known, and is learned if it explains more lines than it breaks.
+// So many prefixes as there are, a line is compared with all of them at once: by
+// the shapes of what it begins with.
+type learner struct {
+	visit    func(Line)
+	items    []item
+	size     int // bytes
+	prefixes map[uint64]*prefix
+}
+
+type item struct {
+	Line
+	kind syntax.Kind // without taking off a prefix
+	glue bool        // something else was printed before it, without the end of a line
+	at   int         // where the line of a crash begins, if it has no known prefix
+}
+
+// A prefix is what stands before lines of one source.
+type prefix struct {
+	spaces    int  // at its end
+	quote     bool // what follows is quoted
+	explained int  // lines of a crash after it, less lines of a crash as they are
+	used      bool
+	only      int // the line that it was seen in, if it is one, or -1
+}
+
+func (l *learner) add(line Line) {
+	line.Text = bytes.Clone(line.Text)
+	l.items = append(l.items, item{Line: line, kind: syntax.Of(bytes.TrimLeft(line.Text, " \t"))})
+	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
+		l.flush((len(l.items) + 1) / 2)
+	}
+}
+
+// flush passes on the first n lines.
+func (l *learner) flush(n int) {
+	l.learn()
+	for i := range l.items[:n] {
+		item := &l.items[i]
+		l.size -= len(item.Text)
+		source, text := l.cut(item)
+		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
+			l.visit(Line{item.Number, source, text, item.kind})
+			continue
+		}
+		split(text, func(text []byte) {
+			l.visit(Line{item.Number, source, text, syntax.Of(bytes.TrimLeft(text, " \t"))})
+		})
+	}
+	rest := copy(l.items, l.items[n:])
+	clear(l.items[rest:])
+	l.items = l.items[:rest]
+}
+
+// learn learns from the lines.
+func (l *learner) learn() {
+	if len(l.prefixes) > maxPrefixes {
+		for shape, p := range l.prefixes {
+			if !p.used {
+				delete(l.prefixes, shape)
+			}
+		}
+	}
+	for _, p := range l.prefixes {
+		p.used = false
+	}
+	seen := map[uint64]*prefix{}
+	for i := range l.items {
+		if l.items[i].glue, l.items[i].at = false, -1; l.items[i].kind == syntax.None {
+			l.see(i, seen)
+		}
+	}
+	if len(seen) == 0 {
+		return
+	}
+	for i := range l.items {
+		l.judge(&l.items[i], seen)
+	}
+	for shape, p := range seen {
+		switch {
+		case p.explained == 1 && p.only >= 0 && l.continues(p.only):
+			l.items[p.only].glue = true
+		case p.explained > 0 && len(l.prefixes) < 2*maxPrefixes:
+			l.prefixes[shape] = p
+		}
+	}
+}
+
+// see sees the prefix that a line has, if it has one that is not known.
+func (l *learner) see(i int, seen map[uint64]*prefix) {
+	item := &l.items[i]
+	at := syntax.Begin(item.Text, maxPrefix)
+	if at <= 0 || len(bytes.TrimSpace(item.Text[:at])) == 0 || isWord(item.Text[at-1]) && isWord(item.Text[at]) {
+		return
+	}
+	before := item.Text[:at]
+	p := prefix{only: i}
+	if c := before[at-1]; c == '"' || c == '\'' || c == '`' {
+		before, p.quote = before[:at-1], true
+	}
+	if before = bytes.TrimRight(before, " "); len(before) == 0 {
+		return
+	}
+	p.spaces = len(item.Text[:at]) - len(before)
+	if p.quote {
+		p.spaces--
+	}
+	shape := shapeOf(before, item.Source)
+	if l.prefixes[shape] != nil {
+		return
+	}
+	item.at = at
+	if old := seen[shape]; old != nil {
+		old.only = -1
+		old.quote = old.quote || p.quote
+		return
+	}
+	seen[shape] = &p
+}
+
+// judge counts for each prefix that a line has whether it explains the line.
+func (l *learner) judge(item *item, seen map[uint64]*prefix) {
+	known := item.kind != syntax.None
+	l.each(item, func(shape uint64, end int) bool {
+		p := seen[shape]
+		if p == nil {
+			if p = l.prefixes[shape]; p == nil {
+				return true
+			}
+		}
+		rest := p.content(item.Text[end:])
+		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.Of(bytes.TrimLeft(rest, " \t")) != syntax.None
+		switch {
+		case known:
+			p.explained--
+		case is:
+			p.explained++
+		}
+		known = known || is
+		return true
+	})
+}
+
+// continues reports whether the line after one, of the same source, is of a crash
+// without what stands before the one.
+func (l *learner) continues(i int) bool {
+	this := &l.items[i]
+	looked := 0
+	for j := i + 1; j < len(l.items) && looked < 3; j++ {
+		next := &l.items[j]
+		if next.Source != this.Source || len(bytes.TrimSpace(next.Text)) == 0 {
+			continue
+		}
+		looked++
+		if next.kind != syntax.None {
+			return true
+		}
+	}
+	return false
+}
+
+// each calls visit with the shapes of all that a line begins with, and where each
+// ends, until it returns false.
+func (l *learner) each(item *item, visit func(shape uint64, end int) bool) {
+	s := shaper{text: item.Text[:min(len(item.Text), maxPrefix)], sum: fnvOffset ^ item.Source*fnvPrime}
+	for s.next() {
+		if s.text[s.at-1] != ' ' && !visit(s.sum, s.at) {
+			return
+		}
+	}
+}
+
+// cut cuts the prefix off a line: the first that shows a line of a crash, or else
+// the longest.
+func (l *learner) cut(item *item) (source uint64, text []byte) {
+	source, text = item.Source, item.Text
+	if item.glue {
+		return source, text[item.at:]
+	}
+	if item.kind != syntax.None || len(l.prefixes) == 0 {
+		return source, text
+	}
+	l.each(item, func(shape uint64, end int) bool {
+		p := l.prefixes[shape]
+		if p == nil {
+			return true
+		}
+		p.used = true
+		source = shape
+		rest := item.Text[end:]
+		for n := 0; n < p.spaces && len(rest) > 0 && rest[0] == ' '; n++ {
+			rest = rest[1:]
+		}
+		text = p.content(rest)
+		return syntax.Of(bytes.TrimLeft(text, " \t")) == syntax.None
+	})
+	return source, text
+}
+
+// content returns what follows a prefix, without quotes.
+func (p *prefix) content(rest []byte) []byte {
+	if !p.quote {
+		return rest
+	}
+	trimmed := bytes.TrimLeft(rest, " ")
+	if len(trimmed) == 0 {
+		return rest
+	}
+	switch c := trimmed[0]; c {
+	case '"':
+		if quoted, err := strconv.QuotedPrefix(string(trimmed)); err == nil {
+			if s, err := strconv.Unquote(quoted); err == nil {
+				return []byte(s)
+			}
+		}
+		end := quoteEnd(trimmed)
+		if end < 0 {
+			end = len(trimmed)
+		}
+		return unescape(trimmed[1:end])
+	case '\'', '`':
+		if end := bytes.LastIndexByte(trimmed, c); end > 0 {
+			return trimmed[1:end]
+		}
+		return trimmed[1:]
+	}
+	return rest
+}

@@ -1,0 +1,60 @@
+package unwrap
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxLine is the length at which a line is cut into parts that are read by
+// themselves, bytes: of JSON between two objects, of other text anywhere.
+const maxLine = 1 << 20
+
+// read visits the lines of a log with their ends, and parts of long ones. A part
+// has the line's number.
+func read(from io.Reader, visit func(number int, text []byte)) error {
+	buffer := make([]byte, 0, 2*maxLine)
+	number, searched := 1, 0 // searched is how much of the buffer has no end of a line
+	for {
+		n, err := from.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		rest := buffer
+		for {
+			i := bytes.IndexByte(rest[searched:], '\n')
+			if i < 0 {
+				searched = len(rest)
+				break
+			}
+			visit(number, rest[:searched+i+1])
+			rest, searched = rest[searched+i+1:], 0
+			number++
+		}
+		for len(rest) >= maxLine {
+			part := cutAt(rest[:maxLine])
+			visit(number, rest[:part])
+			rest = rest[part:]
+			searched = len(rest)
+		}
+		buffer = append(buffer[:0], rest...)
+		if err != nil {
+			if len(rest) > 0 {
+				visit(number, rest)
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// cutAt returns where to cut what is too long: at the end of an object of JSON, of
+// a line that is escaped, or of a word.
+func cutAt(text []byte) int {
+	for _, end := range []string{"},", `\n`, " "} {
+		if i := bytes.LastIndex(text, []byte(end)); i > len(text)/2 {
+			return i + len(end)
+		}
+	}
+	return len(text)
+}

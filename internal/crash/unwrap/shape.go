@@ -1,0 +1,119 @@
+package unwrap
+
+import (
+	"bytes"
+	"strings"
+)
+
+// maxPrefix is how long what a collector puts before a line may be, bytes.
+const maxPrefix = 400
+
+// Prefixes are compared by their shape: what differs from line to line, a number, a
+// date, a time, white space, is left out of it. What names a process stays: a
+// number in brackets, as syslog writes a process ID, one after a name and a hyphen,
+// an address.
+
+// shapeOf returns the shape of a prefix.
+func shapeOf(text []byte, seed uint64) uint64 {
+	s := shaper{text: text, sum: fnvOffset ^ seed*fnvPrime}
+	for s.next() {
+	}
+	return s.sum
+}
+
+// A shaper goes through a text token by token.
+type shaper struct {
+	text []byte
+	at   int    // the end of the last token
+	sum  uint64 // the shape of what is before it
+
+	last, before byte // of tokens: a class, or a byte that stands for itself
+	address      int  // the end of an address that has begun
+}
+
+// Classes of tokens.
+const (
+	word   = 'a'
+	moment = '0' // what differs from line to line
+	named  = 'n' // a number that names a process
+)
+
+// next takes a token.
+func (s *shaper) next() bool {
+	if s.at >= len(s.text) {
+		return false
+	}
+	c := s.text[s.at]
+	from := s.at
+	s.at++
+	if !isWord(c) {
+		if c != ' ' {
+			s.sum = (s.sum ^ uint64(c)) * fnvPrime
+			s.before, s.last = s.last, c
+		}
+		return true
+	}
+	digits := isDigit(c)
+	for s.at < len(s.text) && isWord(s.text[s.at]) {
+		if b := s.text[s.at]; !isDigit(b) && b != 'T' && b != 'Z' {
+			digits = false
+		}
+		s.at++
+	}
+	token := s.text[from:s.at]
+	class := byte(word)
+	if digits {
+		if from >= s.address {
+			s.address = from + addressEnd(s.text[from:])
+		}
+		class = moment
+		if s.at <= s.address || s.last == '-' && (s.before == word || s.before == named) ||
+			s.last == '[' && s.at < len(s.text) && s.text[s.at] == ']' {
+			class = named
+		}
+	} else if len(token) == 3 && isMonth(token) {
+		class = moment
+	}
+	if class == moment {
+		s.sum = (s.sum ^ moment) * fnvPrime
+	} else {
+		for _, b := range token {
+			s.sum = (s.sum ^ uint64(b)) * fnvPrime
+		}
+	}
+	s.before, s.last = s.last, class
+	return true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c == '_'
+}
+
+const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun"
+
+func isMonth(token []byte) bool {
+	i := strings.Index(months, string(token))
+	return i >= 0 && i%4 == 0
+}
+
+// addressEnd returns the length of the Internet address with which a text begins,
+// or 0.
+func addressEnd(text []byte) int {
+	text = text[:min(len(text), 15)]
+	n, at := 0, 0
+	for ; n < 4; n++ {
+		digits := len(text[at:]) - len(bytes.TrimLeft(text[at:], "0123456789"))
+		if digits == 0 || digits > 3 {
+			return 0
+		}
+		if at += digits; n < 3 {
+			if at == len(text) || text[at] != '.' {
+				return 0
+			}
+			at++
+		}
+	}
+	return at
+}

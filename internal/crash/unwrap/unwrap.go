@@ -1,0 +1,137 @@
+// Package unwrap reads logs line by line and takes off what collectors of logs
+// put around the lines that a process printed: prefixes, JSON, quotes.
+package unwrap
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+
+	"splitadd/internal/crash/syntax"
+)
+
+// A Line is what a process printed, without what was put around it.
+type Line struct {
+	Number int         // of the input, from 1
+	Source uint64      // the same for lines that are wrapped alike: those of one process
+	Text   []byte      // without the line's end
+	Kind   syntax.Kind // of the text without leading white space
+}
+
+// Read visits the lines of a log that may belong to a crash, and those near them,
+// those of a source in the order in which they come. What it holds in memory does
+// not depend on the length of the log, or of its lines.
+func Read(from io.Reader, visit func(Line)) error {
+	l := &learner{visit: visit, prefixes: map[uint64]*prefix{}}
+	u := &unwrapper{emit: l.add, paths: map[uint64]bool{}}
+	n := &near{visit: u.line}
+	p := &pretty{visit: n.line}
+	err := read(from, p.line)
+	p.flush()
+	l.flush(len(l.items))
+	return err
+}
+
+// An unwrapper takes lines out of JSON.
+type unwrapper struct {
+	emit func(Line)
+	// The places in JSON at which a line of a crash has been seen. What stands in
+	// others is not looked at further.
+	paths map[uint64]bool
+}
+
+// escape matches what a terminal is told: colours, and the links and marks of CI.
+var escape = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|_[^\x07]*\x07)")
+
+func (u *unwrapper) line(number int, text []byte) { u.unwrap(Line{Number: number, Text: text}, 0) }
+
+const maxNested = 3 // JSON in a string of JSON
+
+// unwrap takes a line out of what is in it.
+func (u *unwrapper) unwrap(l Line, depth int) {
+	l.Text = plain(l.Text)
+	if at := objectAt(l.Text); at >= 0 && depth < maxNested {
+		source := l.Source
+		if at > 0 {
+			source = shapeOf(l.Text[:at], source)
+		}
+		if u.json(l.Text[at:], func(path uint64, text []byte) {
+			for more := true; more; {
+				var line []byte
+				line, text, more = bytes.Cut(text, []byte("\n"))
+				u.unwrap(Line{Number: l.Number, Source: path ^ source, Text: line}, depth+1)
+			}
+		}) {
+			return
+		}
+	}
+	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(bytes.TrimLeft(l.Text, " \t")) == syntax.None {
+		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
+		for more := true; more; {
+			var line []byte
+			line, text, more = bytes.Cut(text, []byte("\n"))
+			u.unwrap(Line{Number: l.Number, Source: l.Source, Text: line}, depth+1)
+		}
+		return
+	}
+	u.emit(l)
+}
+
+// plain returns a line without a terminal's escapes and the end of a line.
+func plain(text []byte) []byte {
+	if bytes.IndexByte(text, 0x1b) >= 0 {
+		text = escape.ReplaceAll(text, nil)
+	}
+	text = bytes.TrimRight(text, "\r\n")
+	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // what was printed over the rest of the line
+		text = text[i+1:]
+	}
+	return text
+}
+
+// objectAt returns where an object of JSON begins, after at most maxPrefix bytes,
+// with which the line ends; or 0 for an array or a string that is the line; or
+// -1.
+func objectAt(text []byte) int {
+	trimmed := bytes.TrimRight(text, " \t,;'")
+	if len(trimmed) < 3 {
+		return -1
+	}
+	switch last := trimmed[len(trimmed)-1]; {
+	case last != '}' && last != ']' && last != '"' && len(text) < minCut:
+		return -1
+	}
+	first := bytes.TrimLeft(text, " \t,")
+	if first[0] == '[' && len(first) > 1 && (first[1] == '{' || first[1] == '[' && len(first) > 2 && first[2] == '"' || first[1] == '"') || first[0] == '"' || first[0] == '{' {
+		return len(text) - len(first)
+	}
+	i := bytes.Index(text[:min(len(text), maxPrefix)], []byte(`{"`))
+	if i > 0 && bytes.Contains(text[i:min(len(text), i+200)], []byte(`":`)) {
+		return i
+	}
+	return -1
+}
+
+// minCut is the length from which a line of JSON may have been cut off, bytes.
+const minCut = 1000
+
+// hash continues a hash with a text. Hashes may be added up.
+func hash(seed uint64, text []byte) uint64 {
+	h := fnvOffset ^ seed*fnvPrime
+	for _, c := range text {
+		h = (h ^ uint64(c)) * fnvPrime
+	}
+	return mix(h)
+}
+
+// mix makes every bit of a hash depend on all.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)

@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"go/version"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Oldest is the oldest release whose function table is understood.
+const Oldest = "go1.16"
+
+const nameHint = "name a release such as go1.27.4, a GOROOT, or local"
+
+var (
+	// like matches what people write for the name of a release.
+	like = regexp.MustCompile(`^(?i:v|go)?-?(1\.[0-9]+(?:\.[0-9]+)?(?:(?:rc|beta)[0-9]+)?)$`)
+	// development matches what people call the newest source.
+	development = regexp.MustCompile(`^(?i)(go)?(tip|master|main|devel|head)$`)
+)
+
+// misnamed returns the error for a name that is not a release, though it is like
+// one, or that is one too old. It is nil for every other name.
+func misnamed(ctx context.Context, name string) error {
+	match := like.FindStringSubmatch(name)
+	if match == nil {
+		if development.MatchString(name) {
+			return &Error{fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), "name the folder of a checkout of Go in which src/make.bash has run"}
+		}
+		return nil
+	}
+	meant := "go" + match[1]
+	if err := tooOld(name, meant); err != nil {
+		return err
+	}
+	meant, whole := released(ctx, meant)
+	switch {
+	case !release.MatchString(name):
+		return &Error{fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), "did you mean " + meant + "?"}
+	case !whole:
+		return &Error{fmt.Errorf("toolchain %s: a version of the language, not a release", name), "did you mean " + meant + "?"}
+	case meant != name:
+		return &Error{fmt.Errorf("toolchain %s: not a release", name), "did you mean " + meant + "?"}
+	}
+	return nil
+}
+
+// tooOld returns the error for a version of Go, by a name, before Oldest.
+func tooOld(name, goVersion string) error {
+	if lang := version.Lang(goVersion); lang == "" || version.Compare(lang, Oldest) >= 0 {
+		return nil
+	}
+	return &Error{fmt.Errorf("toolchain %s: needs %s or later", name, Oldest), "the function table of older releases has another layout, which splitadd does not read; " + nameHint}
+}
+
+// listTime bounds the making of a hint, which may take the list of releases.
+const listTime = 10 * time.Second
+
+// released returns the name that the Go project gave to a release. From Go 1.21 on
+// "go1.27" is a version of the language, of which it is the newest release that is
+// listed, and then not whole; before, the first release had no patch number.
+func released(ctx context.Context, name string) (meant string, whole bool) {
+	lang := version.Lang(name)
+	switch {
+	case version.Compare(lang, "go1.21") < 0:
+		if patch, ok := strings.CutPrefix(name, lang); ok && patch == ".0" {
+			return lang, true
+		}
+		return name, true
+	case name != lang:
+		return name, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	listed, _ := Releases(ctx)
+	listed = slices.DeleteFunc(listed, func(r string) bool { return version.Lang(r) != lang })
+	if len(listed) == 0 {
+		return lang + ".0", false
+	}
+	return slices.MaxFunc(listed, version.Compare), false
+}

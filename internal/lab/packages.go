@@ -1,0 +1,137 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A Command is a package main that was built.
+type Command struct {
+	ImportPath string
+	File       string // the executable
+}
+
+// BuildPackages builds the commands that a pattern names, as it is seen from a
+// folder, for arm64 and the environment's GOOS, or Linux, with the go command in
+// PATH and its settings. The executables are below the folder out. If some
+// cannot be built the others are returned with the error.
+func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, error) {
+	shown := pattern
+	if dir != "" {
+		shown = filepath.Join(dir, pattern)
+	}
+	list, err := goCommand(ctx, dir, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, "--", pattern)
+	if err != nil {
+		return nil, noPackage(ctx, shown, err)
+	}
+	paths := strings.Fields(list)
+	if len(paths) == 0 {
+		return nil, &Error{fmt.Errorf("%s: no command among the packages", shown), "name packages of commands: package main"}
+	}
+	var built []Command
+	for i, batch := range batches(paths) {
+		// Each batch has a folder: an executable has the package's last name alone.
+		folder := filepath.Join(out, fmt.Sprint(i))
+		args := append([]string{"build", "-o", folder + string(filepath.Separator), "--"}, batch...)
+		if _, failed := goCommand(ctx, dir, args...); failed != nil {
+			if ctx.Err() != nil {
+				return built, ctx.Err()
+			}
+			err = errors.Join(err, &Error{
+				fmt.Errorf("go build %s for %s/arm64: %w", shown, goos(), failed),
+				"packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
+			})
+		}
+		for _, importPath := range batch {
+			for _, suffix := range []string{"", ".exe"} {
+				file := filepath.Join(folder, executable(importPath)+suffix)
+				if _, missing := os.Stat(file); missing == nil {
+					built = append(built, Command{importPath, file})
+				}
+			}
+		}
+	}
+	if err == nil && len(built) != len(paths) {
+		err = fmt.Errorf("go build %s: %d commands gave %d executables", shown, len(paths), len(built))
+	}
+	return built, err
+}
+
+// batches deals packages into groups, in each of which no two have an executable of
+// one name.
+func batches(importPaths []string) (batches [][]string) {
+	seen := map[string]int{}
+	for _, p := range importPaths {
+		n := seen[executable(p)]
+		seen[executable(p)]++
+		if n == len(batches) {
+			batches = append(batches, nil)
+		}
+		batches[n] = append(batches[n], p)
+	}
+	return batches
+}
+
+var majorVersion = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
+
+// executable returns the name that the go command gives to a command's executable
+// (cmd/go/internal/load, DefaultExecName).
+func executable(importPath string) string {
+	base := path.Base(importPath)
+	if dir := path.Dir(importPath); majorVersion.MatchString(base) && dir != "." {
+		base = path.Base(dir)
+	}
+	return base
+}
+
+// noPackage is the error for a pattern that the go command does not know.
+func noPackage(ctx context.Context, pattern string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return &Error{fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), "name a binary or a folder, or install Go"}
+	case strings.Contains(pattern, "...") || pattern == ".":
+		return &Error{fmt.Errorf("%s: go list: %w", pattern, err), "package patterns are the go command's, as seen from this folder"}
+	}
+	return &Error{fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), "name a binary, a folder, or a package pattern of the go command's"}
+}
+
+// goCommand runs the go command in PATH in a folder, for arm64, and returns what it
+// prints. The error has the line in which the command said why: list gives advice
+// after it, build names packages before it.
+func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos(), "GOARCH=arm64")
+	var out, text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &text
+	err := runGo(cmd)
+	var exit *exec.ExitError
+	if args[0] == "list" && errors.As(err, &exit) {
+		for _, line := range strings.Split(text.String(), "\n") {
+			if line != "" && !strings.HasPrefix(line, "go: downloading ") {
+				return "", errors.New(strings.TrimSuffix(line, "; to add it:"))
+			}
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w%s", err, lastLine(text.String()))
+	}
+	return out.String(), nil
+}
+
+func goos() string {
+	if goos := os.Getenv("GOOS"); goos != "" {
+		return goos
+	}
+	return "linux"
+}

@@ -1,0 +1,83 @@
+package process
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// output collects what a process prints, at most MaxOutput bytes of it.
+type output struct {
+	middle bool          // leave out the middle of what is too much
+	full   chan struct{} // closed at MaxOutput bytes, if nothing is to be left out
+
+	mu          sync.Mutex
+	head, tail  []byte
+	dropped     int64
+	first, last time.Time // when something was printed; zero if nothing was
+}
+
+// note is what stands in an output in place of what is left out; noteSize is its
+// greatest length.
+const (
+	note     = "\n[%d bytes are left out here]\n"
+	noteSize = 64
+	headSize = MaxOutput / 2
+	tailSize = MaxOutput - headSize - noteSize
+)
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = time.Now()
+	if o.first.IsZero() {
+		o.first = o.last
+	}
+	most := MaxOutput
+	if o.middle {
+		most = headSize
+	}
+	n := min(len(p), most-len(o.head))
+	o.head = append(o.head, p[:n]...)
+	switch {
+	case o.middle:
+		o.tail = append(o.tail, p[n:]...)
+		if len(o.tail) > 2*tailSize { // not for every write
+			o.trim()
+		}
+	case n > 0 && len(o.head) == MaxOutput:
+		close(o.full)
+	}
+	return len(p), nil
+}
+
+// trim cuts the tail to its size.
+func (o *output) trim() {
+	if over := len(o.tail) - tailSize; over > 0 {
+		o.dropped += int64(over)
+		o.tail = append(o.tail[:0], o.tail[over:]...)
+	}
+}
+
+// into writes what was collected into a result.
+func (o *output) into(r *Result, begin time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.trim(); o.dropped > 0 {
+		o.head = fmt.Appendf(o.head, note, o.dropped)
+	}
+	r.Output, r.Dropped, r.First = append(o.head, o.tail...), o.dropped, r.Seconds
+	if !o.first.IsZero() {
+		r.First = o.first.Sub(begin).Seconds()
+	}
+}
+
+// idle returns for how long nothing was printed, since begin if nothing ever was.
+func (o *output) idle(begin time.Time) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last.IsZero() {
+		return time.Since(begin)
+	}
+	return time.Since(o.last)
+}

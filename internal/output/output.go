@@ -1,0 +1,115 @@
+// Package output writes the files that a user has named: it refuses to overwrite
+// what the command would not have written, and replaces a file at once.
+package output
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/robustio"
+)
+
+// The reasons for which a file is not written to.
+var (
+	ErrInput      = errors.New("it is an input, which is never written to")
+	ErrNotRegular = errors.New("not a regular file")
+	ErrForeign    = errors.New("it exists and holds something else")
+)
+
+// A Kind is what is written to a file, and what may be replaced there.
+type Kind struct {
+	Name string // "records", say
+	// Is reads a file and returns why it is not of this kind, or nil.
+	Is func(io.Reader) error
+}
+
+// Check returns nil if path may be written to: if there is nothing, or a regular
+// file that is empty or of a kind, and that is none of the inputs under any name.
+// Symbolic links are not followed. An input that does not exist is passed over.
+func Check(path string, kind Kind, inputs ...string) error {
+	info, err := regular(path)
+	if info == nil || err != nil {
+		return err
+	}
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(info, in) {
+			return fmt.Errorf("%s: %w", path, ErrInput)
+		}
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := kind.Is(file); err != nil {
+		return fmt.Errorf("%s: %w: not %s: %w", path, ErrForeign, kind.Name, err)
+	}
+	return nil
+}
+
+// regular returns what is known of a regular file, or nil if there is none.
+func regular(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Mode().IsRegular():
+		return info, nil
+	case info.Mode().Type() == fs.ModeSymlink:
+		if target, err := os.Readlink(path); err == nil {
+			return nil, fmt.Errorf("%s: %w: a symbolic link to %s", path, ErrNotRegular, target)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
+}
+
+// Replace writes a file as a whole: readers see what was there before or all of the
+// new contents, and if fill fails nothing changes. A file that is there keeps its
+// permissions, a new one has perm. It is an error if path is something else than a
+// regular file.
+func Replace(path string, perm fs.FileMode, fill func(*os.File) error) error {
+	there, err := regular(path)
+	if err != nil {
+		return err
+	}
+	// In the same folder, so that it can be renamed.
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".splitadd-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	half, err := os.OpenFile(filepath.Join(dir, filepath.Base(path)), os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		err = half.Chmod(there.Mode().Perm())
+	}
+	if err == nil {
+		err = fill(half)
+	}
+	if err == nil {
+		err = half.Sync()
+	}
+	if err := errors.Join(err, half.Close()); err != nil {
+		return err
+	}
+	return robustio.Rename(half.Name(), path)
+}
+
+// Write replaces a file by data.
+func Write(path string, data []byte) error {
+	return Replace(path, 0o666, func(file *os.File) error {
+		_, err := file.Write(data)
+		return err
+	})
+}

@@ -1,0 +1,151 @@
+package patch
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// scratch is the register that holds the partial sum: the platform's ABI lets a
+// linker use it between functions, so that no result is ever in it.
+const scratch = 16
+
+// A Change is a window that is closed.
+type Change struct {
+	window.Window
+	Before, After [2]uint32 // the pair: the window is at the second
+}
+
+// An Unclosed is a window that stays as it is, and why.
+type Unclosed struct {
+	window.Window
+	Reason string
+}
+
+// A Plan says how the windows of a finished binary are closed: at the same length,
+// with no partial state at any boundary.
+//
+// If the assembler adds in two steps to the pointer itself,
+//
+//	ADD $low, RSP, RSP              ADD $low, RSP, R29
+//	ADD $high, RSP, RSP             ADD $high, R29, R29
+//
+// the repaired code takes its first step in a scratch register:
+//
+//	ADD $low, RSP, R16              ADD $low, RSP, R16
+//	ADD $high, R16, RSP             ADD $high, R16, R29
+//
+// so that the pointer is written once, by the second instruction, and the sum is
+// the same for every frame. R16 is dead at a return, and asyncPreempt saves it:
+// both are proved from the binary.
+type Plan struct {
+	Changes  []Change
+	Unclosed []Unclosed
+
+	file *objfile.File
+}
+
+// NewPlan plans the repair of a binary: of the windows in which its runtime
+// preempts. The file has to stay open until the plan is written.
+func NewPlan(f *objfile.File) (*Plan, error) {
+	finder, err := window.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	windows, err := finder.Find()
+	if err != nil {
+		return nil, err
+	}
+	table := finder.Table()
+	p := &Plan{file: f}
+	saved := saves(f, table)
+	reached := reached(f, windows)
+	for _, w := range windows {
+		c, reason := change(f, table, w)
+		switch {
+		case reason != "":
+		case reached[w.PC] != "":
+			reason = reached[w.PC]
+		case saved != nil:
+			reason = saved.Error()
+		}
+		if reason != "" {
+			p.Unclosed = append(p.Unclosed, Unclosed{w, reason})
+			continue
+		}
+		p.Changes = append(p.Changes, c)
+	}
+	return p, nil
+}
+
+// change returns how to close a window, or why it cannot be.
+func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, reason string) {
+	fn, ok := table.Find(w.PC)
+	if !ok || !w.Pair || w.PC < fn.Entry+4 {
+		return c, "not between the two ADDs of one adjustment"
+	}
+	code, err := f.Bytes(w.PC-4, fn.End-w.PC+4)
+	if err != nil {
+		return c, err.Error()
+	}
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(code[4*i:]) }
+	c = Change{Window: w, Before: [2]uint32{word(0), word(1)}}
+	to := uint32(arm64.SP)
+	if w.Class == window.FP {
+		to = arm64.FP
+	}
+	c.After = repaired(c.Before)
+	if c.Before[0]&0x1f != to || c.Before[1]&0x1f != to || c.Before[1]>>5&0x1f != to {
+		return c, "not an addition to one register"
+	}
+	if fn.DeferReturn() != 0 && uint64(fn.DeferReturn()) == w.Offset() {
+		return c, "a recovered panic returns to its middle"
+	}
+	const epilogue = 64 // instructions that may follow up to the return
+	if !dead(code[8:min(len(code), 8+4*epilogue)]) {
+		return c, fmt.Sprintf("R%d may be used after it", scratch)
+	}
+	return c, ""
+}
+
+// repaired returns what a pair becomes: the first keeps its constant and its
+// source, the second its constant and its destination.
+func repaired(before [2]uint32) [2]uint32 {
+	return [2]uint32{before[0]&^0x1f | scratch, before[1]&^(0x1f<<5) | scratch<<5}
+}
+
+// dead reports whether the scratch register is dead before some code: a return
+// follows, in a straight line, and nothing before it so much as names it.
+func dead(code []byte) bool {
+	for ; len(code) >= 4; code = code[4:] {
+		switch word := binary.LittleEndian.Uint32(code); {
+		case word == arm64.Ret:
+			return true
+		case names(word):
+			return false
+		default:
+			if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// names reports whether any field of a word in which a register may stand has
+// the scratch register's number.
+func names(word uint32) bool {
+	if rd, rn, _, ok := arm64.AddImmediate(word); ok {
+		return rd == scratch || rn == scratch
+	}
+	for _, shift := range []uint{0, 5, 10, 16} {
+		if word>>shift&0x1f == scratch {
+			return true
+		}
+	}
+	return false
+}

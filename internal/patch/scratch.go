@@ -1,0 +1,109 @@
+package patch
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/objfile"
+	"splitadd/internal/pclntab"
+	"splitadd/internal/window"
+)
+
+// reached says which windows something else than the instruction before leads
+// to: a direct branch, from anywhere, or a word of the file that is the address,
+// as in a table of jumps.
+func reached(f *objfile.File, windows []window.Window) map[uint64]string {
+	found := map[uint64]string{}
+	least, most := ^uint64(0), uint64(0)
+	at := map[uint64]bool{}
+	for _, w := range windows {
+		at[w.PC] = true
+		least, most = min(least, w.PC), max(most, w.PC)
+	}
+	if len(windows) == 0 {
+		return found
+	}
+	for _, s := range f.Segments {
+		f.Budget.Work(len(s.Data) / 4)
+		for i := int(-s.Addr & 7); i+8 <= len(s.Data); i += 8 {
+			if word := binary.LittleEndian.Uint64(s.Data[i:]); word-least <= most-least && at[word] {
+				found[word] = fmt.Sprintf("the word at %#x leads to its middle", s.Addr+uint64(i))
+			}
+		}
+		if !s.Exec {
+			continue
+		}
+		for i := int(-s.Addr & 3); i+4 <= len(s.Data); i += 4 {
+			_, offset, direct := arm64.Control(binary.LittleEndian.Uint32(s.Data[i:]))
+			if pc := s.Addr + uint64(i); direct && at[pc+uint64(offset)] {
+				found[pc+uint64(offset)] = fmt.Sprintf("the branch at %#x leads to its middle", pc)
+			}
+		}
+	}
+	return found
+}
+
+// errUnsaved is why nothing is repaired where asyncPreempt does not save the
+// scratch register, or where it is not found.
+var errUnsaved = fmt.Errorf("that runtime.asyncPreempt saves R%d is not to be seen", scratch)
+
+// saves proves that the runtime's asyncPreempt gives the scratch register back
+// as it was: it stores it in its frame before it writes to it, loads it from
+// there after its call, and does not write to it again
+// (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
+func saves(f *objfile.File, table *pclntab.Table) error {
+	fn, ok := table.Named("runtime.asyncPreempt")
+	if !ok {
+		return errUnsaved
+	}
+	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
+	if err != nil {
+		return err
+	}
+	if !saved(code) {
+		return errUnsaved
+	}
+	return nil
+}
+
+// saved reports whether a function that runs in a straight line, with one call,
+// saves the scratch register round it.
+func saved(code []byte) bool {
+	slot, stored, called, loaded := int64(0), false, false, false
+	for ; len(code) >= 4; code = code[4:] {
+		word := binary.LittleEndian.Uint32(code)
+		flow, _, _ := arm64.Control(word)
+		if flow == arm64.Leave {
+			return loaded
+		}
+		access, ok := arm64.AccessOf(word)
+		_, _, _, writesBack := arm64.Writeback(word)
+		own := ok && access.Rn == arm64.SP && !writesBack
+		at := access.N
+		if access.Rt2 == scratch {
+			at += 8
+		}
+		holds := own && (access.Rt == scratch || access.Rt2 == scratch)
+		switch {
+		case flow == arm64.Call:
+			if !stored || called {
+				return false
+			}
+			called = true
+		case flow != arm64.Next:
+			return false
+		case holds && !access.Load && !called:
+			slot, stored = at, true
+		case own && !access.Load && stored && (access.N == slot || access.Rt2 != 31 && access.N+8 == slot):
+			return false // something else is put there
+		case holds && access.Load && called && at == slot:
+			loaded = true
+		case arm64.Writes(word).Has(scratch) && (!stored || loaded):
+			return false
+		case arm64.Writes(word).Has(arm64.SP) && stored && !loaded:
+			return false // the slot would be another
+		}
+	}
+	return false
+}

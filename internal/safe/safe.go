@@ -1,0 +1,71 @@
+// Package safe makes untrusted text safe to print: names from binaries, paths and
+// lines of logs. A terminal, a log viewer or a reviewer that shows the result shows
+// what is in it, in the order in which it is there, on one line.
+package safe
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Text returns s on one line, without anything that a terminal or a viewer acts on
+// instead of showing it. It escapes, as Go's string literals do, what is not
+// printable: control characters (C0, DEL, C1), newlines, line separators,
+// bidirectional overrides and isolates, other invisible characters, and bytes
+// that are not UTF-8. Tabs become spaces. See strconv.IsPrint.
+func Text(s string) string { return escape(strings.ReplaceAll(s, "\t", " ")) }
+
+// escape is Text, but for tabs, which stay.
+func escape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i]), 16)) // 80 to ff
+		case strconv.IsPrint(r), r == '\t':
+			b.WriteString(s[i : i+size])
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// Cut is Text, with "..." in place of what comes after the first most bytes of s.
+func Cut(s string, most int) string {
+	if len(s) <= most {
+		return Text(s)
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return Text(s[:most]) + "..."
+}
+
+// Lines is Text for each line of s, with its tabs; a line may end with CR LF.
+func Lines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = escape(strings.TrimSuffix(line, "\r"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Error returns the lines of an error's text: one, and more if it is several errors
+// that errors.Join has joined.
+func Error(err error) (lines []string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var texts []string
+		for _, e := range joined.Unwrap() {
+			texts = append(texts, e.Error())
+			lines = append(lines, Error(e)...)
+		}
+		if strings.Join(texts, "\n") == err.Error() {
+			return lines
+		}
+	}
+	return []string{Text(err.Error())}
+}

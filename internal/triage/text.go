@@ -1,0 +1,169 @@
+package triage
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"debug/elf"
+	"debug/macho"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+
+	"splitadd/internal/core"
+)
+
+// Errors for inputs that are not a log.
+var (
+	ErrPacked = errors.New("not a log") // but an archive, or compressed in a way that is not read
+	ErrBinary = errors.New("a program, not a log or a core file")
+	ErrText   = errors.New("not text: neither a log nor a core file")
+	ErrEmpty  = errors.New("nothing is in it")
+)
+
+// Bounds on what is read of an input.
+const (
+	peeked      = 64 << 10 // bytes by which it is known what it is
+	maxUnpacked = 1 << 30  // bytes that come out of one that is compressed
+	maxWindow   = 64 << 20 // bytes of zstd's window
+	maxLayers   = 2        // compressed twice
+)
+
+// packed are the beginnings of files that are not read.
+var packed = []struct{ magic, name string }{
+	{"\xfd7zXZ", "compressed with xz"}, {"\x04\x22\x4d\x18", "compressed with lz4"}, {"BZh", "compressed with bzip2"},
+	{"PK\x03\x04", "a zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"}, {"Rar!\x1a\x07", "a RAR archive"},
+}
+
+// open returns the text of a log. An error wraps one of those above.
+func open(from *bufio.Reader) (io.ReadCloser, error) {
+	closers := closers{}
+	for layer := 0; ; layer++ {
+		begin, err := from.Peek(peeked)
+		if err != nil && err != io.EOF && len(begin) == 0 {
+			closers.Close()
+			return nil, err
+		}
+		unpack := unpacker(begin)
+		if unpack == nil || layer == maxLayers {
+			text, err := plain(begin, from)
+			if err != nil {
+				closers.Close()
+				return nil, err
+			}
+			return opened{text, closers}, nil
+		}
+		unpacked, err := unpack(from)
+		if err != nil {
+			closers.Close()
+			return nil, fmt.Errorf("%w: damaged: %w", ErrPacked, err)
+		}
+		closers = append(closers, unpacked)
+		from = bufio.NewReaderSize(&bounded{from: unpacked, left: maxUnpacked}, peeked)
+	}
+}
+
+// unpacker returns what unpacks an input that begins so, or nil.
+func unpacker(begin []byte) func(io.Reader) (io.ReadCloser, error) {
+	switch {
+	case bytes.HasPrefix(begin, []byte("\x1f\x8b")):
+		return func(from io.Reader) (io.ReadCloser, error) { return gzip.NewReader(from) }
+	case bytes.HasPrefix(begin, []byte("\x28\xb5\x2f\xfd")):
+		return func(from io.Reader) (io.ReadCloser, error) {
+			d, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+			if err != nil {
+				return nil, err
+			}
+			return d.IOReadCloser(), nil
+		}
+	}
+	return nil
+}
+
+// plain returns an input that begins so as UTF-8, or says what it is instead.
+func plain(begin []byte, from io.Reader) (io.Reader, error) {
+	for _, p := range packed {
+		if bytes.HasPrefix(begin, []byte(p.magic)) {
+			return nil, fmt.Errorf("%w: %s", ErrPacked, p.name)
+		}
+	}
+	switch {
+	case len(begin) == 0:
+		return nil, ErrEmpty
+	case len(begin) > 262 && string(begin[257:262]) == "ustar":
+		return nil, fmt.Errorf("%w: a tar archive", ErrPacked)
+	case core.Is(begin):
+		return nil, errors.New("a core file has to be a file")
+	case isProgram(begin):
+		return nil, ErrBinary
+	case bytes.HasPrefix(begin, []byte("\xff\xfe")), bytes.HasPrefix(begin, []byte("\xfe\xff")):
+		return unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Reader(from), nil
+	case bytes.HasPrefix(begin, []byte("\xef\xbb\xbf")):
+		_, err := io.ReadFull(from, make([]byte, 3))
+		return from, err
+	case !isText(begin):
+		return nil, ErrText
+	}
+	return from, nil
+}
+
+// isProgram reports whether a file that begins so is an executable, or a library.
+func isProgram(begin []byte) bool {
+	if len(begin) < 64 {
+		return false
+	}
+	switch magic := binary.LittleEndian.Uint32(begin); magic {
+	case macho.Magic32, macho.Magic64, 0xcefaedfe, 0xcffaedfe, 0xbebafeca:
+		return true
+	}
+	return bytes.HasPrefix(begin, []byte(elf.ELFMAG)) || bytes.HasPrefix(begin, []byte("MZ")) && bytes.IndexByte(begin[:64], 0) >= 0
+}
+
+// isText reports whether most of what an input begins with is text: a log may have
+// a block of zeros in it, of a time when the machine lost power.
+func isText(begin []byte) bool {
+	bad := 0
+	for i := 0; i < len(begin); {
+		r, size := utf8.DecodeRune(begin[i:])
+		if r == utf8.RuneError && size == 1 || r < ' ' && !strings.ContainsRune("\t\n\r\f\b\x1b", r) {
+			bad++
+		}
+		i += size
+	}
+	return bad <= len(begin)*3/10
+}
+
+// A bounded reader says that its bound is reached.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, fmt.Errorf("%w: it has more than %d bytes unpacked", ErrOmitted, maxUnpacked)
+	}
+	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+type closers []io.Closer
+
+func (c closers) Close() error {
+	for _, closer := range c {
+		_ = closer.Close() // of a reader: nothing is lost
+	}
+	return nil
+}
+
+type opened struct {
+	io.Reader
+	io.Closer
+}

@@ -1,0 +1,115 @@
+package triage
+
+import (
+	"fmt"
+	"go/version"
+	"strings"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/crash"
+	"splitadd/internal/window"
+)
+
+// What is known of the machine and the release, and how much it weighs. A log's
+// clues of its architecture have their weights in package crash. This defect is one
+// of arm64 and of releases that preempt asynchronously, so that either excludes it
+// whatever the text of a crash is, unless the text names a cause already:
+//
+//	1. a binary that fits is for arm64, and names its release: it overrides all else
+//	2. the crash's own registers, files of one architecture in its frames, and
+//	   instructions at addresses that arm64 does not have
+//	3. the release in the paths of its frames of the runtime
+//
+// A release, or an architecture, that the log names anywhere else is shown and
+// excludes nothing.
+
+// settleMachine lets a binary that fits the log override what the log says.
+func (l *reader) settleMachine() {
+	if l.fit != Same {
+		return
+	}
+	l.facts.Arch, l.facts.Foreign = "arm64", ""
+	if l.binary.Go != "" {
+		l.facts.Go, l.facts.Built, l.facts.Old = l.binary.Go, l.binary.Go, false
+	}
+}
+
+// excluded gives the verdict on a death whose architecture, or release, does not
+// have what it looks like.
+func (l *reader) excluded() (v Verdict, ok bool) {
+	c := l.death.Cause
+	if l.facts.Foreign != "" {
+		why := "another architecture"
+		if l.facts.Arch != "" {
+			why += ", " + l.facts.Arch
+		}
+		v = because(NotThis, why, l.death.Evidence, l.facts.Foreign)
+		if c != nil && l.facts.Arch == "amd64" && len(c.Alike) > 0 {
+			v.Neighbour = &Neighbour{c.Alike, why}
+			v.Do = []string{v.Neighbour.where()}
+		}
+		return v, true
+	}
+	if l.facts.Old {
+		return because(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
+	}
+	if what := l.tooSmall(); what != "" {
+		return because(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
+	}
+	// A folder may be named for the release that it had once.
+	built := l.facts.Built
+	if c == nil || built == "" || !version.IsValid(built) {
+		return v, false
+	}
+	switch {
+	case version.Compare(built, "go1.14") < 0 && !l.facts.Preempts():
+		return because(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
+	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || c.Fixed != "" && version.Compare(built, c.Fixed) >= 0:
+		if c.Lost == "" {
+			return because(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
+		}
+		v = because(NotThis, c.What, l.death.Evidence, where(l.facts.Dying()), fmt.Sprintf("built by %s: %s", built, c.Lost))
+		v.Sure = Likely
+		return v, true
+	}
+	return v, false
+}
+
+// smallest is less than the smallest frame that takes two instructions to pop,
+// bytes: 65,552 (arm64.Expand).
+const smallest = 1 << 16
+
+// tooSmall describes the stack, or the preempted frame, of the goroutine over which
+// the unwinder gave up, if no split of the stack pointer fits in it. What the
+// binary shows weighs more.
+func (l *reader) tooSmall() string {
+	c, u := l.death.Cause, l.facts.Unwinder
+	if c == nil || c.Class != window.SP || l.death.Window != nil || u == nil || u.ID != l.facts.Over() {
+		return ""
+	}
+	if u.Lo > 0 && u.Hi > u.Lo && u.Hi-u.Lo < smallest {
+		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame 65552", u.Hi-u.Lo)
+	}
+	for _, f := range l.facts.Frames {
+		if f.Preempted && f.Known && u.ID != "" && f.ID() == u.ID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.Pair {
+			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.ID, f.Func, f.FP-f.SP)
+		}
+	}
+	return ""
+}
+
+// cut says where the log is cut off, or "".
+func (l *reader) cut() string {
+	first, last := l.log.Line, l.log.Line+strings.Count(strings.TrimRight(l.text, "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(l.text, "\n"), "\n")
+	end := lines[len(lines)-1]
+	switch {
+	case l.log.Headless:
+		return fmt.Sprintf("cut off before line %d: what the process died of is not there", first)
+	case len(l.facts.Frames) == 0:
+		return fmt.Sprintf("cut off after line %d: no frame follows", last)
+	case strings.HasPrefix(end, "goroutine ") && strings.HasSuffix(end, "]:") || crash.IsCall(end):
+		return fmt.Sprintf("cut off after line %d: within a goroutine", last)
+	}
+	return ""
+}

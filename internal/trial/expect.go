@@ -1,0 +1,147 @@
+package trial
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"splitadd/internal/arm64"
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// A split is a kind of window that the assembler's rule for constants makes, and a
+// victim that has it unless the release writes its epilogue in another way.
+type split struct {
+	class  window.Class
+	victim victim.Case
+}
+
+func (s split) kind() string { return window.KindName(s.class, s.victim.Leaf) }
+
+// splits returns the kinds of window that the rule leads one to expect, each with
+// the victim of the smallest frame in which no other class is split, or with that
+// of the smallest frame. An epilogue adds the frame's size to the stack pointer
+// and, in a leaf, the size less 8 to the frame pointer
+// (cmd/internal/obj/arm64/obj7.go, preprocess). The functions of window have no
+// part in this: it tells what they would have to find.
+func splits() []split {
+	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.Pair }
+	var all []split
+	for _, want := range []struct {
+		class window.Class
+		leaf  bool
+	}{{window.SP, true}, {window.FP, true}, {window.SP, false}} {
+		var best victim.Case
+		alone := false
+		for _, c := range victim.Cases() {
+			expected, other := pair(c.Frame), c.Leaf && pair(c.Frame-8)
+			if want.class == window.FP {
+				expected, other = other, expected
+			}
+			if c.Leaf != want.leaf || !expected {
+				continue
+			}
+			if best.Func == "" || !other && !alone || !other == alone && c.Frame < best.Frame {
+				best, alone = c, !other
+			}
+		}
+		all = append(all, split{want.class, best})
+	}
+	return all
+}
+
+// place returns where the window of a split would be: the boundary before the last
+// instruction that writes the pointer on the way to the victim's last return. It is
+// told from the code alone, without the tables.
+func (g *Guest) place(s split) (window.Window, error) {
+	ret, err := g.Return(s.victim.Func)
+	if err != nil {
+		return window.Window{}, err
+	}
+	entry := g.Functions[s.victim.Func].Entry
+	code, err := g.File.Bytes(entry, ret-entry)
+	if err != nil {
+		return window.Window{}, err
+	}
+	for _, r := range []int{map[window.Class]int{window.SP: arm64.SP, window.FP: arm64.FP}[s.class], arm64.SP} {
+		for at := len(code) - 4; at >= 0; at -= 4 {
+			word := binary.LittleEndian.Uint32(code[at:])
+			if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+				break
+			}
+			if arm64.Writes(word).Has(r) {
+				return g.at(s.victim.Func, s.class, entry+uint64(at)), nil
+			}
+		}
+	}
+	return window.Window{}, fmt.Errorf("%s: nothing pops its frame before its last return", s.victim.Func)
+}
+
+// unpreemptibleBounds are for a pin that nothing is expected to complete at.
+var unpreemptibleBounds = Bounds{20, 2 * time.Second, time.Minute}
+
+// stressTime is how long a victim of which no window was found is left to run. One
+// that is affected dies in a median of a third of a second (see Fast).
+const stressTime = 2 * time.Second
+
+// disprove looks, by running it, for a window of a kind that the finder did not
+// find. It pins the place where the assembler's rule puts one, whatever the tables
+// say of it, and leaves the unmodified guest to run. A death is a doubt, and so is
+// a preemption where the tables say that there is none: a release whose tables
+// have another meaning looks clean to everything that reads them.
+func (g *Guest) disprove(ctx context.Context, s split, limit time.Duration, v *Verdict, report func(Run)) error {
+	w, err := g.place(s)
+	if err != nil {
+		return err
+	}
+	why, err := g.unpreemptible(w.PC)
+	if err != nil {
+		return err
+	}
+	bounds := pinBounds
+	if why != "" {
+		bounds = unpreemptibleBounds
+	}
+	pinned, err := g.PinBounded(ctx, s.victim.Func, w, Observer(s.class), bounds)
+	if err != nil {
+		return err
+	}
+	pinned.Control = true
+	report(pinned)
+	if err := pinned.failure(); err != nil {
+		return err
+	}
+	v.Tested.Controls++
+	const where = "no %s window was found, but pinned at %s+%#x, where the assembler's rule puts one, "
+	switch {
+	case pinned.Outcome == Died:
+		v.doubt(where+"a guest %v", s.kind(), s.victim.Func, w.Offset(), pinned)
+	case pinned.Outcome == Survived && why != "":
+		v.doubt(where+"a guest was preempted, and the function table says that it is not: %s", s.kind(), s.victim.Func, w.Offset(), why)
+	case pinned.Outcome == NotPreemptible && why == "":
+		v.doubt(where+"a guest was not preempted, and the function table says that it is", s.kind(), s.victim.Func, w.Offset())
+	}
+	if limit == 0 {
+		limit = stressTime
+	}
+	stressed, err := g.Race(ctx, s.victim.Func, s.class, Observer(s.class), Fast, min(limit, stressTime))
+	if err != nil {
+		return err
+	}
+	stressed.Control = true
+	report(stressed)
+	if err := stressed.failure(); err != nil {
+		return err
+	}
+	v.Tested.Stress++
+	v.Tested.Seconds += stressed.Exposed
+	switch {
+	case stressed.Outcome == Died:
+		v.doubt("no %s window was found, but as it was built %s %v", s.kind(), s.victim.Func, stressed)
+	case stressed.Observations == 0:
+		v.doubt("no %s window was found, and %s was not observed once as it was built", s.kind(), s.victim.Func)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package victim
+
+// Functions that store pointers in the heap: what they do depends on whether
+// garbage is collected meanwhile. An object that is lost is freed and used again,
+// which the next calls of the same functions do at once.
+var barriers = []Case{
+	{Func: "storeNil", Clauses: []int{7}, call: callStoreNil, want: triple},
+	{Func: "storePointer", Clauses: []int{7}, call: callStorePointer, want: triple},
+	{Func: "storeGroup", Clauses: []int{7}, call: callStoreGroup, want: triple},
+	{Func: "storeLoop", Clauses: []int{7}, call: callStoreLoop, want: triple},
+}
+
+// A node is an object with a value, which has to stay what it was.
+type node struct {
+	next  *node
+	value [6]uint64
+}
+
+func newNode(x uint64) *node {
+	n := new(node)
+	for i := range n.value {
+		n.value[i] = x + uint64(i)
+	}
+	return n
+}
+
+// wrong returns 0 if the node holds what newNode gave it.
+func (n *node) wrong(x uint64) (bits uint64) {
+	for i, v := range n.value {
+		bits |= v ^ (x + uint64(i))
+	}
+	return bits
+}
+
+//go:noinline
+func storeNil(slot **node) { *slot = nil }
+
+//go:noinline
+func storePointer(slot **node, n *node) { *slot = n }
+
+//go:noinline
+func storeGroup(slots *[4]*node, a, b, c, d *node) {
+	slots[0], slots[1], slots[2], slots[3] = a, b, c, d
+}
+
+//go:noinline
+func storeLoop(to, from []*node) {
+	for i := range from {
+		to[i] = from[i]
+		from[i] = nil
+	}
+}
+
+// held is where stores go to: the heap, whatever the compiler proves of it.
+type held struct{ a, b [4]*node }
+
+//go:noinline
+func newHeld(x uint64) *held {
+	h := new(held)
+	for i := range h.a {
+		h.a[i] = newNode(x + uint64(i)<<16)
+	}
+	return h
+}
+
+// wrong returns 0 if each slot of an array holds its node.
+func wrong(slots *[4]*node, x uint64) (bits uint64) {
+	for i, n := range slots {
+		if n == nil {
+			return ^uint64(0)
+		}
+		bits |= n.wrong(x + uint64(i)<<16)
+	}
+	return bits
+}
+
+func callStoreNil(x uint64, _ bool) uint64 {
+	h := newHeld(x)
+	for i := range h.a {
+		n := h.a[i]
+		storeNil(&h.a[i])
+		h.b[i] = n
+	}
+	return triple(x) + wrong(&h.b, x)
+}
+
+func callStorePointer(x uint64, _ bool) uint64 {
+	h := newHeld(x)
+	for i := range h.a {
+		storePointer(&h.b[i], h.a[i])
+		storePointer(&h.a[i], nil)
+	}
+	return triple(x) + wrong(&h.b, x)
+}
+
+func callStoreGroup(x uint64, _ bool) uint64 {
+	h := newHeld(x)
+	storeGroup(&h.b, h.a[0], h.a[1], h.a[2], h.a[3])
+	storeGroup(&h.a, nil, nil, nil, nil)
+	return triple(x) + wrong(&h.b, x)
+}
+
+func callStoreLoop(x uint64, _ bool) uint64 {
+	h := newHeld(x)
+	storeLoop(h.b[:], h.a[:])
+	return triple(x) + wrong(&h.b, x)
+}

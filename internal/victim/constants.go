@@ -1,0 +1,139 @@
+package victim
+
+import "sync"
+
+// Functions whose constants and offsets take several instructions, which share
+// REGTMP: the assembler marks such a sequence restartable
+// (cmd/internal/obj/arm64/obj7.go, isRestartable). Newer compilers put the constants
+// into registers of their own; the offsets take REGTMP in every release.
+var constants = []Case{
+	{Func: "addConstants", Clauses: []int{6}, call: addConstants, want: wantAddConstants},
+	{Func: "logicConstants", Clauses: []int{6}, call: logicConstants, want: wantLogicConstants},
+	{Func: "farLoads", Clauses: []int{6}, call: callFarLoads, want: triple},
+	{Func: "farStores", Clauses: []int{6}, call: callFarStores, want: triple},
+}
+
+// The same numbers as variables, for the plain computation.
+var (
+	oneADD   uint64 = 0x5000
+	twoADDs  uint64 = 0x123456
+	viaTMP   uint64 = 0x123456789abcdef
+	viaTMP32 uint64 = 0x7654321
+	halfTMP  uint64 = 0xabcd
+)
+
+//go:noinline
+func addConstants(x uint64, _ bool) uint64 {
+	x += 0x5000
+	x += x >> 1
+	x += 0x123456
+	x += x >> 3
+	x += 0x123456789abcdef
+	x += x >> 5
+	x -= 0x7654321
+	x += x >> 7
+	x -= 0xabcd
+	return x
+}
+
+func wantAddConstants(x uint64) uint64 {
+	x += oneADD
+	x += x >> 1
+	x += twoADDs
+	x += x >> 3
+	x += viaTMP
+	x += x >> 5
+	x -= viaTMP32
+	x += x >> 7
+	return x - halfTMP
+}
+
+//go:noinline
+func logicConstants(x uint64, _ bool) uint64 {
+	x ^= 0x123456789abcdef
+	x += x >> 9
+	x |= 0x7654321
+	x *= 3
+	x &= ^uint64(0x1234560)
+	x += x >> 11
+	x ^= 0xabcd1234
+	if x < 0x123456789abcdef {
+		x++
+	}
+	return x
+}
+
+func wantLogicConstants(x uint64) uint64 {
+	x ^= viaTMP
+	x += x >> 9
+	x |= viaTMP32
+	x *= 3
+	x &= ^(twoADDs << 4)
+	x += x >> 11
+	x ^= halfTMP<<16 | 0x1234
+	if x < viaTMP {
+		x++
+	}
+	return x
+}
+
+// A far has fields that no load's 12 bits of offset reach.
+type far struct {
+	_    [40000]byte
+	next *far
+	_    [40000]byte
+	n    uint64
+	_    [200000]byte
+	last uint64
+}
+
+// chain is two of them, each the other's next, once makeChain has made them.
+var (
+	chain     [2]*far
+	makeChain sync.Once
+)
+
+// farLoads follows pointers: each load overwrites the base that its address is
+// computed from.
+//
+//go:noinline
+func farLoads(f *far) uint64 {
+	f = f.next
+	f = f.next
+	f = f.next
+	return f.n<<8 | f.last
+}
+
+func callFarLoads(x uint64, _ bool) uint64 {
+	makeChain.Do(func() {
+		chain = [2]*far{{n: 5, last: 7}, {n: 5, last: 7}}
+		chain[0].next, chain[1].next = chain[1], chain[0]
+	})
+	return triple(x) + farLoads(chain[x&1]) - (5<<8 | 7)
+}
+
+//go:noinline
+func farStores(f *far, x uint64) {
+	f.n = x
+	f.last = x + 1
+	f.n += 0x123456
+}
+
+// spare holds what farStores writes to, one for each victim at a time.
+var spare = make(chan *far, 64)
+
+func callFarStores(x uint64, _ bool) uint64 {
+	var f *far
+	select {
+	case f = <-spare:
+	default:
+		f = new(far)
+	}
+	farStores(f, x)
+	result := triple(f.n-twoADDs) + f.last - x - 1
+	select {
+	case spare <- f:
+	default:
+	}
+	return result
+}

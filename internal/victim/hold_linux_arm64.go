@@ -1,0 +1,43 @@
+package victim
+
+import (
+	"os"
+	"syscall"
+)
+
+// Of linux/membarrier.h.
+const (
+	sysMembarrier    = 283
+	privateSyncCore  = 1 << 5
+	registerSyncCore = 1 << 6
+)
+
+// release puts the instruction back, and has every core fetch it.
+//
+// It is an error if the system does not let a process write to its code, or if the
+// pin is not there.
+func (p pin) release() error {
+	page := uintptr(p.address) &^ uintptr(os.Getpagesize()-1)
+	protect := func(how uintptr) error {
+		if _, _, errno := syscall.Syscall(syscall.SYS_MPROTECT, page, uintptr(os.Getpagesize()), how); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	if err := protect(syscall.PROT_READ | syscall.PROT_WRITE | syscall.PROT_EXEC); err != nil {
+		return err
+	}
+	if !replaceWord(uintptr(p.address), branchSelf, p.word) {
+		return errNoPin
+	}
+	// The core on which the victim waits needs an ISB of its own. A kernel without this
+	// call leaves that to the return from its next interrupt.
+	syscall.Syscall(sysMembarrier, registerSyncCore, 0, 0)
+	syscall.Syscall(sysMembarrier, privateSyncCore, 0, 0)
+	return protect(syscall.PROT_READ | syscall.PROT_EXEC)
+}
+
+// replaceWord stores an instruction if the old one is there, and makes it visible to
+// instruction fetches (Arm Architecture Reference Manual, B2.7.4.2). It reports
+// whether it did.
+func replaceWord(address uintptr, old, word uint32) bool
