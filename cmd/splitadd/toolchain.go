@@ -86,9 +86,17 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	if c.engine != nil {
 		evidence = c.engine.Evidence
 	}
-	shown := report.Check{Go: t.Version, Engine: evidence, Victims: len(victim.Cases()), Elsewhere: guest.Elsewhere()}
-	for _, k := range victim.Cases() {
-		shown.Windows = append(shown.Windows, guest.Preemptible(k.Func)...)
+	shown := report.Check{
+		Go: t.Version, Engine: evidence, Victims: len(victim.Cases()) + len(victim.Contract()),
+		Others: guest.Others(), Elsewhere: guest.Elsewhere(),
+	}
+	for _, c := range victim.Cases() {
+		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)
+	}
+	for _, k := range window.Kinds {
+		if k.Held {
+			shown.Windows = append(shown.Windows, guest.Held(k)...)
+		}
 	}
 	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
 	switch {

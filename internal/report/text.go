@@ -19,6 +19,7 @@ type Check struct {
 	Controls  []trial.Run // in which nothing was to die
 	Victims   int         // how many functions were looked at
 	Verdict   trial.Verdict
+	Others    int             // windows of victims that the verdict does not rest on
 	Elsewhere []window.Window // preemptible, outside the victims
 }
 
@@ -33,8 +34,15 @@ func (c Check) Text(to io.Writer) error {
 	if len(c.Windows) > 0 {
 		c.table(&b)
 	}
-	for _, w := range c.Elsewhere {
-		fmt.Fprintf(&b, "also found, not pinned: %v\n", w)
+	if c.Others > 0 {
+		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", count(c.Others, "window"))
+	}
+	const most = 10
+	for _, w := range c.Elsewhere[:min(len(c.Elsewhere), most)] {
+		fmt.Fprintf(&b, "also found, not run: %v\n", w)
+	}
+	if more := len(c.Elsewhere) - most; more > 0 {
+		fmt.Fprintf(&b, "also found, not run: %s more outside the victims\n", count(more, "window"))
 	}
 	clean := c.Victims - c.affectedVictims()
 	fmt.Fprintf(&b, "%d of %d victims have no window.\n", clean, c.Victims)
@@ -81,7 +89,11 @@ func (c Check) table(b *strings.Builder) {
 				raced = brief(r)
 			}
 		}
-		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%d, %d\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), w.Actual, w.Claimed, pinned, raced)
+		pointer := "-"
+		if w.Class == window.SP || w.Class == window.FP {
+			pointer = fmt.Sprintf("%d, %d", w.Actual, w.Claimed)
+		}
+		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%s\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), pointer, pinned, raced)
 	}
 	b.WriteString(t.String() + "\n")
 }
@@ -125,6 +137,8 @@ func Tested(t trial.Tested) string {
 // brief says what became of a run, in a cell of a table.
 func brief(r trial.Run) string {
 	switch {
+	case r.Outcome == trial.Died && r.Confirmed() && (r.Held || r.Death.Window == nil):
+		return fmt.Sprintf("%s, %.2f s (%s)", r.Death.Kind, r.Seconds, r.Observer)
 	case r.Outcome == trial.Died && r.Confirmed():
 		return fmt.Sprintf("died, %.2f s (%s)", r.Seconds, r.Observer)
 	case r.Outcome == trial.Died:

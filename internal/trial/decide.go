@@ -38,8 +38,13 @@ type Tested struct {
 func (g *Guest) Static() Verdict {
 	var v Verdict
 	for _, c := range victim.Cases() {
-		for _, w := range g.Preemptible(c.Func) {
+		for _, w := range g.Pinnable(c.Func) {
 			v.affect(w.Kind())
+		}
+	}
+	for _, k := range window.Kinds {
+		if k.Held && len(g.Held(k)) > 0 {
+			v.affect(k.Name)
 		}
 	}
 	return v
@@ -68,13 +73,14 @@ type Step struct {
 // is no window, and races one victim of each kind that has windows, each for at
 // most the limit, and not at all if that is 0. Of each kind that the assembler's
 // rule leads one to expect and of which no window was found it pins the place, and
-// leaves an unmodified guest to run: see disprove. Every run is reported as it
+// leaves an unmodified guest to run: see disprove. Kinds whose harm comes after the
+// goroutine goes on are proved by holding it: see clause. Every run is reported as it
 // ends. A harness failure is an error: what was not measured makes no verdict.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
 	var windows []window.Window
 	for _, c := range victim.Cases() {
-		windows = append(windows, g.Preemptible(c.Func)...)
+		windows = append(windows, g.Pinnable(c.Func)...)
 	}
 	telling := maps.Collect(g.Telling())
 	missing := slices.DeleteFunc(splits(), func(s split) bool { _, found := telling[s.kind()]; return found })
@@ -82,6 +88,11 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		clear(telling)
 	}
 	d.total = 1 + len(windows) + len(telling) + len(missing)
+	for _, k := range window.Kinds {
+		if k.Held {
+			d.total += max(1, len(g.Held(k)))
+		}
+	}
 	if err := d.control(ctx); err != nil {
 		return d.v, err
 	}
@@ -99,6 +110,13 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	for _, kind := range window.KindNames() {
 		if w, ok := telling[kind]; ok {
 			if err := d.race(ctx, kind, w, limit); err != nil {
+				return d.v, err
+			}
+		}
+	}
+	for _, k := range window.Kinds {
+		if k.Held {
+			if err := d.clause(ctx, k, limit); err != nil {
 				return d.v, err
 			}
 		}

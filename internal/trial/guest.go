@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,14 @@ func (g *Guest) Preemptible(name string) (windows []window.Window) {
 	return windows
 }
 
+// Pinnable returns those of Preemptible that a pin proves.
+func (g *Guest) Pinnable(name string) []window.Window {
+	return slices.DeleteFunc(g.Preemptible(name), func(w window.Window) bool {
+		k, ok := window.KindOf(w.Kind())
+		return ok && k.Held
+	})
+}
+
 // Case returns the case of a window in a victim.
 func (g *Guest) Case(w window.Window) victim.Case {
 	c, _ := victim.Find(strings.TrimPrefix(w.Func, prefix))
@@ -122,11 +131,11 @@ func (g *Guest) Case(w window.Window) victim.Case {
 func (g *Guest) Telling() iter.Seq2[string, window.Window] {
 	best := map[string]window.Window{}
 	for _, c := range victim.Cases() {
-		windows := g.Preemptible(c.Func)
+		windows := g.Pinnable(c.Func)
 		for _, w := range windows {
 			known, ok := best[w.Kind()]
 			alone := len(windows) == 1
-			was := ok && len(g.Preemptible(g.Case(known).Func)) == 1
+			was := ok && len(g.Pinnable(g.Case(known).Func)) == 1
 			if !ok || alone && !was || alone == was && w.Frame < known.Frame {
 				best[w.Kind()] = w
 			}

@@ -56,11 +56,20 @@ func (r Run) Kind() string {
 	return window.KindName(r.Class, r.Leaf)
 }
 
-// Confirmed reports whether the guest died of a window of the run's class, and
-// where it was pinned of that very window.
+// Confirmed reports whether the guest died of a window of the run's class: if it
+// was pinned, of that very window; if it was held there, of what it came to then.
 func (r Run) Confirmed() bool {
+	if r.Outcome != Died {
+		return false
+	}
+	if r.Held {
+		return r.Harmed()
+	}
+	if k, ok := window.KindOf(string(r.Class)); ok && k.Held {
+		return r.Death.Kind == crash.Freed || r.Death.Kind == crash.Corrupt
+	}
 	w := r.Death.Window
-	return r.Outcome == Died && w != nil && w.Class == r.Class && (!r.Pinned || w.PC == r.Window.PC)
+	return w != nil && w.Class == r.Class && (!r.Pinned || w.PC == r.Window.PC)
 }
 
 // String says what became of the run, in a few words.

@@ -1,0 +1,159 @@
+package trial
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"splitadd/internal/victim"
+	"splitadd/internal/window"
+)
+
+// Bounds on the proofs of a kind of window whose harm comes after the goroutine
+// goes on. One victim may have dozens of such windows, all of one value.
+const (
+	maxHeldVictims = 4
+	maxHeld        = 3 // windows of one victim
+	leftTime       = 2 * time.Second
+)
+
+// Held returns the windows of a kind that a verdict rests on: the first, the last
+// and one between them, of a few of the victims for its clause.
+func (g *Guest) Held(k window.Kind) (windows []window.Window) {
+	victims := 0
+	for _, c := range victim.Contract() {
+		if !slices.Contains(c.Clauses, k.Clause) || victims == maxHeldVictims {
+			continue
+		}
+		of := slices.DeleteFunc(g.Preemptible(c.Func), func(w window.Window) bool { return w.Kind() != k.Name })
+		if len(of) > maxHeld {
+			of = []window.Window{of[0], of[len(of)/2], of[len(of)-1]}
+		}
+		if len(of) > 0 {
+			victims++
+		}
+		windows = append(windows, of...)
+	}
+	return windows
+}
+
+// Others returns how many more windows of the kinds that are held the victims have
+// than a verdict rests on.
+func (g *Guest) Others() (n int) {
+	for _, k := range window.Kinds {
+		if !k.Held {
+			continue
+		}
+		for name := range g.Functions {
+			for _, w := range g.Preemptible(name) {
+				if w.Kind() == k.Name {
+					n++
+				}
+			}
+		}
+		n -= len(g.Held(k))
+	}
+	return n
+}
+
+// clause proves the windows of a kind by holding victims in them, or shows by a
+// control that holding a victim of its clause harms nothing. A window of which no
+// victim is harmed is a doubt if none of its victim's is.
+func (d *decision) clause(ctx context.Context, k window.Kind, limit time.Duration) error {
+	windows := d.Held(k)
+	if len(windows) == 0 {
+		return d.sound(ctx, k)
+	}
+	harmed := map[string]bool{}
+	for _, w := range windows {
+		name := d.Case(w).Func
+		d.begin("hold %s+%#x (%s)", name, w.Offset(), k.Name)
+		r, err := d.Hold(ctx, name, w, k.Observer)
+		if err != nil {
+			return err
+		}
+		d.report(r)
+		if err := r.failure(); err != nil && !r.Missed {
+			return err
+		}
+		d.v.Tested.Windows++
+		harmed[name] = harmed[name] || r.Confirmed()
+		if r.Confirmed() {
+			d.v.affect(k.Name)
+		}
+	}
+	for _, w := range windows {
+		if name := d.Case(w).Func; !harmed[name] {
+			d.v.doubt("held in the %v and elsewhere, %s was not harmed", w, name)
+			harmed[name] = true // said
+		}
+	}
+	if k.Class != window.Pointer || limit == 0 {
+		return nil
+	}
+	return d.left(ctx, k, d.Case(windows[0]).Func, false)
+}
+
+// sound holds a victim of a kind's clause at its last return, which must not harm
+// it. For lost pointers the victims that most releases give R30 are also left to
+// run: what they lose there they lose within a second.
+func (d *decision) sound(ctx context.Context, k window.Kind) error {
+	for _, c := range victim.Contract() {
+		if c.Clauses[0] != k.Clause {
+			continue
+		}
+		pc, err := d.Return(c.Func)
+		if err != nil {
+			return err
+		}
+		d.begin("control, %s", k.Name)
+		r, err := d.Hold(ctx, c.Func, d.at(c.Func, k.Class, pc), k.Observer)
+		if err != nil {
+			return err
+		}
+		r.Control = true
+		d.report(r)
+		if err := r.failure(); err != nil {
+			return err
+		}
+		d.v.Tested.Controls++
+		if r.Outcome != Survived {
+			d.v.doubt("%s, held at its return, did not survive: %v", c.Func, r)
+		}
+		break
+	}
+	if k.Class != window.Pointer {
+		return nil
+	}
+	for _, name := range []string{"pointer25", "pointer26"} {
+		if err := d.left(ctx, k, name, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// left leaves a victim to run as it was built. As a control it must not be harmed.
+func (d *decision) left(ctx context.Context, k window.Kind, name string, control bool) error {
+	d.begin("run %s (%s)", name, k.Name)
+	r, err := d.Left(ctx, name, k.Observer, leftTime)
+	if err != nil {
+		return err
+	}
+	r.Class, r.Control = k.Class, control
+	d.report(r)
+	if err := r.failure(); err != nil {
+		return err
+	}
+	if control {
+		d.v.Tested.Stress++
+		d.v.Tested.Seconds += r.Exposed
+	}
+	switch {
+	case r.Outcome == Died && (control || !r.Confirmed()):
+		d.v.doubt("%s, as it was built: %v", name, r)
+	case r.Outcome == Survived && !control:
+		d.v.doubt("%s has a %s window and lost nothing as it was built: %v", name, k.Name, r)
+	}
+	return nil
+}
