@@ -194,43 +194,59 @@ func (b *body) guarded(load int) []int {
 	if on < 0 || off < 0 || on >= b.len() || off >= b.len() {
 		return unsafe
 	}
-	// The branches meet where the one without the barrier begins, or where it
-	// jumps to.
-	meet := off
-	var before int
-	for at := off; at < b.len() && at < off+maxBlock; at++ {
+	private, from := b.without(off) // of the branch without the barrier
+	with, meet, places, ok := b.withBarrier(on, private, from, unsafe)
+	if !ok {
+		return nil // they do not meet before the next branch: not what the compiler writes
+	}
+	last := -1 // the last of its instructions that stores: up to go1.20 it has the stores to itself
+	for k, at := range private {
+		if at == meet {
+			private = private[:k]
+			break
+		}
+		if m := &b.effect(at).Mem; m.Store && outside(m) {
+			last = k
+		}
+	}
+	if last >= 0 {
+		with = append(with, private[:last+1]...)
+	} else {
+		with = b.stores(meet, places, append(with, private...))
+	}
+	b.unsafe = with
+	return with
+}
+
+// without returns the instructions of the branch without the barrier, in a straight
+// line up to the first branch, and where an unconditional branch at its end leads,
+// or -1. The memory is reused by the next call.
+func (b *body) without(off int) (line []int, to int) {
+	line = b.line[:0]
+	to = -1
+	for at := off; at < b.len() && len(line) < maxBlock; at++ {
+		line = append(line, at)
 		flow, offset, _ := arm64.Control(b.word(at))
 		if flow == arm64.Branch {
-			meet, before = at+int(offset/4), at+1
+			to = at + int(offset/4)
 		}
 		if flow != arm64.Next {
 			break
 		}
 	}
-	with, places, ok := b.withBarrier(on, off, unsafe)
-	if !ok {
-		if with, places, ok = b.withBarrier(on, meet, unsafe); !ok {
-			return nil // they do not meet before the next branch: not what the compiler writes
-		}
-		for at := off; at < before; at++ {
-			with = append(with, at)
-		}
-		off = meet
-	}
-	with = b.stores(off, places, with)
-	b.unsafe = with
-	return with
+	b.line = line
+	return line, to
 }
 
 // withBarrier appends the instructions of the branch with the barrier, up to where
-// it meets the other one, and returns the places outside the frame that it loads
-// from.
-func (b *body) withBarrier(on, meet int, unsafe []int) (with []int, places []place, ok bool) {
+// it meets the other one, and returns that and the places outside the frame that it
+// loads from.
+func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int, meet int, places []place, ok bool) {
 	places = b.places[:0]
-	for at := on; at >= 0 && at < b.len() && at < on+maxBlock; {
-		if at == meet {
+	for at, n := on, 0; at >= 0 && at < b.len() && n < maxBlock; n++ {
+		if at == to || len(line) > 0 && at >= line[0] && at <= line[len(line)-1] {
 			b.places = places
-			return unsafe, places, true
+			return unsafe, at, places, true
 		}
 		unsafe = append(unsafe, at)
 		e := b.effect(at)
@@ -243,16 +259,15 @@ func (b *body) withBarrier(on, meet int, unsafe []int) (with []int, places []pla
 		}
 		switch e.Jump.Kind {
 		case arm64.JumpAlways:
-			on = at + int(e.Jump.Offset)/4
-			at = on
+			at += int(e.Jump.Offset) / 4
 			continue
 		case arm64.JumpNone, arm64.JumpCall:
 		default:
-			return unsafe, nil, false
+			return unsafe, 0, nil, false
 		}
 		at++
 	}
-	return unsafe, nil, false
+	return unsafe, 0, nil, false
 }
 
 // stores appends the instructions from one on up to the last store to one of the

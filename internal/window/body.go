@@ -23,6 +23,7 @@ type body struct {
 	held    int // bytes of it, to be freed
 
 	unsafe []int   // reused by guarded
+	line   []int   // likewise
 	places []place // likewise
 
 	head   []bool  // by instruction: control may come here by a branch, or past one

@@ -107,7 +107,7 @@ func (p *proof) run(i, end int, next int64) bool {
 			stops = last && next != p.below // see walk.never
 		default:
 			if word == arm64.Nop {
-				stops = last && next != p.below && i > 0 && p.calls(i-1)
+				stops = last && next != p.below && i > 0 && p.ends(i-1)
 				break
 			}
 			written := arm64.Writes(word)
@@ -240,9 +240,9 @@ func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 	return 0, false
 }
 
-func (p *proof) calls(i int) bool {
+func (p *proof) ends(i int) bool {
 	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(p.code[4*i:]))
-	return flow == arm64.Call
+	return ends(flow)
 }
 
 // enter reports whether every branch goes where pcsp claims the same as where

@@ -163,10 +163,17 @@ func (w *walk) target(i int) (target int, ok bool) {
 	return int(to), (flow == arm64.Branch || flow == arm64.Cond) && to >= 0 && to < int64(len(w.code)/4)
 }
 
+// ends reports whether a no-op after an instruction of this flow is one that the
+// compiler leaves where control never comes, or never comes back to.
+func ends(flow arm64.Flow) bool {
+	return flow == arm64.Call || flow == arm64.Branch || flow == arm64.Leave
+}
+
 // never reports whether control never gets past an instruction because it is,
 // or is the no-op after, a call that does not return. The compiler leaves a
 // no-op after such a call at the end of a function's body, so that its return
-// address is still the function's (cmd/compile/internal/ssagen, genssa). What
+// address is still the function's (cmd/compile/internal/ssagen, genssa), and up to
+// go1.18 where a select has no case left, which a branch leads to. What
 // follows is the tail that grows the stack, or another block, and pcsp tells:
 // neither a call nor a no-op changes the stack pointer.
 func (w *walk) never(i int) bool {
@@ -183,6 +190,7 @@ func (w *walk) never(i int) bool {
 	}
 	if word == arm64.Nop && i > 0 {
 		flow, _, _ = arm64.Control(w.word(i - 1))
+		return ends(flow)
 	}
 	return flow == arm64.Call
 }
