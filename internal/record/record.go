@@ -40,7 +40,9 @@ type Window struct {
 	Pair        bool         `json:"pair"`            // between the two ADDs of one adjustment
 	Stale       bool         `json:"stale,omitempty"` // the frame pointer is that of the popped frame
 	Preemptible bool         `json:"preemptible"`
-	Why         string       `json:"why,omitempty"` // not preemptible
+	Why         string       `json:"why,omitempty"`      // not preemptible
+	Detail      string       `json:"detail,omitempty"`   // what is wrong, of classes other than SP and FP
+	Possible    bool         `json:"possible,omitempty"` // harm depends on what the code does not show
 	File        string       `json:"file"`
 	Line        int          `json:"line"`
 	Binary      string       `json:"binary,omitempty"` // path; of a scan
@@ -250,7 +252,7 @@ func (w Writer) Window(x window.Window, disassembly string) error {
 func (w Writer) window(x window.Window) Window {
 	return Window{
 		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
-		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Stale: x.Stale, Preemptible: x.Preemptible, Why: x.Why, File: x.File, Line: x.Line,
+		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Stale: x.Stale, Preemptible: x.Preemptible, Why: x.Why, Detail: x.Detail, Possible: x.Possible, File: x.File, Line: x.Line,
 	}
 }
 

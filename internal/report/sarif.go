@@ -36,12 +36,13 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 		}
 		invocation.AddTToolExecutionNotification(notification)
 	}
-	for _, kind := range window.KindNames() {
+	for _, k := range window.Kinds {
+		kind := k.Name
 		run.AddRule(rule(kind)).
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
 			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).
 			WithFullDescription(sarif.NewMultiformatMessageString(
-				"A goroutine that is preempted here has a " + pointer(kind) + " that the unwinder does not understand; the process dies of it.")).
+				"Where a goroutine may be preempted, " + k.Wrong + "; " + k.Harm + ".")).
 			WithHelp(sarif.NewMultiformatMessageString(strings.Join(survey.Remedies([]string{kind}), ". "))).
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error"))
 	}
@@ -54,8 +55,15 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 				}
 				text := fmt.Sprintf("%s window in %s+%#x (%s:%d, frame %d bytes, pc %#x): %s; built by %s.",
 					w.Kind(), name(f.Name), w.Offset(), name(w.File), w.Line, f.Frame, w.PC, name(f.Owner), name(b.Go))
+				level := "error"
+				if w.Possible {
+					level = "warning"
+				}
+				if w.Detail != "" {
+					text += " " + w.Detail + "."
+				}
 				run.CreateResultForRule(rule(w.Kind())).
-					WithLevel("error").
+					WithLevel(level).
 					WithMessage(sarif.NewTextMessage(text)).
 					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", name(f.Name), w.Offset(), w.Class)}).
 					AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
@@ -83,10 +91,3 @@ func fileURI(path string) string {
 
 // rule returns the identifier of a kind's rule.
 func rule(kind string) string { return "split-" + strings.ToLower(strings.ReplaceAll(kind, " ", "-")) }
-
-func pointer(kind string) string {
-	if strings.HasSuffix(kind, "FP") {
-		return "frame pointer"
-	}
-	return "stack pointer"
-}

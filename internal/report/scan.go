@@ -79,6 +79,10 @@ func function(s *strings.Builder, f survey.Function) {
 		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.Less, "smaller"), near(f.More, "larger"))
 	}
 	for i, w := range f.Windows {
+		if w.Detail != "" {
+			breach(s, f.Windows, i)
+			continue
+		}
 		first := i == 0 || f.Windows[i-1].Class != w.Class || f.Windows[i-1].Why != w.Why
 		why := ""
 		if w.Stale && w.Preemptible {
@@ -101,6 +105,39 @@ func function(s *strings.Builder, f survey.Function) {
 			}
 		}
 	}
+}
+
+// breach writes a window that is not of the stack or frame pointer. Boundaries that
+// follow each other and have the same said of them are one.
+func breach(s *strings.Builder, windows []survey.Window, i int) {
+	same := func(k int) bool {
+		a, b := windows[k-1], windows[k]
+		return a.Class == b.Class && a.Detail == b.Detail && a.Preemptible == b.Preemptible
+	}
+	if i > 0 && same(i) {
+		return
+	}
+	last := i
+	for last+1 < len(windows) && same(last+1) {
+		last++
+	}
+	w := windows[i]
+	fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line)
+	if last > i {
+		fmt.Fprintf(s, ", and %s up to +%#x", plural(last-i, "more boundary", "more boundaries"), windows[last].Offset())
+	}
+	fmt.Fprintf(s, "\n    %s\n", w.Detail)
+	for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
+		fmt.Fprintf(s, "    %s\n", line)
+	}
+}
+
+// plural returns a number and the word for so many.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // near returns " N bytes smaller", and joins two of them with "or".

@@ -81,6 +81,8 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 	if err != nil {
 		return nil, err
 	}
+	info := BuildInfo(f)
+	finder.Release = info.GoVersion
 	find := finder.Find
 	if all {
 		find = finder.All
@@ -89,7 +91,6 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := BuildInfo(f)
 	b := &Binary{Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion}
 	if b.Main = module(info.Main); b.Main == "" {
 		b.Main = info.Path
@@ -99,9 +100,11 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 		if last < 0 || b.Functions[last].Windows[0].Entry != w.Entry {
 			f.Budget.Work(len(info.Deps))
 			fn := Function{Name: w.Func, Leaf: w.Leaf, Frame: w.Frame, Owner: Owner(info, w.Func)}
-			steps := 0
-			fn.Less, fn.More, steps = nearest(w.Frame, w.Leaf && b.UnwindsFP)
-			f.Budget.Work(4 * steps)
+			if w.Class == window.SP || w.Class == window.FP {
+				steps := 0
+				fn.Less, fn.More, steps = nearest(w.Frame, w.Leaf && b.UnwindsFP)
+				f.Budget.Work(4 * steps)
+			}
 			b.Functions = append(b.Functions, fn)
 			last++
 		}
@@ -187,23 +190,26 @@ func nearest(frame int64, fp bool) (less, more int64, steps int) {
 	return less, more, steps
 }
 
-// Remedies returns what to do about windows of these kinds, a sentence each.
-//
-// golang/go#73259 was fixed in go1.23.12, go1.24.6 and go1.25.0, for functions
-// that make calls. No later release up to go1.27.4 changed leaf functions: see
-// race/testdata/verdicts.txt.
+// Remedies returns what becomes of a program with windows of these kinds, and what
+// to do about them, a sentence each. Kinds of which the same is true share one.
 func Remedies(kinds []string) (sentences []string) {
-	if slices.Contains(kinds, "non-leaf SP") {
-		sentences = append(sentences, "non-leaf SP: go1.23.12, go1.24.6, go1.25.0 and later build these functions without the window")
-	}
-	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "leaf ") }) {
-		sentences = append(sentences, "leaf: no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap")
-	}
-	if slices.Contains(kinds, window.StaleFP) {
-		sentences = append(sentences, "stale FP: go1.21.7 and later restore the frame pointer before they pop the frame (golang/go#63830)")
-	}
-	if slices.ContainsFunc(kinds, func(k string) bool { return strings.HasSuffix(k, " FP") }) {
-		sentences = append(sentences, "FP: hurts only while the execution tracer runs: a flight recorder, a trace endpoint")
+	for _, text := range []func(window.Kind) string{
+		func(k window.Kind) string { return k.Harm },
+		func(k window.Kind) string { return k.Remedy },
+	} {
+		var texts []string
+		names := map[string][]string{} // by text
+		for _, k := range window.Kinds {
+			if slices.Contains(kinds, k.Name) {
+				if names[text(k)] == nil {
+					texts = append(texts, text(k))
+				}
+				names[text(k)] = append(names[text(k)], k.Name)
+			}
+		}
+		for _, t := range texts {
+			sentences = append(sentences, strings.Join(names[t], ", ")+": "+t)
+		}
 	}
 	if len(kinds) > 0 {
 		sentences = append(sentences, "until then: GODEBUG=asyncpreemptoff=1 closes every window, at the price of slower garbage collection where loops do not call")

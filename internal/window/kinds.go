@@ -10,8 +10,7 @@ type Kind struct {
 	// Wrong says what is wrong at such a window, in one sentence. Harm says what
 	// becomes of the program, and when.
 	Wrong, Harm string
-	// Remedy says what removes it: the release, or what to do as long as there is
-	// none.
+	// Remedy says what removes it: the releases, or what to do if there are none.
 	Remedy string
 	// Fixed are the first patch releases without it, oldest first; none if no
 	// release is known to be without it.
@@ -29,36 +28,36 @@ var Kinds = []Kind{
 		Name: "leaf SP", Clause: 1, Class: SP,
 		Wrong:    "the stack pointer holds a partial sum in the epilogue of a function without calls",
 		Harm:     "the process dies when its stacks are scanned",
-		Remedy:   "give the frame a size without a window, or move the large variable to the heap",
+		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "gc",
 	},
 	{
 		Name: "leaf FP", Clause: 2, Class: FP,
 		Wrong:    "the frame pointer holds a partial sum in the epilogue of a function without calls",
-		Harm:     "the process dies while the execution tracer runs: a flight recorder, a trace endpoint",
-		Remedy:   "give the frame a size without a window, or move the large variable to the heap",
+		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
+		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "trace",
 	},
 	{
 		Name: "non-leaf SP", Clause: 1, Class: SP,
 		Wrong:    "the stack pointer holds a partial sum in the epilogue of a function that makes calls",
 		Harm:     "the process dies when its stacks are scanned (golang/go#73259)",
-		Remedy:   "build with go1.23.12, go1.24.6, go1.25.0 or later",
+		Remedy:   "go1.23.12, go1.24.6, go1.25.0 and later build these functions without the window",
 		Fixed:    []string{"go1.23.12", "go1.24.6", "go1.25.0"},
 		Observer: "gc",
 	},
 	{
 		Name: "non-leaf FP", Clause: 2, Class: FP,
 		Wrong:    "the frame pointer is neither the function's nor its caller's",
-		Harm:     "the process dies while the execution tracer runs: a flight recorder, a trace endpoint",
-		Remedy:   "give the frame a size without a window, or move the large variable to the heap",
+		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
+		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "trace",
 	},
 	{
 		Name: StaleFP, Clause: 2, Class: FP,
 		Wrong:    "the frame pointer is that of a frame that is popped, and a preemption overwrites it",
-		Harm:     "the process dies while the execution tracer runs: a flight recorder, a trace endpoint (golang/go#63830)",
-		Remedy:   "build with go1.21.7 or later",
+		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint (golang/go#63830)",
+		Remedy:   "go1.21.7 and later restore the frame pointer before they pop the frame",
 		Fixed:    []string{"go1.21.7"},
 		Observer: "trace",
 	},
@@ -66,21 +65,21 @@ var Kinds = []Kind{
 		Name: string(Save), Clause: 3, Class: Save,
 		Wrong:    "a value that is needed later lies below the stack pointer, where a preemption writes",
 		Harm:     "the function returns to a wrong address or computes a wrong result",
-		Remedy:   "no Go release is known to have this; report it to golang/go with the toolchain that built the file",
+		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
 		Observer: "gc", Held: true,
 	},
 	{
 		Name: string(Register), Clause: 4, Class: Register,
 		Wrong:    "a register is live that asyncPreempt does not restore in its full width",
 		Harm:     "the function goes on with a wrong value",
-		Remedy:   "no Go release is known to have this; report it to golang/go with the toolchain that built the file",
+		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
 		Observer: "gc", Held: true,
 	},
 	{
 		Name: string(Pointer), Clause: 5, Class: Pointer,
 		Wrong:    "R30 alone holds a pointer, and the collector does not scan it",
 		Harm:     "the object is freed while it is in use: memory corruption (golang/go#80188)",
-		Remedy:   "build with " + fixedLink + " or later",
+		Remedy:   "the collector of " + fixedLink + " and later scans R30",
 		Fixed:    []string{fixedLink},
 		Observer: "gc", Held: true,
 	},
@@ -88,14 +87,14 @@ var Kinds = []Kind{
 		Name: string(Restart), Clause: 6, Class: Restart,
 		Wrong:    "a restartable sequence overwrites its own input, or is too long",
 		Harm:     "the function computes a wrong result, or the runtime throws \"bad restart PC\"",
-		Remedy:   "no Go release is known to have this; report it to golang/go with the toolchain that built the file",
+		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
 		Observer: "gc", Held: true,
 	},
 	{
 		Name: string(Barrier), Clause: 7, Class: Barrier,
 		Wrong:    "a goroutine may be preempted between the check of the write barrier and the store that it guards",
 		Harm:     "the collector misses a pointer and frees an object in use (golang/go#61958)",
-		Remedy:   "build with go1.21.1 or later, or without -N",
+		Remedy:   "go1.21.1 and later do not preempt there, nor does any release without -N",
 		Fixed:    []string{"go1.21.1"},
 		Observer: "gc", Held: true,
 	},
