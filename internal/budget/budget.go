@@ -29,7 +29,7 @@ type Limits struct {
 // Default is ten times what the programs that were measured take, or more: see
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
-	Work:    Limit{4 << 20, 5 << 20},
+	Work:    Limit{6 << 20, 6 << 20},
 	Memory:  Limit{72 << 20, 256 << 10},
 	Windows: Limit{4096, 128},
 	Output:  Limit{4 << 20, 256 << 10},

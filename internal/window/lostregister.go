@@ -51,6 +51,16 @@ func (p *preemption) unrestored() bitset {
 // closure.
 const arguments = arm64.Set(1<<16-1) | 1<<26
 
+// needsTemp reports whether an instruction reads R27 for something that the program
+// depends on. Up to go1.17 the runtime may preempt between the two instructions that
+// write a frame record below the stack pointer, around a call of duffzero: the
+// return address in it is for profilers outside the process, and nothing loads it.
+func needsTemp(e *arm64.Effects) bool {
+	m := &e.Mem
+	record := m.Store && m.Pair() && m.Base == arm64.SP && m.Disp < -spared && !m.Updates && m.Regs == [4]int8{arm64.FP, arm64.R27, m.Regs[2], m.Regs[3]}
+	return e.Reads.Has(arm64.R27) && !record
+}
+
 // live turns the places that are live after an instruction into those before it.
 func (b *body) live(i int, s bitset) {
 	e := &b.effects[i]
@@ -73,6 +83,9 @@ func (b *body) live(i int, s bitset) {
 		clear(s)
 	}
 	for r := range 32 {
+		if r == arm64.R27 && !needsTemp(e) {
+			continue
+		}
 		if e.Reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
 			s.add(r)
 		}

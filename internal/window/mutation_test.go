@@ -33,6 +33,7 @@ func newSubject(t *testing.T, release string) *subject {
 	require.NoError(t, err)
 	file, err := objfile.Parse(release, image)
 	require.NoError(t, err)
+	file.Budget = nil // thousands of mutants are looked at in turn
 	table, err := pclntab.Open(file)
 	require.NoError(t, err)
 	finder, err := window.Open(file)
@@ -62,7 +63,9 @@ func (s *subject) found(t *testing.T, fn pclntab.Func) map[point]bool {
 	windows, err := s.finder.In(fn.Entry)
 	require.NoError(t, err)
 	for _, w := range windows {
-		found[point{w.Class, w.PC}] = true
+		if w.Class == window.SP || w.Class == window.FP { // of the others the oracle knows nothing
+			found[point{w.Class, w.PC}] = true
+		}
 	}
 	return found
 }

@@ -126,7 +126,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 			return
 		case op == "NOP":
 			if pc > o.fn.Entry && o.ends(pc) {
-				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && (before.Op == arm64asm.BL || before.Op == arm64asm.BLR) {
+				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && strings.Contains(" BL BLR B RET BR BRK ", " "+before.Op.String()+" ") && !strings.Contains(before.String(), "B.") {
 					return
 				}
 			}

@@ -68,6 +68,9 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found suspic
 		return ^suspicion(0)
 	}
 	s.f, s.fn, s.code, s.cursor = f, fn, code, fn.Cursor(s.unsafe)
+	if len(code) < 8 {
+		return 0 // no boundary but the entry's and the return's
+	}
 	f.file.Budget.Work(len(code) / 4)
 	p := f.preemption()
 	if !p.usual {
@@ -115,7 +118,7 @@ const maxSequence = 8
 // instruction right before it has put there, without a preemption between them.
 func (s *screen) tempIsFresh(i int, w uint32) bool {
 	e, ok := arm64.Decode(w)
-	if ok && !e.Reads.Has(arm64.R27) {
+	if ok && !needsTemp(&e) {
 		return true
 	}
 	if !ok {

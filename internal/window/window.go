@@ -157,7 +157,12 @@ func (f *Finder) In(pc uint64) ([]Window, error) {
 	if !ok {
 		return nil, fmt.Errorf("address %#x is in no function", pc)
 	}
-	return f.some(i, i+1, false)
+	var windows []Window
+	err := objfile.Guard(func() (err error) {
+		windows, err = f.some(i, i+1, false)
+		return err
+	})
+	return windows, err
 }
 
 // chunk is how many functions a goroutine takes at a time.
@@ -214,7 +219,15 @@ func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
 }
 
 // Functions returns the functions whose names begin with a prefix.
-func (f *Finder) Functions(prefix string) ([]Function, error) {
+func (f *Finder) Functions(prefix string) (functions []Function, err error) {
+	err = objfile.Guard(func() error {
+		functions, err = f.functions(prefix)
+		return err
+	})
+	return functions, err
+}
+
+func (f *Finder) functions(prefix string) ([]Function, error) {
 	var functions []Function
 	for i := 0; i < f.table.Len(); i++ {
 		fn, err := f.table.Func(i)
