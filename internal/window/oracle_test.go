@@ -126,7 +126,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 			return
 		case op == "NOP":
 			if pc > o.fn.Entry && o.ends(pc) {
-				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && strings.Contains(" BL BLR B RET BR BRK ", " "+before.Op.String()+" ") && !strings.Contains(before.String(), "B.") {
+				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && strings.Contains(" BL BLR B RET BR BRK ", " "+strings.Fields(before.String())[0]+" ") {
 					return
 				}
 			}
