@@ -80,11 +80,19 @@ func compare(t *testing.T, file *objfile.File, found *survey.Binary) {
 		code, err := file.Bytes(fn.Entry, fn.End-fn.Entry)
 		require.NoError(t, err)
 		compared++
+		got := windows[fn.Entry]
+		if pcsp, err := fn.PCSP(); err != nil || len(pcsp) == 0 { // the unwinder does not pass it
+			require.Empty(t, got, fn.Name())
+			continue
+		}
+		if _, err := fn.SafePoints(); err != nil { // not read: the pointers are always right
+			require.Empty(t, got, fn.Name())
+			continue
+		}
 		want, ok := windowtest.Interpret(fn, code, found.UnwindsFP, spoiled)
 		if !ok {
 			continue
 		}
-		got := windows[fn.Entry]
 		for p := range want {
 			if !got[p] {
 				t.Errorf("%s at %#x: the oracle has a %s window at %#x that was not found", fn.Name(), fn.Entry, p.Class, p.PC)
