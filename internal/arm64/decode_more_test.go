@@ -19,6 +19,10 @@ func FuzzDecode(f *testing.F) {
 	for _, word := range []uint32{Nop, Ret, BranchSelf, 0x8b1b63ff, 0xa9bf7bfd, 0x4cdf2004, 0x48207c82, 0xd50b7420, 0x6e180420} {
 		f.Add(word)
 	}
+	for op := range uint32(32) { // each group of the top level (bits 28:25), 32 and 64 bits wide
+		f.Add(op>>1<<25 | op&1<<31 | 0x3e0)
+		f.Add(op>>1<<25 | op&1<<31 | 1<<29 | 0x1f0041)
+	}
 	f.Fuzz(func(t *testing.T, word uint32) {
 		e, ok := Decode(word)
 		if !ok {

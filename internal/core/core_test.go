@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/objfile/objtest"
 )
 
 // image is a core file: headers, notes and memory, as a test wants them.
@@ -153,29 +155,65 @@ func TestRefused(t *testing.T) {
 	assert.False(t, Is(program))
 }
 
+// seeds are small core files.
+func seeds(tb testing.TB) (images []*objtest.Image) {
+	notes := append(append(status(41, SIGSEGV), aux(auxEntry, 0x1000, 0, 0)...), status(42, 0)...)
+	for _, phnum := range []uint16{0, 0xffff} {
+		var loads []elf.Prog64
+		at := uint64(len(image(phnum, notes, make([]elf.Prog64, 3)...)))
+		for i, addr := range []uint64{0x9000, 0x4000, 0x6004} {
+			loads = append(loads, elf.Prog64{Vaddr: addr, Off: at + 256*uint64(i), Filesz: 256, Memsz: 4096})
+		}
+		images = append(images, objtest.New(tb, append(image(phnum, notes, loads...), bytes.Repeat([]byte{1}, 768)...)))
+	}
+	return images
+}
+
+// FuzzOpen opens core files as they come, and seeds with changed fields.
 func FuzzOpen(f *testing.F) {
 	notes := append(status(1, SIGSEGV), aux(auxEntry, 0x1000, 0, 0)...)
-	f.Add(image(0, notes, elf.Prog64{Vaddr: 0x4000, Off: 64, Filesz: 256}))
-	f.Add(image(0xffff, notes, elf.Prog64{Vaddr: 0x4001, Off: 65, Filesz: 1 << 40}))
+	f.Add(image(0, notes, elf.Prog64{Vaddr: 0x4000, Off: 64, Filesz: 256}), uint8(0), []byte(nil))
+	f.Add(image(0xffff, notes, elf.Prog64{Vaddr: 0x4001, Off: 65, Filesz: 1 << 40}), uint8(0), []byte(nil))
+	images := seeds(f)
+	for _, field := range []string{"elf.phnum", "elf.phoff", "elf.shoff", "ph[1].vaddr", "ph[2].filesz", "ph[0].filesz", "note[0.1].descsz"} {
+		for _, value := range []uint64{0, 0xffff, 0x8fff, 1 << 62} {
+			f.Add([]byte(nil), uint8(0), images[0].Edit(field, value))
+		}
+	}
+	f.Add([]byte(nil), uint8(1), images[1].Edit("sh[0].info", 1<<20))
 	path := filepath.Join(f.TempDir(), "core")
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
+	f.Fuzz(func(t *testing.T, data []byte, which uint8, edits []byte) {
+		if len(data) == 0 {
+			data, _ = images[int(which)%len(images)].Edited(edits)
 		}
-		file, err := Open(path)
-		if err != nil {
-			return
-		}
-		defer file.Close()
-		read := 0
-		if err := file.Each(context.Background(), func(addr uint64, memory []byte) bool {
-			if addr%8 != 0 || len(memory)%8 != 0 || len(memory) == 0 {
-				t.Errorf("%d bytes at %#x", len(memory), addr)
-			}
-			read += len(memory)
-			return read < 1<<20
-		}); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		objtest.Bounded(t, func() { readCore(t, path, len(data)) })
 	})
+}
+
+// readCore opens a core file of so many bytes, and holds what comes of it against
+// its size.
+func readCore(t *testing.T, path string, size int) {
+	file, err := Open(path)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	claimed := uint64(0)
+	for _, s := range file.Segments {
+		claimed += s.Size
+		file.Word(s.Addr)
+		file.Word(s.Addr + s.Size - 8)
+	}
+	require.LessOrEqual(t, claimed, uint64(size))
+	require.LessOrEqual(t, len(file.Threads)*statusSize, size)
+	read := 0
+	require.NoError(t, file.Each(context.Background(), func(addr uint64, memory []byte) bool {
+		if addr%8 != 0 || len(memory)%8 != 0 || len(memory) == 0 {
+			t.Errorf("%d bytes at %#x", len(memory), addr)
+		}
+		read += len(memory)
+		return true
+	}))
+	require.LessOrEqual(t, read, size)
 }

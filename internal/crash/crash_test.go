@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/crash/crashtest"
+	"splitadd/internal/objfile/objtest"
 	"splitadd/internal/window"
 )
 
@@ -131,10 +132,13 @@ func FuzzClassify(f *testing.F) {
 	var windows []window.Window
 	for _, e := range crashtest.Corpus(f, ".") {
 		windows = append(windows, e.Windows...)
-		f.Add(e.Log)
+	}
+	for _, log := range crashtest.Inputs(f, ".") {
+		f.Add(log)
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		d := Classify(log, windows)
+		var d Death
+		objtest.Bounded(t, func() { d = Classify(log, windows) })
 		if len(d.Evidence) > maxEvidence {
 			t.Errorf("evidence of %d bytes", len(d.Evidence))
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"splitadd/internal/crash/crashtest"
+	"splitadd/internal/objfile/objtest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -74,17 +75,26 @@ func TestLogsPlace(t *testing.T) {
 	assert.Empty(t, Logs(nil))
 }
 
+// FuzzLogs looks for crashes whose places, sizes or number make no sense. Whatever an
+// input is, twice of it has no more than twice the crashes, and one that the seam may
+// make up.
 func FuzzLogs(f *testing.F) {
-	for _, e := range crashtest.Corpus(f, ".") {
-		f.Add(e.Log)
+	for _, log := range crashtest.Inputs(f, ".") {
+		f.Add(log)
 	}
 	for _, name := range []string{"docker", "logfmt", "latest first"} {
 		lines := strings.Split(string(crashtest.Read(f, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log), "\n")
 		f.Add([]byte(strings.Join(crashtest.Wraps[name](lines), "\n")))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		var logs []Log
+		objtest.Bounded(t, func() { logs = Logs(data) })
+		filler := strings.Repeat("all is well\n", 200)
+		if two := Logs([]byte(string(data) + "\n" + filler + string(data))); len(two) > 2*len(logs)+1 {
+			t.Errorf("%d crashes, and %d in two copies", len(logs), len(two))
+		}
 		last := 0
-		for _, log := range Logs(data) {
+		for _, log := range logs {
 			if log.Line < max(1, last) || log.Line > 1+bytes.Count(data, []byte("\n")) {
 				t.Errorf("line %d after %d", log.Line, last)
 			}

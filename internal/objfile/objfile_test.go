@@ -9,6 +9,7 @@ import (
 
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
+	"splitadd/internal/objfile/objtest"
 )
 
 func TestBytes(t *testing.T) {
@@ -74,18 +75,42 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// FuzzParse changes the headers of a real file.
+// FuzzParse changes the headers of real files: their fields, and the first bytes as
+// they come.
 func FuzzParse(f *testing.F) {
-	data, err := os.ReadFile(labtest.Guest(f, "local"))
-	require.NoError(f, err)
+	seeds := objtest.Seeds(f)
 	const headers = 1024
-	f.Add(data[:headers])
-	f.Fuzz(func(_ *testing.T, head []byte) {
-		changed := append(append([]byte(nil), head...), data[min(headers, len(data)):]...)
-		if f, err := objfile.Parse("fuzzed", changed); err == nil {
-			for _, s := range f.Segments {
-				_, _ = f.Bytes(s.Addr, uint64(len(s.Data)))
-			}
+	for which, name := range objtest.Names {
+		f.Add(seeds[name].Data[:headers], uint8(which), []byte(nil))
+	}
+	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add([]byte(nil), which, edits) })
+	f.Fuzz(func(t *testing.T, head []byte, which uint8, edits []byte) {
+		changed, _ := seeds[objtest.Names[int(which)%len(objtest.Names)]].Edited(edits)
+		if len(head) > 0 {
+			changed = append(append([]byte(nil), head...), changed[headers:]...)
 		}
+		size := len(changed)
+		objtest.Bounded(t, func() {
+			file, err := objfile.Parse("fuzzed", changed)
+			if err != nil {
+				require.NotErrorIs(t, err, objfile.ErrPanic)
+				return
+			}
+			require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			sum := 0
+			for _, s := range file.Segments {
+				sum += len(s.Data)
+				if len(s.Data) == 0 {
+					continue
+				}
+				got, err := file.Bytes(s.Addr, uint64(len(s.Data)))
+				require.NoError(t, err)
+				require.Same(t, &s.Data[0], &got[0])
+				offset, err := file.Offset(s.Addr, uint64(len(s.Data)))
+				require.NoError(t, err)
+				require.LessOrEqual(t, offset+int64(len(s.Data)), int64(size))
+			}
+			require.LessOrEqual(t, sum, 2*size)
+		})
 	})
 }

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/lab/labtest"
+	"splitadd/internal/objfile/objtest"
 	"splitadd/internal/patch"
 )
 
@@ -58,28 +60,43 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// FuzzSign signs files whose signature is broken anywhere.
+// FuzzSign signs files whose signature is broken anywhere, and whose headers lie.
 func FuzzSign(f *testing.F) {
-	guest, err := os.ReadFile(darwin(f))
-	require.NoError(f, err)
+	images := []*objtest.Image{}
+	seeds := objtest.Seeds(f)
+	for _, name := range []string{"macho", "chained", "elf", "pe"} {
+		images = append(images, seeds[name])
+	}
+	const code = 0x8004
+	guest := images[0].Data
 	begin := bytes.LastIndex(guest, []byte{0xfa, 0xde, 0x0c, 0xc0})
 	require.Positive(f, begin)
-	f.Add(guest[begin:][:256])
-	before := binary.LittleEndian.Uint32(guest[0x8004:])
+	f.Add(guest[begin:][:256], uint8(0), []byte(nil))
+	for field := range images[0].Fields {
+		if strings.HasPrefix(field, "cmd[") || strings.HasPrefix(field, "macho.") {
+			f.Add([]byte(nil), uint8(0), images[0].Edit(field, 0xffff))
+			f.Add([]byte(nil), uint8(0), images[0].Edit(field, 1<<62))
+		}
+	}
 	dir := f.TempDir()
 	path, out := filepath.Join(dir, "guest"), filepath.Join(dir, "out")
-	f.Fuzz(func(t *testing.T, blob []byte) {
-		data := append(bytes.Clone(guest[:begin]), blob...)
-		if len(blob) < len(guest)-begin {
-			data = append(data, guest[begin+len(blob):]...)
+	f.Fuzz(func(t *testing.T, blob []byte, which uint8, edits []byte) {
+		data, _ := images[int(which)%len(images)].Edited(edits)
+		if int(which)%len(images) == 0 {
+			data = append(data[:begin:begin], append(bytes.Clone(blob), data[min(begin+len(blob), len(data)):]...)...)
 		}
-		if err := os.WriteFile(path, data, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := patch.Copy(path, out, patch.Word{Offset: 0x8004, Before: before, After: 0}); err == nil {
-			os.Remove(out)
-		} else if _, err := os.Stat(out); err == nil {
-			t.Error("left what was not finished")
-		}
+		before := binary.LittleEndian.Uint32(data[code:])
+		require.NoError(t, os.WriteFile(path, data, 0o700))
+		objtest.Bounded(t, func() {
+			if err := patch.Copy(path, out, patch.Word{Offset: code, Before: before, After: ^before}); err == nil {
+				after, err := os.ReadFile(out)
+				require.NoError(t, err)
+				require.Len(t, after, len(data))
+				require.Equal(t, ^before, binary.LittleEndian.Uint32(after[code:]))
+				require.NoError(t, os.Remove(out))
+			} else if _, err := os.Stat(out); err == nil {
+				t.Error("left what was not finished")
+			}
+		})
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/objfile"
+	"splitadd/internal/objfile/objtest"
 	"splitadd/internal/pclntab"
 )
 
@@ -165,20 +166,32 @@ func TestBitFlips(t *testing.T) {
 	}
 }
 
-// FuzzTable overwrites a word of a real binary, counted from the table's
-// header.
+// FuzzTable overwrites a word of a real binary, counted from the table's header,
+// and changes fields of its headers and tables.
 func FuzzTable(f *testing.F) {
-	image, table := image(f)
-	f.Add(uint32(8), uint64(1<<40))  // functions
-	f.Add(uint32(64), uint64(1<<63)) // start of the records
-	f.Add(uint32(0), uint64(0x08040000fffffffa))
-	f.Fuzz(func(_ *testing.T, at uint32, word uint64) {
-		changed := append([]byte(nil), image...)
-		offset := table + int(at)%(len(changed)-table-8)
-		binary.LittleEndian.PutUint64(changed[offset:], word)
-		if f, err := objfile.Parse("fuzzed", changed); err == nil {
-			readAll(f)
+	seeds := objtest.Seeds(f)
+	f.Add(uint32(8), uint64(1<<40), uint8(0), []byte(nil))  // functions
+	f.Add(uint32(64), uint64(1<<63), uint8(0), []byte(nil)) // start of the records
+	f.Add(uint32(0), uint64(0x08040000fffffffa), uint8(0), []byte(nil))
+	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add(uint32(4), uint64(0x0804000000000000), which, edits) })
+	f.Fuzz(func(t *testing.T, at uint32, word uint64, which uint8, edits []byte) {
+		m := seeds[objtest.Names[int(which)%len(objtest.Names)]]
+		table := m.Fields["tab.magic"].At
+		offset := table + int(at)%(len(m.Data)-table-8)
+		if at == 4 { // the header's constants: its edits alone
+			word = binary.LittleEndian.Uint64(m.Data[offset:])
 		}
+		changed := m.Overwritten(offset, word, edits)
+		objtest.Bounded(t, func() {
+			file, err := objfile.Parse("fuzzed", changed)
+			if err == nil {
+				err = file.Guard(func() error { readAll(file); return nil })
+			}
+			require.NotErrorIs(t, err, objfile.ErrPanic)
+			if err == nil {
+				require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			}
+		})
 	})
 }
 

@@ -223,21 +223,6 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// FuzzSurvey overwrites eight bytes anywhere in a binary of each format.
-func FuzzSurvey(f *testing.F) {
-	images := small(f)
-	for i := range 3 {
-		f.Add(uint8(i), uint32(24), uint64(1<<40))
-		f.Add(uint8(i), uint32(4096), uint64(0xffffffff))
-	}
-	f.Fuzz(func(_ *testing.T, which uint8, at uint32, word uint64) {
-		image := images[[]string{"linux", "darwin", "windows"}[which%3]]
-		changed := append([]byte(nil), image...)
-		binary.LittleEndian.PutUint64(changed[int(at)%(len(changed)-8):], word)
-		try(changed)
-	})
-}
-
 // TestCutOffMeanwhile cuts a file off while it is open: reading it must be an
 // error, and no fault.
 func TestCutOffMeanwhile(t *testing.T) {

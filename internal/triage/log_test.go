@@ -12,6 +12,7 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/crash/crashtest"
+	"splitadd/internal/objfile/objtest"
 )
 
 var update = flag.Bool("update", false, "write the answers into the corpus")
@@ -190,11 +191,14 @@ func TestTwo(t *testing.T) {
 
 func FuzzLog(f *testing.F) {
 	var all Binary
+	for _, log := range crashtest.Inputs(f, crashFolder) {
+		f.Add(log)
+	}
 	for _, e := range crashtest.Corpus(f, crashFolder) {
-		f.Add(e.Log)
 		all.Windows = append(all.Windows, e.Windows...)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		objtest.Bounded(t, func() { _, _ = logs("log", data, &all) })
 		answers(t, data, &all)
 		for _, a := range answers(t, data, nil) {
 			if strings.HasPrefix(a, "split") {

@@ -16,6 +16,7 @@ import (
 	"splitadd/internal/objfile"
 	"splitadd/internal/pclntab"
 	"splitadd/internal/window"
+	"splitadd/internal/window/windowtest"
 )
 
 // A subject is a binary in memory whose code can be changed.
@@ -33,21 +34,12 @@ func newSubject(t *testing.T, release string) *subject {
 	require.NoError(t, err)
 	file, err := objfile.Parse(release, image)
 	require.NoError(t, err)
-	file.Budget = nil // thousands of mutants are looked at in turn
+	file.Budget = nil // it is for one look at each function, and a thousand mutants have many windows
 	table, err := pclntab.Open(file)
 	require.NoError(t, err)
 	finder, err := window.Open(file)
 	require.NoError(t, err)
-	s := &subject{image, file, table, finder, 16}
-	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
-		fn, ok := table.Named(name)
-		require.True(t, ok, name)
-		pcsp, err := fn.PCSP()
-		require.NoError(t, err)
-		most := slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value - b.Value) })
-		s.spoiled += uint64(most.Value)
-	}
-	return s
+	return &subject{image, file, table, finder, windowtest.Spoiled(table)}
 }
 
 // word returns the bytes of an instruction, to be changed in place.
@@ -58,13 +50,13 @@ func (s *subject) word(t *testing.T, pc uint64) []byte {
 }
 
 // found returns what the finder finds in a function.
-func (s *subject) found(t *testing.T, fn pclntab.Func) map[point]bool {
-	found := map[point]bool{}
+func (s *subject) found(t *testing.T, fn pclntab.Func) map[windowtest.Point]bool {
+	found := map[windowtest.Point]bool{}
 	windows, err := s.finder.In(fn.Entry)
 	require.NoError(t, err)
 	for _, w := range windows {
 		if w.Class == window.SP || w.Class == window.FP { // of the others the oracle knows nothing
-			found[point{w.Class, w.PC}] = true
+			found[windowtest.Point{Class: w.Class, PC: w.PC}] = true
 		}
 	}
 	return found
@@ -85,7 +77,7 @@ func TestOracle(t *testing.T) {
 				}
 				code, err := s.file.Bytes(fn.Entry, fn.End-fn.Entry)
 				require.NoError(t, err)
-				want, _ := interpret(fn, code, s.finder.UnwindsFP, s.spoiled)
+				want, _ := windowtest.Interpret(fn, code, s.finder.UnwindsFP, s.spoiled)
 				require.Equal(t, want, s.found(t, fn), fn.Name())
 				windows += len(want)
 			}
@@ -140,7 +132,7 @@ func mutants(t *testing.T, s *subject) {
 		undo, how := s.mutate(t, random, at)
 		code, err := s.file.Bytes(at.fn.Entry, at.fn.End-at.fn.Entry)
 		require.NoError(t, err)
-		want, ok := interpret(at.fn, code, s.finder.UnwindsFP, s.spoiled)
+		want, ok := windowtest.Interpret(at.fn, code, s.finder.UnwindsFP, s.spoiled)
 		if ok {
 			got := s.found(t, at.fn)
 			if !equal(want, got) {
@@ -181,7 +173,7 @@ func (s *subject) mutate(t *testing.T, random *rand.Rand, at site) (undo []byte,
 	return undo, "deletion"
 }
 
-func equal(a, b map[point]bool) bool {
+func equal(a, b map[windowtest.Point]bool) bool {
 	for p := range a {
 		if !b[p] {
 			return false
@@ -190,9 +182,9 @@ func equal(a, b map[point]bool) bool {
 	return len(a) == len(b)
 }
 
-func sorted(points map[point]bool) (list []string) {
+func sorted(points map[windowtest.Point]bool) (list []string) {
 	for p := range points {
-		list = append(list, fmt.Sprintf("%s %#x", p.class, p.pc))
+		list = append(list, fmt.Sprintf("%s %#x", p.Class, p.PC))
 	}
 	slices.Sort(list)
 	return list

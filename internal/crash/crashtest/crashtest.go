@@ -50,6 +50,25 @@ func Corpus(tb testing.TB, folder string) (entries []Entry) {
 	return entries
 }
 
+// Inputs are all logs that the package's tests have, whole: of the corpus,
+// without header lines, and public ones, for fuzz targets to begin with.
+func Inputs(tb testing.TB, folder string) (logs [][]byte) {
+	tb.Helper()
+	for _, e := range Corpus(tb, folder) {
+		logs = append(logs, e.Log)
+	}
+	own := len(logs)
+	paths, err := filepath.Glob(filepath.Join(folder, "testdata/public/*.txt"))
+	require.NoError(tb, err)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		require.NoError(tb, err)
+		logs = append(logs, data)
+	}
+	require.Greater(tb, len(logs), own, "no public logs")
+	return logs
+}
+
 // Read reads an entry.
 func Read(tb testing.TB, path string) Entry {
 	tb.Helper()

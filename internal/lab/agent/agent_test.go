@@ -90,6 +90,10 @@ func TestSource(t *testing.T) {
 // FuzzReceive receives what a machine that went mad may send.
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte(`{"Result":{"End":"exited","Code":2},"Size":3}` + "\nabc"))
+	for _, response := range []string{`{"Size":-1}`, `{"Size":9223372036854775807}`, `{"Error":"x"}`, `{"Result":{"End":"signaled","Signal":11}}`, `[]`, `{"Size":"x"}`} {
+		f.Add([]byte(response + "\nabc" + `{"Size":1}` + "\n"))
+	}
+	f.Add(bytes.Repeat([]byte("x"), maxHeader+1))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		conn := NewConn(bytes.NewBuffer(data))
 		for {

@@ -15,8 +15,12 @@ func (m *Image) u64(at int) uint64 { return binary.LittleEndian.Uint64(m.Data[at
 func (m *Image) elf() {
 	m.fields(16, "elf", "type", 2, "machine", 2, "version", 4, "entry", 8, "phoff", 8, "shoff", 8, "flags", 4,
 		"ehsize", 2, "phentsize", 2, "phnum", 2, "shentsize", 2, "shnum", 2, "shstrndx", 2)
-	phoff := int(m.u64(32))
-	for i := range m.u16(56) {
+	phoff, shoff, phnum := int(m.u64(32)), int(m.u64(40)), m.u16(56)
+	if phnum == 0xffff { // PN_XNUM: the first section says how many
+		phnum = m.u32(shoff + 44)
+		m.field(shoff+44, 4, "sh[0].info")
+	}
+	for i := range phnum {
 		at := phoff + 56*i
 		m.fields(at, fmt.Sprintf("ph[%d]", i), "type", 4, "flags", 4, "off", 8, "vaddr", 8, "", 8, "filesz", 8, "memsz", 8)
 		off, size := int(m.u64(at+8)), int(m.u64(at+32))

@@ -5,6 +5,7 @@ package objtest
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -41,7 +42,9 @@ func New(tb testing.TB, data []byte) *Image {
 	default:
 		m.macho()
 	}
-	m.table(tb)
+	if !m.Has("elf.type") || m.Get(tb, "elf.type") != uint64(elf.ET_CORE) {
+		m.table(tb)
+	}
 	m.names = slices.Sorted(maps.Keys(m.Fields))
 	return m
 }

@@ -15,12 +15,10 @@ import (
 
 // table notes the fields of the function table, of the module data that points to
 // it, and of the victims: their records, the beginnings of their tables, and the
-// last words of their code. A core file has none.
+// last words of their code.
 func (m *Image) table(tb testing.TB) {
 	f, err := objfile.Parse("seed", bytes.Clone(m.Data))
-	if err != nil {
-		return
-	}
+	require.NoError(tb, err)
 	table, err := pclntab.Open(f)
 	require.NoError(tb, err)
 	addr, module := header(f)

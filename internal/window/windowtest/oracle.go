@@ -1,7 +1,12 @@
-package window_test
+// Package windowtest gives tests a second opinion on windows. Its oracle is a plain
+// interpreter of the stack and frame pointer. It shares no code with the finder but
+// the function table: it reads the disassembler's text, follows one path after the
+// other with numbers in its registers, and looks at every state it gets into.
+package windowtest
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,11 +15,6 @@ import (
 	"splitadd/internal/pclntab"
 	"splitadd/internal/window"
 )
-
-// The oracle is a plain interpreter of the stack and frame pointer. It shares
-// no code with the finder but the function table: it reads the disassembler's
-// text, follows one path after the other with numbers in its registers, and
-// looks at every state it gets into.
 
 // entrySP is the stack pointer at a function's entry.
 const entrySP = 1 << 40
@@ -37,10 +37,10 @@ func (c cpu) clone() cpu {
 	return n
 }
 
-// A point is a class of window at a pc.
-type point struct {
-	class window.Class
-	pc    uint64
+// A Point is a class of window at a pc.
+type Point struct {
+	Class window.Class
+	PC    uint64
 }
 
 type oracle struct {
@@ -52,14 +52,36 @@ type oracle struct {
 	points    pclntab.SafePoints
 	seen      map[string]bool
 	count     map[uint64]int
-	found     map[point]bool
+	found     map[Point]bool
 	invalid   bool // there is a word that is no instruction
 }
 
-// interpret returns the windows of a function in which the runtime preempts,
-// and whether all that was reached are instructions.
-func interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (found map[point]bool, ok bool) {
-	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, spoiled: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[point]bool{}}
+// Spoiled returns how many bytes under its stack pointer a goroutine's stack is
+// written to when the runtime preempts it: by sigctxt.pushCall
+// (runtime/signal_arm64.go), asyncPreempt and asyncPreempt2; or the most of all
+// releases, if the table does not name those.
+func Spoiled(table *pclntab.Table) uint64 {
+	sum := uint64(16)
+	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
+		fn, ok := table.Named(name)
+		if !ok {
+			return 16 + 496 + 32
+		}
+		pcsp, err := fn.PCSP()
+		if err != nil {
+			return 16 + 496 + 32
+		}
+		if len(pcsp) > 0 {
+			sum += uint64(max(0, slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value) - int(b.Value) }).Value))
+		}
+	}
+	return sum
+}
+
+// Interpret returns the windows of a function in which the runtime preempts,
+// and whether all that was reached are instructions. The code is the function's.
+func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (found map[Point]bool, ok bool) {
+	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, spoiled: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[Point]bool{}}
 	o.pcsp, _ = fn.PCSP()
 	o.points, _ = fn.SafePoints()
 	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
@@ -126,7 +148,9 @@ func (o *oracle) path(pc uint64, c cpu) {
 			return
 		case op == "NOP":
 			if pc > o.fn.Entry && o.ends(pc) {
-				if before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:]); err == nil && strings.Contains(" BL BLR B RET BR BRK ", " "+strings.Fields(before.String())[0]+" ") {
+				before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:])
+				_, conditional := before.Args[0].(arm64asm.Cond)
+				if err == nil && !conditional && strings.Contains(" BL BLR B RET BR BRK ", " "+before.Op.String()+" ") {
 					return
 				}
 			}
@@ -161,14 +185,14 @@ func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool, plac
 	below, _ := o.pcsp.At(o.fn.Entry, resume)
 	claimed := entrySP - uint64(int64(below))
 	if !spKnown || sp != claimed {
-		o.found[point{window.SP, pc}] = true
+		o.found[Point{window.SP, pc}] = true
 	}
 	switch {
 	case !o.unwindsFP || fpKnown && (fp == entrySP-8 || fp == claimed-8):
 	case fpKnown && spKnown && (fp == sp-8 || fp == sp-24):
 	case fpKnown && spKnown && places[fp] && fp+16+o.spoiled <= sp: // popped, and intact
 	default:
-		o.found[point{window.FP, pc}] = true
+		o.found[Point{window.FP, pc}] = true
 	}
 }
 

@@ -1,0 +1,62 @@
+package objtest
+
+import (
+	"encoding/binary"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Names are the names of the seeds, in an order for fuzz targets to choose by number.
+var Names = []string{"elf", "macho", "pe", "pie", "chained", "go1.16", "go1.18", "go1.20", "go1.23"}
+
+// Starts are edits for fuzz targets to begin with: for each seed, fields of each
+// part of a file, set to what is out of range or much too large.
+func Starts(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits []byte)) {
+	tb.Helper()
+	for which, name := range Names {
+		m := seeds[name]
+		add(uint8(which), nil)
+		for _, field := range []string{
+			"elf.phnum", "ph[0].filesz", "dyn.relasz", "rela[0].offset", "macho.ncmds", "cmd[1].filesize", "fixups.segments", "pe.sections", "section[0].vaddr",
+			"tab.nfunc", "tab.pcs", "module[0]", "func[1].pcsp", "func[1].unsafe", "func[1].npcdata", "func[1].pcsp[0]", "func[1].code[-3]",
+		} {
+			if m.Has(field) {
+				add(uint8(which), m.Edit(field, 0xffff))
+				add(uint8(which), append(m.Edit(field, 1<<62), m.Edit("tab.nfunc", 4)...))
+			}
+		}
+	}
+}
+
+// Overwritten returns a seed with eight bytes overwritten at an offset, and edits
+// applied to the result.
+func (m *Image) Overwritten(at int, word uint64, edits []byte) []byte {
+	data, _ := m.Edited(edits)
+	binary.LittleEndian.PutUint64(data[at%(len(data)-8):], word)
+	return data
+}
+
+// What one input of a fuzz target may cost. Instrumented code is some times slower
+// than what is released.
+const (
+	mostCPU   = 10 * time.Second
+	mostAlloc = 1 << 30 // bytes allocated, freed or not
+)
+
+// Bounded calls f, and fails the test if that takes more processor time or memory
+// than an input of a fuzz target may.
+func Bounded(tb testing.TB, f func()) {
+	tb.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := processorTime()
+	f()
+	if took := processorTime() - begin; took > mostCPU {
+		tb.Errorf("took %v of processor time", took)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > mostAlloc {
+		tb.Errorf("allocated %d bytes", n)
+	}
+}
