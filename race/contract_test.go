@@ -1,0 +1,39 @@
+package race
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// TestSplitADDContract proves the kinds of window whose harm comes after the
+// goroutine goes on: a victim is held in each, released, and checks what it computes.
+// Of kinds without a window a control is held, which must not be harmed.
+func TestSplitADDContract(t *testing.T) {
+	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
+	kinds := known(t)
+	for _, k := range window.Kinds {
+		if !k.Held {
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			v, err := guest.Prove(ctx, k, *limit, func(r trial.Run) {
+				how := "as built"
+				if r.Pinned {
+					how = "held at " + r.Window.String()
+				}
+				t.Logf("%s, %s: %v", r.Func, how, r)
+			})
+			require.NoError(t, err)
+			require.Empty(t, v.Doubts)
+			if !*update {
+				require.Equal(t, slices.Contains(kinds, k.Name), slices.Contains(v.Affected, k.Name), "against %s", verdictFile)
+			}
+		})
+	}
+}
