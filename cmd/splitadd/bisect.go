@@ -101,10 +101,11 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
-	root, kind := flags.String("goroot", "", ""), flags.String("kind", "", "")
-	flags.BoolVar(&c.json, "json", false, "")
+	root := flags.String("goroot", "", "`DIR` is the checkout of Go (required)")
+	kind := flags.String("kind", "", "ask about one `KIND` of window, one of "+strings.Join(trial.Kinds, ", ")+" (default: any)")
+	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	switch {

@@ -166,7 +166,7 @@ func TestBisectStopped(t *testing.T) {
 
 // panicking is the command with a verb that goes wrong.
 func panicking() {
-	verbs["bisect"] = func(_ context.Context, args []string, _, _ io.Writer) error {
+	findVerb("bisect").run = func(_ context.Context, args []string, _, _ io.Writer) error {
 		switch args[0] {
 		case "panic":
 			panic(args[0])

@@ -37,16 +37,16 @@ func newChecker(stdout, stderr io.Writer) *checker {
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
-	flags.BoolVar(&c.json, "json", false, "")
-	flags.DurationVar(&c.limit, "limit", 40*time.Second, "")
-	flags.IntVar(&c.runs, "runs", 0, "")
-	flags.Func("shard", "", c.shard.set)
-	flags.BoolVar(&c.static, "static", false, "")
+	flags.BoolVar(&c.json, "json", false, jsonFlag)
+	flags.DurationVar(&c.limit, "limit", 40*time.Second, "run each unmodified binary for at most `TIME`")
+	flags.IntVar(&c.runs, "runs", 0, "run each kind of window `N` more times, and print how long the victims lived")
+	flags.Func("shard", "do part `I/N` of the check and its -runs, such as 3/8; merge pools the records", c.shard.set)
+	flags.BoolVar(&c.static, "static", false, "run nothing: the verdict is from the code alone")
 	engineFlags(flags, &c.choice)
 	if err := moved(args); err != nil {
 		return err
 	}
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if err := c.usage(); err != nil {

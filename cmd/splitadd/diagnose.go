@@ -18,12 +18,12 @@ import (
 func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var p diagnose.Program
 	flags := flag.NewFlagSet("diagnose", flag.ContinueOnError)
-	flags.IntVar(&p.Runs, "runs", 100, "")
-	flags.DurationVar(&p.Limit, "limit", time.Minute, "")
-	flags.StringVar(&p.Race, "race", "", "")
+	flags.IntVar(&p.Runs, "runs", 100, "run the program `N` times in each way")
+	flags.DurationVar(&p.Limit, "limit", time.Minute, "end a run after `TIME`: it counts as hung")
+	flags.StringVar(&p.Race, "race", "", "a build of the program with the race detector, `FILE`, to be run as well")
 	engineFlags(flags, &p.Choice)
-	json := flags.Bool("json", false, "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	json := flags.Bool("json", false, jsonFlag)
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	switch {

@@ -18,86 +18,6 @@ import (
 	"splitadd/internal/safe"
 )
 
-const usage = `Usage:
-    splitadd check [-json] [-static] [-limit TIME] [-runs N [-shard I/N]]
-                   [-engine auto|native|user|vm] [-emulator FILE] [-kernel DIR]
-                   [TOOLCHAIN ...]
-    splitadd sweep -from RELEASE [-to RELEASE] [-records FILE] [-json] [-engine NAME]
-    splitadd bisect -goroot DIR [-kind KIND] [-json] [-engine NAME]
-    splitadd scan [-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ...
-    splitadd triage [-json | -markdown] [-binary FILE] [LOG|CORE ...]
-    splitadd repair BINARY -o FILE [-diff] | -dry-run [-diff]
-    splitadd repro [-leaf|-nonleaf|-fp|-pointer] [-frame N] [-check TOOLCHAIN]
-    splitadd report -bug TOOLCHAIN [-leaf|-nonleaf|-fp] [-frame N]
-    splitadd merge [-o FILE] RECORDS ...
-    splitadd report -o FILE.html|.md|.txt RECORDS ...
-    splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] [-engine NAME]
-                      -- COMMAND
-    splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
-
-Check builds functions of known frame size for arm64 with each Go toolchain,
-finds the windows in them, pins each, races the unmodified binary, and prints a
-table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local",
-the go command in PATH, which is the default. The engine that runs them is the
-machine itself where it is arm64, else user-mode QEMU; vm boots a Linux for arm64
-in QEMU: Debian's, which is fetched once, or an unpacked one, -kernel. -runs
-races each kind N times more and prints how long the victims lived.
-
-With -shard 3/8 a check does the third of eight parts of that, for as many machines;
-merge pools their records, and refuses what is there twice.
-
-Sweep checks the newest patch of every minor release, by pins alone, and searches the
-patch releases in which a kind of window went away. FILE keeps the records; what is
-in it already is not measured again.
-
-Bisect answers as "git bisect run" wants it: it builds what is needed of the toolchain
-in a checkout of Go, and exits with 0 if there is no window (of the kind "leaf SP",
-"leaf FP", "non-leaf SP" or "stale FP", if one is named), 1 if there is, 125 if this
-commit cannot be built or tested, and 128, which ends the bisection, if splitadd
-itself failed.
-
-Scan finds the windows in Go binaries for arm64 (ELF, Mach-O, PE), from the files
-alone. Of a folder, all files are scanned. Arguments that are not paths are package
-patterns, built for arm64 with the go command in PATH; so is a folder that is a
-package of a module and holds no Go binary for arm64. -q prints affected files
-only, -all also lists the windows in which the runtime does not preempt.
-
-Triage says of crash logs and core files whether it was this defect: split SP, split
-FP, not this, or undecided, with the evidence and what would settle it. Logs may
-have prefixes, be wrapped in JSON, or come latest line first. FILE is the binary
-that ran: without it, no crash is called a split. Its exit status is 3 if a crash is
-a split, 4 if none is and one looks like it ("undecided: looks like split SP": name
-the binary), and 0 if none has a mark of it, be it "not this" or undecided. The first
-words of a line, and "answer" and "suspect" with -json, stay what they are; what
-follows them may change.
-
-Repair writes a copy of a Go binary for arm64 in which every window is closed, at the
-same length: no address moves. What cannot be proved safe is left, and listed.
--diff prints the words that are changed, -dry-run writes nothing.
-
-Repro prints a reproducer for a bug report: one main.go that dies of itself within
-seconds. -check builds and races it, and appends the crash as a comment.
-
-Report -bug prints a whole bug report in the form of the Go issue tracker's
-template. Report -o makes one file of the records that other verbs wrote.
-
-Diagnose runs a flaky program N times as it is, N times without async preemption,
-and, where a build of it with -race is given, under the race detector; it scans
-the binary, and says which kind of defect kills it, or that it cannot tell.
-
-Study measures what the time to crash depends on, for most of an hour, and writes
-a page with its figures and records into DIR; -draw makes the page from the
-records that are there.
-
-Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected, 4 looks affected (triage).
-Bisect has its own.
-
-Example:
-    $ splitadd check go1.23.4 go1.27.4
-    $ splitadd scan /usr/local/bin
-    $ splitadd triage -binary /usr/local/bin/daemon crash.log
-`
-
 // Exit statuses.
 const (
 	exitFailed   = 1
@@ -120,24 +40,6 @@ var errSuspect = errors.New("looks affected")
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
-
-// A verb does one thing for a person. Results go to stdout, progress and
-// warnings to stderr.
-type verb func(ctx context.Context, args []string, stdout, stderr io.Writer) error
-
-var verbs = map[string]verb{
-	"check":    check,
-	"sweep":    sweepVerb,
-	"bisect":   bisectVerb,
-	"scan":     scan,
-	"diagnose": diagnoseVerb,
-	"triage":   triageVerb,
-	"repair":   repairVerb,
-	"repro":    reproVerb,
-	"report":   reportVerb,
-	"merge":    merge,
-	"study":    studyVerb,
-}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -166,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &mistake):
-		hint, status = "splitadd help shows the usage", exitUsage
+		hint, status = usageHint(args), exitUsage
 	case ctx.Err() != nil:
 		say(stderr, "error", "interrupted")
 		return exitFailed
@@ -196,40 +98,48 @@ func say(stderr io.Writer, kind string, lines ...string) {
 	}
 }
 
+// usageHint says where to read what a mistaken command line should have been.
+func usageHint(args []string) string {
+	if len(args) > 0 && findVerb(args[0]) != nil {
+		return fmt.Sprintf("splitadd help %s shows its flags", args[0])
+	}
+	return "splitadd help lists the verbs"
+}
+
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return usageError{errors.New("no verb")}
 	}
-	switch args[0] {
+	name, args := args[0], args[1:]
+	switch name {
 	case "help", "-h", "-help", "--help":
-		_, err := io.WriteString(stdout, usage)
-		return err
+		if len(args) == 0 {
+			return writeOverview(stdout)
+		}
+		if len(args) > 1 {
+			return usageError{errors.New("help takes one verb at most")}
+		}
+		name, args = args[0], []string{"-h"}
+	case "-version", "--version":
+		name = "version"
 	}
-	f, ok := verbs[args[0]]
-	if !ok {
-		return usageError{fmt.Errorf("unknown verb %q", args[0])}
+	v := findVerb(name)
+	if v == nil {
+		return usageError{fmt.Errorf("unknown verb %q%s", name, didYouMean(name, "", verbNames()))}
 	}
-	return f(ctx, args[1:], stdout, stderr)
-}
-
-// parse parses a verb's flags. It is done where they ask for help.
-func parse(flags *flag.FlagSet, args []string, stdout io.Writer) (done bool, err error) {
-	flags.SetOutput(io.Discard)
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(stdout, usage)
-		return true, err
-	case err != nil:
-		return false, usageError{err}
+	err := v.run(ctx, args, stdout, stderr)
+	var wanted helpWanted
+	if errors.As(err, &wanted) {
+		return v.writeHelp(stdout, wanted.flags)
 	}
-	return false, nil
+	return err
 }
 
 // engineFlags adds the flags of the verbs that run guests.
 func engineFlags(flags *flag.FlagSet, c *lab.Choice) {
-	flags.StringVar(&c.Name, "engine", "auto", "")
-	flags.StringVar(&c.Emulator, "emulator", "", "")
-	flags.StringVar(&c.Kernel, "kernel", "", "")
+	flags.StringVar(&c.Name, "engine", "auto", "run arm64 programs on the engine `NAME`, one of "+strings.Join(lab.Engines, ", ")+"; auto is native on arm64, user elsewhere")
+	flags.StringVar(&c.Emulator, "emulator", "", "run arm64 programs with the QEMU at `FILE` (default: the one in PATH)")
+	flags.StringVar(&c.Kernel, "kernel", "", "for -engine vm: boot the Linux package that is unpacked in `DIR` (default: Debian's, fetched once)")
 }
 
 // engineUsage returns what is wrong with the values of those flags.

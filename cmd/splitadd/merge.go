@@ -51,8 +51,8 @@ func (s shard) seeds(runs int) []int {
 // merge pools the records of shards.
 func merge(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("merge", flag.ContinueOnError)
-	out := flags.String("o", "", "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	out := flags.String("o", "", "write the pooled records to `FILE` (default: standard output)")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {

@@ -19,21 +19,16 @@ import (
 // repairVerb writes a copy of a binary whose windows are closed.
 func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
-	out := flags.String("o", "", "")
-	dry := flags.Bool("dry-run", false, "")
-	diff := flags.Bool("diff", false, "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	out := flags.String("o", "", "write the repaired copy to `FILE`")
+	dry := flags.Bool("dry-run", false, "write nothing: say what can be closed")
+	diff := flags.Bool("diff", false, "also print the words that change")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
-	path := flags.Arg(0)
-	if flags.NArg() > 1 { // flags after the binary
-		if done, err := parse(flags, flags.Args()[1:], stdout); done || err != nil {
-			return err
-		}
-		if flags.NArg() > 0 {
-			return usageError{fmt.Errorf("repair takes one binary: what is %q?", flags.Arg(0))}
-		}
+	if flags.NArg() > 1 {
+		return usageError{fmt.Errorf("repair takes one binary: what is %q?", flags.Arg(1))}
 	}
+	path := flags.Arg(0)
 	switch {
 	case path == "":
 		return usageError{errors.New("repair takes a binary")}

@@ -20,9 +20,9 @@ func reportVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	var r reproducer
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	r.flags(flags)
-	bug := flags.String("bug", "", "")
-	out := flags.String("o", "", "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	bug := flags.String("bug", "", "print a bug report about `TOOLCHAIN`")
+	out := flags.String("o", "", "write the records' report to `FILE`: its name ends in .html, .md or .txt")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	switch {

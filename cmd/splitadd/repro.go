@@ -6,6 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"splitadd/internal/lab"
@@ -24,13 +27,22 @@ type reproducer struct {
 }
 
 func (r *reproducer) flags(flags *flag.FlagSet) {
-	flags.BoolVar(&r.leaf, "leaf", false, "")
-	flags.BoolVar(&r.nonleaf, "nonleaf", false, "")
-	flags.BoolVar(&r.fp, "fp", false, "")
-	flags.IntVar(&r.frame, "frame", 0, "")
-	flags.IntVar(&r.runs, "runs", 10, "")
-	flags.DurationVar(&r.limit, "limit", time.Minute, "")
+	flags.BoolVar(&r.leaf, "leaf", false, "a window of a function that makes no calls (this is the default)")
+	flags.BoolVar(&r.nonleaf, "nonleaf", false, "a window of a function that makes calls")
+	flags.BoolVar(&r.fp, "fp", false, "a window in which the frame pointer is wrong, and not the stack pointer")
+	flags.IntVar(&r.frame, "frame", 0, "a frame of `N` bytes (default: the kind's own, "+frames()+")")
+	flags.IntVar(&r.runs, "runs", 10, "run the reproducer `N` times, to prove it")
+	flags.DurationVar(&r.limit, "limit", time.Minute, "end a run after `TIME`")
 	engineFlags(flags, &r.choice)
+}
+
+// frames lists the frame size that a reproducer of each kind has.
+func frames() string {
+	var each []string
+	for _, kind := range slices.Sorted(maps.Keys(repro.Kinds)) {
+		each = append(each, fmt.Sprintf("%s %d", kind, repro.Kinds[kind]))
+	}
+	return strings.Join(each, ", ")
 }
 
 // source returns the reproducer and its kind.
@@ -82,9 +94,9 @@ func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	var r reproducer
 	flags := flag.NewFlagSet("repro", flag.ContinueOnError)
 	r.flags(flags)
-	flags.BoolVar(&r.pointer, "pointer", false, "")
-	check := flags.String("check", "", "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	flags.BoolVar(&r.pointer, "pointer", false, "a program that loses a pointer: the collector frees an object that is in use")
+	check := flags.String("check", "", "build the reproducer with `TOOLCHAIN`, run it, and append the crash as a comment")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {

@@ -36,11 +36,11 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s := scanner{stdout: stdout, stderr: stderr, records: record.Writer{To: stdout}}
 	s.sum = record.Scan{Tool: toolVersion(), Foreign: map[string]int{}}
 	flags := flag.NewFlagSet("scan", flag.ContinueOnError)
-	flags.BoolVar(&s.json, "json", false, "")
-	flags.BoolVar(&s.sarif, "sarif", false, "")
-	flags.BoolVar(&s.quiet, "q", false, "")
-	flags.BoolVar(&s.all, "all", false, "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	flags.BoolVar(&s.json, "json", false, jsonFlag)
+	flags.BoolVar(&s.sarif, "sarif", false, "print a SARIF log, as code scanning reads it")
+	flags.BoolVar(&s.quiet, "q", false, "print affected files only, one a line")
+	flags.BoolVar(&s.all, "all", false, "also list the windows in which the runtime does not preempt")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if s.json && s.sarif || s.quiet && (s.json || s.sarif) {

@@ -25,12 +25,12 @@ var puzzle = [2]string{"go1.23.4", "go1.23.9"}
 // its figures and the records that they were made from.
 func studyVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("study", flag.ContinueOnError)
-	out := flags.String("o", "", "")
-	draw := flags.Bool("draw", false, "")
-	only := flags.String("only", "", "")
-	limit := flags.Duration("limit", 6*time.Second, "")
-	long := flags.Duration("canonical", 2*time.Minute, "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	out := flags.String("o", "", "write the page, its figures and records into `DIR` (required)")
+	draw := flags.Bool("draw", false, "measure nothing: make the page from the records in DIR")
+	only := flags.String("only", "", "measure one experiment, that of `NAME` (default: all of them)")
+	limit := flags.Duration("limit", 6*time.Second, "end a run after `TIME`")
+	long := flags.Duration("canonical", 2*time.Minute, "end a run of the published reproducer after `TIME`")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	switch {

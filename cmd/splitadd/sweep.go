@@ -21,10 +21,12 @@ import (
 func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
-	from, to, kept := flags.String("from", "", ""), flags.String("to", "", ""), flags.String("records", "", "")
-	flags.BoolVar(&c.json, "json", false, "")
+	from := flags.String("from", "", "the oldest `RELEASE`, such as go1.18 (required)")
+	to := flags.String("to", "", "the newest `RELEASE` (default: the newest there is)")
+	kept := flags.String("records", "", "keep the records in `FILE`; what is in it already is not measured again")
+	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	switch {

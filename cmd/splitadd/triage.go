@@ -17,10 +17,10 @@ import (
 // triageVerb says of crash logs and core files whether it was this defect.
 func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("triage", flag.ContinueOnError)
-	path := flags.String("binary", "", "")
-	json := flags.Bool("json", false, "")
-	markdown := flags.Bool("markdown", false, "")
-	if done, err := parse(flags, args, stdout); done || err != nil {
+	path := flags.String("binary", "", "the binary that ran, `FILE`; without it, no crash is called a split")
+	json := flags.Bool("json", false, jsonFlag)
+	markdown := flags.Bool("markdown", false, "print Markdown, for an issue tracker")
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if *json && *markdown {

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+// A verb does one thing for a person. Its flags are what run gives to parse.
+type verb struct {
+	name     string
+	summary  string   // what it does, for the list of verbs
+	forms    []string // its synopsis: what may follow the name, form by form
+	about    string   // the text of its help: the first sentence says what it does
+	statuses []exitStatus
+	example  string // a command line
+	// run carries the verb out. Results go to stdout, progress and warnings to
+	// stderr.
+	run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+// An exitStatus is one that a verb ends with, and what it means.
+type exitStatus struct {
+	code  int
+	means string
+}
+
+// exits returns the exit statuses of a verb: 0, those that all verbs have, and
+// others.
+func exits(zero string, others ...exitStatus) []exitStatus {
+	return append([]exitStatus{
+		{0, zero},
+		{exitFailed, "splitadd failed"},
+		{exitUsage, "the command line is wrong"},
+	}, others...)
+}
+
+// findVerb returns the verb of a name, or nil.
+func findVerb(name string) *verb {
+	for i := range verbs {
+		if verbs[i].name == name {
+			return &verbs[i]
+		}
+	}
+	return nil
+}
+
+// verbNames returns the names of all verbs, and help.
+func verbNames() []string {
+	names := []string{"help"}
+	for _, v := range verbs {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+// The verb completion reads verbs, which a variable's initial value cannot.
+func init() {
+	verbs = append(verbs, verb{
+		name:    "completion",
+		summary: "print a shell's completion script",
+		forms:   []string{"bash|fish|zsh"},
+		about: `Completion prints a script that completes splitadd's verbs and flags in a shell.
+
+For bash, load it from ~/.bashrc, as in the example. For fish, write it to
+~/.config/fish/completions/splitadd.fish. For zsh, write it to a file _splitadd in
+a folder of $fpath.`,
+		statuses: exits("the script was printed"),
+		example:  "source <(splitadd completion bash)",
+		run:      completionVerb,
+	})
+}
+
+// verbs are all verbs, in the order in which help lists them.
+var verbs = []verb{{
+	name:    "check",
+	summary: "check Go toolchains for windows, and prove each by a crash",
+	forms: []string{
+		"[-json] [-limit TIME] [-runs N [-shard I/N]] [ENGINE] [TOOLCHAIN ...]",
+		"-static [-json] [TOOLCHAIN ...]",
+	},
+	about: `Check decides whether Go toolchains build code with windows, and proves it.
+
+It builds functions of known frame size for arm64 with each toolchain, finds the
+windows in them, pins each, runs the unmodified binary under stress, and prints a
+table and a verdict. A TOOLCHAIN is a release (go1.27.4), a GOROOT, or "local", the
+go command in PATH, which is the default.
+
+ENGINE stands for -engine, -emulator and -kernel. The engine is the machine itself
+if it is arm64, else user-mode QEMU. The engine vm boots an arm64 Linux in QEMU.`,
+	statuses: exits("no toolchain has windows", exitStatus{exitAffected, "a toolchain has windows"}),
+	example:  "splitadd check go1.23.4 go1.27.4",
+	run:      check,
+}, {
+	name:    "sweep",
+	summary: "check every minor release, and find the patches that fixed a kind",
+	forms:   []string{"-from RELEASE [-to RELEASE] [-records FILE] [-json] [ENGINE]"},
+	about: `Sweep checks the newest patch of every minor release of Go, by pins alone.
+
+It then searches the patch releases in which a kind of window went away. ENGINE
+stands for -engine, -emulator and -kernel.`,
+	statuses: exits("no release has windows", exitStatus{exitAffected, "a release has windows"}),
+	example:  "splitadd sweep -from go1.18 -records sweep.jsonl",
+	run:      sweepVerb,
+}, {
+	name:    "bisect",
+	summary: `tell "git bisect run" whether a checkout of Go has windows`,
+	forms:   []string{"-goroot DIR [-kind KIND] [-json] [ENGINE]"},
+	about: `Bisect says of a checkout of Go what "git bisect run" asks, by its exit status.
+
+It builds what is needed of the toolchain in the checkout, and pins the windows of
+what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
+	statuses: []exitStatus{
+		{bisectGood, "no window, or none of the kind that was named"},
+		{bisectBad, "there is a window"},
+		{bisectSkip, "this commit cannot be built or tested"},
+		{bisectStop, "splitadd failed, or the command line is wrong: the bisection ends"},
+	},
+	example: "git bisect run splitadd bisect -goroot . -kind 'leaf SP'",
+	run:     bisectVerb,
+}, {
+	name:    "scan",
+	summary: "find the windows in Go binaries for arm64",
+	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ..."},
+	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
+
+It reads ELF, Mach-O and PE. Of a folder, all files are scanned. Arguments that are
+not paths are package patterns, built for arm64 with the go command in PATH. So is a
+folder that is a package of a module and holds no Go binary for arm64.`,
+	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
+	example:  "splitadd scan /usr/local/bin",
+	run:      scan,
+}, {
+	name:    "triage",
+	summary: "say of crash logs and core files whether it was this defect",
+	forms:   []string{"[-json | -markdown] [-binary FILE] [LOG|CORE ...]"},
+	about: `Triage says of crash logs and core files whether it was this defect.
+
+The answer is split SP, split FP, not this, or undecided, with the evidence and what
+would settle it. With no argument, or "-", standard input is read. Logs may have
+prefixes, be wrapped in JSON, be compressed, or come latest line first.
+
+The first words of a line, and "answer" and "suspect" with -json, stay what they
+are in later versions. What follows them may change.`,
+	statuses: exits("no crash has a mark of a split: each is \"not this\" or undecided",
+		exitStatus{exitAffected, "a crash is a split"},
+		exitStatus{exitSuspect, "no crash is shown to be a split, and one looks like it: name the binary"}),
+	example: "splitadd triage -binary /usr/local/bin/daemon crash.log",
+	run:     triageVerb,
+}, {
+	name:    "diagnose",
+	summary: "run a flaky program many times, and say what kills it",
+	forms:   []string{"[-json] [-runs N] [-limit TIME] [-race FILE] [ENGINE] -- COMMAND"},
+	about: `Diagnose runs a flaky program many times, and says which kind of defect kills it.
+
+It runs the program as it is, without async preemption, and, if a build of it with
+-race is given, under the race detector. It also scans the binary. It may answer
+that it cannot tell. What follows "--" is the command and its own flags. ENGINE
+stands for -engine, -emulator and -kernel.`,
+	statuses: exits("undecided", exitStatus{exitAffected, "it is known what kills the program"}),
+	example:  "splitadd diagnose -runs 50 -race ./daemon.race -- ./daemon -v",
+	run:      diagnoseVerb,
+}, {
+	name:    "repair",
+	summary: "write a copy of a binary in which every window is closed",
+	forms:   []string{"BINARY -o FILE [-diff]", "BINARY -dry-run [-diff]"},
+	about: `Repair writes a copy of a Go binary for arm64 in which every window is closed.
+
+The copy has the same length, and no address moves. What cannot be proved safe is
+left as it is, and listed.`,
+	statuses: exits("every window is closed, or there was none",
+		exitStatus{exitAffected, "windows are left; with -dry-run, there are windows"}),
+	example: "splitadd repair daemon -o daemon.repaired",
+	run:     repairVerb,
+}, {
+	name:    "repro",
+	summary: "print a reproducer for a bug report",
+	forms: []string{
+		"[-leaf | -nonleaf] [-fp] [-frame N] [-check TOOLCHAIN [-runs N] [-limit TIME] [ENGINE]]",
+		"-pointer [-check TOOLCHAIN [-runs N] [-limit TIME] [ENGINE]]",
+	},
+	about: `Repro prints a reproducer for a bug report: one main.go that crashes within seconds.
+
+ENGINE stands for -engine, -emulator and -kernel.`,
+	statuses: exits("the reproducer was printed; with -check, it did not crash",
+		exitStatus{exitAffected, "with -check, the reproducer crashed"}),
+	example: "splitadd repro -nonleaf -check go1.23.4",
+	run:     reproVerb,
+}, {
+	name:    "report",
+	summary: "write a bug report, or a page of the records of other verbs",
+	forms: []string{
+		"-bug TOOLCHAIN [-leaf | -nonleaf] [-fp] [-frame N] [-runs N] [-limit TIME] [ENGINE]",
+		"-o FILE.html|.md|.txt RECORDS ...",
+	},
+	about: `Report writes a bug report, or a page of the records that other verbs wrote.
+
+With -bug it prints a whole report in the form of the Go issue tracker's template.
+The reproducer in it has crashed: if it does not, that is an error. With -o it makes
+one file of files of records, which check -json prints. ENGINE stands for -engine,
+-emulator and -kernel.`,
+	statuses: exits("the report was written"),
+	example:  "splitadd report -o report.html records.jsonl",
+	run:      reportVerb,
+}, {
+	name:    "merge",
+	summary: "pool the records of several machines",
+	forms:   []string{"[-o FILE] RECORDS ..."},
+	about: `Merge pools the records of several machines, which check -shard shared out.
+
+It refuses records that are there twice.`,
+	statuses: exits("the records were pooled"),
+	example:  "splitadd merge -o all.jsonl shard1.jsonl shard2.jsonl",
+	run:      merge,
+}, {
+	name:    "study",
+	summary: "measure what the time to crash depends on",
+	forms:   []string{"-o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]"},
+	about: `Study measures what the time to crash depends on, for most of an hour.
+
+It writes a page with figures, and the records that they were made from.`,
+	statuses: exits("the page was written"),
+	example:  "splitadd study -o docs -draw",
+	run:      studyVerb,
+}, {
+	name:     "version",
+	summary:  "print the version of splitadd",
+	forms:    []string{""},
+	about:    `Version prints the version of splitadd's module, of Go, and the commit it was built from.`,
+	statuses: exits("the version was printed"),
+	example:  "splitadd version",
+	run:      versionVerb,
+}}
