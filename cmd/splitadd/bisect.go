@@ -102,7 +102,7 @@ func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
 	root := flags.String("goroot", "", "`DIR` is the checkout of Go (required)")
-	kind := flags.String("kind", "", "ask about one `KIND` of window, one of "+strings.Join(trial.Kinds, ", ")+" (default: any)")
+	kind := flags.String("kind", "", "ask about one `KIND` of window, one of "+strings.Join(window.KindNames(), ", ")+" (default: any)")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
 	if err := parse(flags, args); err != nil {

@@ -1,0 +1,133 @@
+package triage
+
+import (
+	"context"
+	"encoding/binary"
+
+	"splitadd/internal/window"
+)
+
+// An Interrupted is a goroutine that runtime.asyncPreempt has parked in a
+// window.
+type Interrupted struct {
+	Window window.Window
+	At     uint64 // address of the word that holds the interrupted pc
+	SP     uint64 // of the goroutine, where it was interrupted
+	ID     uint64 // of the goroutine, or 0
+	Lo, Hi uint64 // its stack; 0 where its descriptor was not found
+	Parked bool   // the descriptor says that it still is
+	Return uint64 // the word that the unwinder takes for a return address
+	True   uint64 // the return address that it should find
+}
+
+// search finds the goroutines that were interrupted in a window: an aligned word
+// that is a window's pc, which is no return address since no window follows a
+// call, at the bottom of a frame of asyncPreempt's.
+func (c *corpse) search(ctx context.Context) (found []Interrupted, err error) {
+	windows := map[uint64]*window.Window{}
+	least, most := ^uint64(0), uint64(0)
+	for i := range c.binary.Windows {
+		w := &c.binary.Windows[i]
+		windows[w.PC+c.moved] = w
+		least, most = min(least, w.PC+c.moved), max(most, w.PC+c.moved)
+	}
+	if len(windows) == 0 {
+		return nil, nil
+	}
+	err = c.file.Each(ctx, func(addr uint64, memory []byte) bool {
+		for i := 0; i+8 <= len(memory); i += 8 {
+			word := binary.LittleEndian.Uint64(memory[i:])
+			if word-least > most-least {
+				continue
+			}
+			if w := windows[word]; w != nil && len(found) < maxFound {
+				if at := addr + uint64(i); c.inPreempt(at - uint64(c.below)) {
+					found = append(found, c.describe(*w, at))
+				}
+			}
+		}
+		return true
+	})
+	if err != nil || len(found) == 0 {
+		return found, err
+	}
+	return found, c.descriptors(ctx, found)
+}
+
+const maxFound = 256 // goroutines in windows
+
+// inPreempt reports whether the word at an address is a pc in asyncPreempt.
+func (c *corpse) inPreempt(addr uint64) bool {
+	word, ok := c.word(addr)
+	return ok && word >= c.preempt.entry && word < c.preempt.end
+}
+
+func (c *corpse) describe(w window.Window, at uint64) Interrupted {
+	i := Interrupted{Window: w, At: at, SP: at + uint64(c.push)}
+	// A frame has its return address at its bottom.
+	i.Return, _ = c.word(i.SP)
+	i.True, _ = c.word(i.SP - uint64(w.Claimed-w.Actual))
+	return i
+}
+
+// Where a goroutine's descriptor has what, bytes (runtime/runtime2.go, type g;
+// the same from Go 1.16 to 1.27).
+const gSched = 56 // gobuf: sp, pc, g; a stack's bounds come first
+
+// far is how far below the word that holds the interrupted pc a parked
+// goroutine's saved stack pointer may be, bytes: the frames of asyncPreempt2 and
+// what it calls.
+const far = 1024
+
+// descriptors finds the goroutines' descriptors: what begins with the bounds of
+// a stack, and has its own address among the registers that it saves.
+func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
+	left := len(found)
+	least, most := ^uint64(0), uint64(0)
+	for _, f := range found {
+		least, most = min(least, f.At), max(most, f.At)
+	}
+	return c.file.Each(ctx, func(addr uint64, memory []byte) bool {
+		for i := 0; i+16 <= len(memory); i += 8 {
+			lo := binary.LittleEndian.Uint64(memory[i:])
+			if lo < 4096 {
+				continue
+			}
+			hi := binary.LittleEndian.Uint64(memory[i+8:])
+			if hi <= lo || hi-lo > 1<<30 || hi <= least || lo > most {
+				continue
+			}
+			if !c.spend(1) {
+				return false
+			}
+			for n := range found {
+				f := &found[n]
+				if f.Hi != 0 || f.At < lo || f.At >= hi {
+					continue
+				}
+				g := addr + uint64(i)
+				if self, ok := c.word(g + gSched + 16); !ok || self != g {
+					continue
+				}
+				sp, _ := c.word(g + gSched)
+				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.At && f.At-sp <= far
+				c.identify(g, f)
+				left--
+			}
+		}
+		return left > 0
+	})
+}
+
+// identify reads a goroutine's number, which stands three words after where its
+// unwinding ends, behind a status that is one of a few.
+func (c *corpse) identify(g uint64, f *Interrupted) {
+	for at := g + gSched + 5*8; at < g+gSched+16*8; at += 8 {
+		top, _ := c.word(at)
+		status, _ := c.word(at + 16)
+		if status &= 0xfff; top <= f.Hi && f.Hi-top < far && top > f.At && status >= 1 && status <= 10 {
+			f.ID, _ = c.word(at + 24)
+			return
+		}
+	}
+}
