@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream study emulator vm cross debuggers tools
+.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
 
 # Is the Go in use affected? That it is, exit status 3, is an answer and no
 # failure of make, so that "make check test" goes on.
@@ -83,6 +83,10 @@ ports:
 # The fix in docs/upstream, built into two releases.
 upstream: emulator
 	$(GO) test ./cmd/splitadd -run Upstream -v -timeout 1h -args -upstream
+
+# Toolchains with a defect planted in each clause of the contract: a minute or so each.
+mutants:
+	$(GO) test ./cmd/splitadd -run Mutants -v -timeout 1h -args -mutants
 
 # git bisect run over a history of Go's source: builds a toolchain five times.
 bisect: emulator
