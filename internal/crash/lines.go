@@ -5,5 +5,4 @@ import "splitadd/internal/crash/syntax"
 var (
 	isGoroutine = syntax.IsGoroutine
 	hasAny      = syntax.HasAny
-	location    = syntax.Place
 )

@@ -12,7 +12,7 @@ var barriers = []Case{
 
 // A node is an object with a value, which has to stay what it was.
 type node struct {
-	next  *node
+	next  *node //lint:ignore U1000 it makes a node an object with pointers
 	value [6]uint64
 }
 

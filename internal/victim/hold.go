@@ -1,14 +1,10 @@
 package victim
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
 )
-
-// branchSelf is B to itself, which a pin puts in the place of an instruction.
-const branchSelf = 0x14000000
 
 // A pin is an instruction that was replaced by a branch to itself.
 type pin struct {
@@ -30,8 +26,6 @@ func parsePin(text string) (p pin, err error) {
 	}
 	return p, nil
 }
-
-var errNoPin = errors.New("no branch to itself is there")
 
 // Beside the wait for a victim that makes calls before it gets to its pin.
 const (

@@ -1,6 +1,7 @@
 package victim
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -11,6 +12,11 @@ const (
 	privateSyncCore  = 1 << 5
 	registerSyncCore = 1 << 6
 )
+
+// branchSelf is B to itself, which a pin puts in the place of an instruction.
+const branchSelf = 0x14000000
+
+var errNoPin = errors.New("no branch to itself is there")
 
 // release puts the instruction back, and has every core fetch it.
 //

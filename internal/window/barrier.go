@@ -91,19 +91,8 @@ func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 				flag.addr, flag.known = addr, true
 				return flag, at
 			}
-			if m.Size != 8 || flag.indirect {
-				return flag, 0
-			}
-			flag.addr, flag.indirect, base = addr, true, m.Regs[0]
-			addr = flag.addr
-			if at+1 >= len(code)/4 {
-				return flag, 0
-			}
-			next, ok := arm64.Decode(wordAt(code, at+1))
-			m := &next.Mem
-			if ok && m.Load && m.Base == base && m.Size == 4 && m.Disp == 0 && m.N == 1 && !m.Vector {
-				flag.known = true
-				return flag, at + 1
+			if m.Size == 8 && at+1 < len(code)/4 && loads32(wordAt(code, at+1), m.Regs[0]) {
+				return barrierFlag{known: true, addr: addr, indirect: true}, at + 1
 			}
 			return flag, 0
 		case e.Value.Kind == arm64.Add && e.Value.Rn == base && e.Value.Rd < 31:
@@ -114,6 +103,13 @@ func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 		}
 	}
 	return flag, 0
+}
+
+// loads32 reports whether a word loads the 32 bits that a register points at.
+func loads32(w uint32, base int8) bool {
+	e, ok := arm64.Decode(w)
+	m := &e.Mem
+	return ok && m.Load && m.Base == base && m.Size == 4 && m.Disp == 0 && m.N == 1 && !m.Vector
 }
 
 // callsBarrier reports whether the 32 bits that an instruction loads are

@@ -5,11 +5,10 @@ import "splitadd/internal/arm64"
 // A bitset is a set of small numbers.
 type bitset []uint64
 
-func newBitset(n int) bitset       { return make(bitset, (n+63)/64) }
-func (s bitset) has(i int) bool    { return s[i/64]>>(i%64)&1 != 0 }
-func (s bitset) add(i int)         { s[i/64] |= 1 << (i % 64) }
-func (s bitset) remove(i int)      { s[i/64] &^= 1 << (i % 64) }
-func (s bitset) copyFrom(t bitset) { copy(s, t) }
+func newBitset(n int) bitset    { return make(bitset, (n+63)/64) }
+func (s bitset) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
+func (s bitset) add(i int)      { s[i/64] |= 1 << (i % 64) }
+func (s bitset) remove(i int)   { s[i/64] &^= 1 << (i % 64) }
 func (s bitset) addAll(t bitset) (changed bool) {
 	for k := range s {
 		if more := t[k] &^ s[k]; more != 0 {
