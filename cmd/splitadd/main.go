@@ -33,7 +33,6 @@ const usage = `Usage:
     splitadd report -o FILE.html|.md|.txt RECORDS ...
     splitadd diagnose [-json] [-runs N] [-limit TIME] [-race FILE] [-engine NAME]
                       -- COMMAND
-    splitadd study -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 
 Check builds functions of known frame size for arm64 with each Go toolchain,
 finds the windows in them, pins each, races the unmodified binary, and prints a
@@ -85,10 +84,6 @@ Diagnose runs a flaky program N times as it is, N times without async preemption
 and, where a build of it with -race is given, under the race detector; it scans
 the binary, and says which kind of defect kills it, or that it cannot tell.
 
-Study measures what the time to crash depends on, for most of an hour, and writes
-a page with its figures and records into DIR; -draw makes the page from the
-records that are there.
-
 Exit status: 0 clean, 1 splitadd failed, 2 usage, 3 affected, 4 looks affected (triage).
 Bisect has its own.
 
@@ -136,7 +131,6 @@ var verbs = map[string]verb{
 	"repro":    reproVerb,
 	"report":   reportVerb,
 	"merge":    merge,
-	"study":    studyVerb,
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
