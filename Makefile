@@ -94,7 +94,7 @@ bisect: emulator
 
 # docs/reachability.md with its figures: most of an hour on an idle machine.
 study: emulator vm
-	$(GO) run ./cmd/splitadd study -o docs
+	$(GO) run ./cmd/reachability -o docs
 
 # The emulator, where the machine is not arm64 and has none. Without it check
 # still gives the verdict from the code, and the tests fail.

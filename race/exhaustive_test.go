@@ -89,7 +89,7 @@ func everyBoundary(t *testing.T, g *trial.Guest, name string) {
 		_, why := points.At(pc)
 		group.Go(func() error {
 			pin := func() (trial.Run, error) { return g.PinBounded(ctx, name, w, "all", exhaustiveBounds) }
-			r, err := trial.Told(pin, func(trial.Run) {})
+			r, err := trial.RerunUnattributed(pin, func(trial.Run) {})
 			if err != nil {
 				return err
 			}

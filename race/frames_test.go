@@ -140,7 +140,7 @@ func pinned(t *testing.T, c victim.Case, w window.Window) bool {
 	confirmed := false
 	var cells []string
 	for _, observer := range victim.Observers {
-		r, err := trial.Told(func() (trial.Run, error) { return guest.Pin(ctx, c.Func, w, observer) }, func(trial.Run) {})
+		r, err := trial.RerunUnattributed(func() (trial.Run, error) { return guest.Pin(ctx, c.Func, w, observer) }, func(trial.Run) {})
 		require.NoError(t, err)
 		cells = append(cells, fmt.Sprintf("%s: %s %.2f s", observer, r.Outcome, r.Seconds))
 		must := observer == trial.Observer(w.Class) || w.Class == window.SP && observer == "trace"

@@ -26,7 +26,7 @@ func TestSplitADDStress(t *testing.T) {
 			race := func() (trial.Run, error) {
 				return guest.Race(ctx, c.Func, w.Class, trial.Observer(w.Class), trial.Fast, *limit)
 			}
-			r, err := trial.Told(race, func(r trial.Run) { t.Logf("%s, frame %d: %v", c.Func, c.Frame, r) })
+			r, err := trial.RerunUnattributed(race, func(r trial.Run) { t.Logf("%s, frame %d: %v", c.Func, c.Frame, r) })
 			require.NoError(t, err)
 			if r.Outcome != trial.Survived && !r.Confirmed() {
 				t.Errorf("the death is not that of a %s window\n%s", kind, r.Log)

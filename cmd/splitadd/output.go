@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"splitadd/internal/lab"
@@ -73,21 +72,5 @@ func openRecords(path string) (*os.File, *bytes.Reader, error) {
 	if err := checkOutput(path, recordsKind); err != nil {
 		return nil, nil, err
 	}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	whole, err := record.Whole(data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := file.Truncate(whole.Size()); err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return file, whole, nil
+	return record.OpenFile(path)
 }

@@ -212,16 +212,6 @@ It refuses records that are there twice.`,
 	example:  "splitadd merge -o all.jsonl shard1.jsonl shard2.jsonl",
 	run:      merge,
 }, {
-	name:    "study",
-	summary: "measure what the time to crash depends on",
-	forms:   []string{"-o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]"},
-	about: `Study measures what the time to crash depends on, for most of an hour.
-
-It writes a page with figures, and the records that they were made from.`,
-	statuses: exits("the page was written"),
-	example:  "splitadd study -o docs -draw",
-	run:      studyVerb,
-}, {
 	name:     "version",
 	summary:  "print the version of splitadd",
 	forms:    []string{""},

@@ -49,8 +49,8 @@ const head = `# What the time to crash depends on
 Every figure on this page is made by one command, from the records beside it,
 reachability.jsonl:
 
-    splitadd study -o docs         # measures, most of an hour, and writes this page
-    splitadd study -o docs -draw   # writes it again from the records
+    go run ./cmd/reachability -o docs         # measures, most of an hour, and writes this page
+    go run ./cmd/reachability -o docs -draw   # writes it again from the records
 
 Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
 that outlives its limit is cut off: its time is exposure, and no death. Rates are

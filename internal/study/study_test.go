@@ -75,7 +75,7 @@ func TestPage(t *testing.T) {
 	require.NoError(t, err)
 	got, err := os.ReadFile(filepath.Join(dir, "reachability.md"))
 	require.NoError(t, err)
-	assert.Equal(t, string(want), string(got), "splitadd study -o docs -draw writes it")
+	assert.Equal(t, string(want), string(got), "go run ./cmd/reachability -o docs -draw writes it")
 	figures, err := filepath.Glob(filepath.Join(dir, "reachability", "*.svg"))
 	require.NoError(t, err)
 	assert.Len(t, figures, 3)

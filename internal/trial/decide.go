@@ -161,7 +161,7 @@ func (d *decision) control(ctx context.Context) error {
 func (d *decision) pin(ctx context.Context, w window.Window) error {
 	name := d.Case(w).Func
 	d.begin("pin %s+%#x (%s)", name, w.Offset(), w.Class)
-	r, err := Told(func() (Run, error) { return d.Pin(ctx, name, w, Observer(w.Class)) }, d.report)
+	r, err := RerunUnattributed(func() (Run, error) { return d.Pin(ctx, name, w, Observer(w.Class)) }, d.report)
 	if err := errors.Join(err, r.failure()); err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (d *decision) pin(ctx context.Context, w window.Window) error {
 func (d *decision) race(ctx context.Context, kind string, w window.Window, limit time.Duration) error {
 	name := d.Case(w).Func
 	d.begin("race %s (%s)", name, w.Class)
-	r, err := Told(func() (Run, error) { return d.Race(ctx, name, w.Class, Observer(w.Class), Fast, limit) }, d.report)
+	r, err := RerunUnattributed(func() (Run, error) { return d.Race(ctx, name, w.Class, Observer(w.Class), Fast, limit) }, d.report)
 	if err := errors.Join(err, r.failure()); err != nil {
 		return err
 	}

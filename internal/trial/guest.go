@@ -233,10 +233,10 @@ func (g *Guest) at(name string, class window.Class, pc uint64) window.Window {
 	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
 }
 
-// Told runs a guest again, twice at most, while it dies of an unwind failure
-// whose log does not say where the goroutine was. Every run is reported; the
-// last is returned.
-func Told(run func() (Run, error), report func(Run)) (r Run, err error) {
+// RerunUnattributed makes a run again, up to twice, if the guest died of an unwind
+// failure and its log does not show where the goroutine was interrupted. Every run is
+// reported; the last is returned.
+func RerunUnattributed(run func() (Run, error), report func(Run)) (r Run, err error) {
 	for range 3 {
 		if r, err = run(); err != nil {
 			return r, err

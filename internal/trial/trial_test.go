@@ -95,7 +95,7 @@ func TestTold(t *testing.T) {
 	for first, want := range []int{3, 3, 2, 1} {
 		n := first
 		reported := 0
-		r, err := Told(func() (Run, error) {
+		r, err := RerunUnattributed(func() (Run, error) {
 			n++
 			return Run{Death: crash.Death{Kind: kinds[n-1]}}, nil
 		}, func(Run) { reported++ })
@@ -219,11 +219,11 @@ func TestVM(t *testing.T) {
 	w := g.Preemptible("leaf65568")[1]
 	require.Equal(t, window.SP, w.Class)
 	logged := func(r Run) { t.Logf("%s, pinned=%t: %v; %s", r.Func, r.Pinned, r, engine.Evidence) }
-	pinned, err := Told(func() (Run, error) { return g.Pin(ctx, "leaf65568", w, "gc") }, logged)
+	pinned, err := RerunUnattributed(func() (Run, error) { return g.Pin(ctx, "leaf65568", w, "gc") }, logged)
 	require.NoError(t, err)
 	assert.True(t, pinned.Confirmed(), "%s", pinned.Log)
 	fp := g.Preemptible("leaf69632")[0]
-	raced, err := Told(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", Fast, 2*time.Minute) }, logged)
+	raced, err := RerunUnattributed(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", Fast, 2*time.Minute) }, logged)
 	require.NoError(t, err)
 	assert.True(t, raced.Confirmed(), "%s", raced.Log)
 }

@@ -1,0 +1,126 @@
+// Reachability measures what the time to crash depends on, and writes a page with its
+// figures and the records that they were made from.
+//
+//	reachability -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
+//
+// It measures for most of an hour. With -draw it makes the page from the records that
+// are there.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"splitadd/internal/lab"
+	"splitadd/internal/record"
+	"splitadd/internal/study"
+	"splitadd/internal/trial"
+)
+
+// The releases of the study: the newest, and the two of the published puzzle.
+const newest = "go1.27.4"
+
+var puzzle = [2]string{"go1.23.4", "go1.23.9"}
+
+// errUsage is wrapped by the error of a mistake on the command line.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(0)
+	}
+	fmt.Fprintln(os.Stderr, "reachability: error:", err)
+	var hinted *lab.Error
+	if errors.As(err, &hinted) {
+		fmt.Fprintln(os.Stderr, "reachability: hint:", hinted.Hint)
+	}
+	if errors.Is(err, errUsage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
+}
+
+// run measures, if that is asked for, and writes the page.
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("reachability", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	out := flags.String("o", "", "the folder to write to")
+	draw := flags.Bool("draw", false, "make the page from the records that are there")
+	only := flags.String("only", "", "measure the experiment of this name alone")
+	limit := flags.Duration("limit", 6*time.Second, "how long a run may last")
+	long := flags.Duration("canonical", 2*time.Minute, "how long a run of the canonical reproducer may last")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	switch {
+	case *out == "" || flags.NArg() > 0:
+		return fmt.Errorf("%w: want a folder to write to, -o DIR, and nothing else", errUsage)
+	case *limit <= 0 || *long <= 0:
+		return fmt.Errorf("%w: -limit and -canonical: want more than nothing", errUsage)
+	}
+	records := filepath.Join(*out, "reachability.jsonl")
+	if !*draw {
+		if err := measure(ctx, records, *only, *limit, *long, stderr); err != nil {
+			return err
+		}
+	}
+	in, err := os.Open(records)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	series, err := record.ReadSeries(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", records, err)
+	}
+	return study.Write(*out, series)
+}
+
+// measure writes the records of the groups of a name, or of all. Series that the
+// file has already, whole, are not measured again.
+func measure(ctx context.Context, path, only string, limit, long time.Duration, stderr io.Writer) error {
+	plan := study.Plan(newest, puzzle, limit, long)
+	plan = slices.DeleteFunc(plan, func(g study.Group) bool { return only != "" && g.Name != only })
+	if len(plan) == 0 {
+		return fmt.Errorf("%w: -only %s: no such experiment", errUsage, only)
+	}
+	file, whole, err := record.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	series, err := record.ReadSeries(whole)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	known := map[string]bool{}
+	for _, s := range series {
+		known[s.Label] = true
+	}
+	var groups []study.Group
+	for _, g := range plan {
+		g.Series = slices.DeleteFunc(g.Series, func(s trial.Series) bool { return known[s.Label] })
+		if len(g.Series) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	err = study.Measure(ctx, groups, func(s trial.Step) { fmt.Fprintf(stderr, "%d of %d: %s\n", s.Done, s.Total, s.What) }, record.Writer{To: file})
+	return errors.Join(err, file.Close())
+}

@@ -1,0 +1,32 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// OpenFile opens a file of records to add to, and returns a reader of the records in
+// it. A last record that was cut off is removed. It is an error, and nothing is
+// changed, if the file holds anything else than records.
+func OpenFile(path string) (*os.File, *bytes.Reader, error) {
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	whole, err := Whole(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := file.Truncate(whole.Size()); err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, whole, nil
+}
