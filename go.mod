@@ -5,6 +5,7 @@ go 1.23.0
 require (
 	github.com/agnivade/levenshtein v1.2.1
 	github.com/cavaliergopher/cpio v1.0.1
+	github.com/dustin/go-humanize v1.0.1
 	github.com/edsrzf/mmap-go v1.2.0
 	github.com/klauspost/compress v1.18.0
 	github.com/owenrumney/go-sarif/v2 v2.3.3

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // Lines of a crash that are shown, from where it begins and to where the
@@ -56,7 +58,7 @@ func Cut(log []byte, function string) string {
 	text := strings.Join(lines[:shown], "\n")
 	show := func(from, to int) {
 		if from > shown {
-			text += fmt.Sprintf("\n[%d lines cut]", from-shown)
+			text += fmt.Sprintf("\n[%s cut]", english.Plural(from-shown, "line", ""))
 		}
 		text += "\n" + strings.Join(lines[from:to], "\n")
 		shown = to
@@ -88,7 +90,7 @@ func Cut(log []byte, function string) string {
 		show(from, to)
 	}
 	if shown < len(lines) {
-		text += fmt.Sprintf("\n[%d lines cut]", len(lines)-shown)
+		text += fmt.Sprintf("\n[%s cut]", english.Plural(len(lines)-shown, "line", ""))
 	}
 	return text
 }

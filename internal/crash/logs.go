@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/crash/syntax"
 	"splitadd/internal/crash/unwrap"
 )
@@ -41,7 +43,7 @@ func (o Omitted) String() string {
 	what := ""
 	switch {
 	case o.Long > 0 && o.Quiet > 0:
-		what = fmt.Sprintf("%d crashes of more than %d bytes, and %d that others interrupted for long, were not read to their ends", o.Long, maxLog, o.Quiet)
+		what = fmt.Sprintf("%s of more than %d bytes, and %d that others interrupted for long, were not read to their ends", english.Plural(o.Long, "crash", ""), maxLog, o.Quiet)
 	case o.Long == 1:
 		what = fmt.Sprintf("a crash of more than %d bytes was not read to its end", maxLog)
 	case o.Long > 1:

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"gonum.org/v1/gonum/stat/combin"
 
 	"splitadd/internal/budget"
@@ -223,8 +224,8 @@ func (r *Report) conclude() {
 	case first.Window != nil:
 		add(string(first.Kind), "certain: a crash log says that a goroutine was preempted at %s+%#x, which is a window", first.Window.Func, first.Window.Offset())
 	case plain.unwinding() > 0 && windows > 0 && p < sure:
-		add("split SP or FP", "likely: %d of %d runs died while a stack was unwound, %d of %d with async preemption off (p = %.2g), and the binary has %d windows",
-			plain.unwinding(), plain.Runs, off.unwinding(), off.Runs, p, windows)
+		add("split SP or FP", "likely: %d of %d runs died while a stack was unwound, %d of %d with async preemption off (p = %.2g), and the binary has %s",
+			plain.unwinding(), plain.Runs, off.unwinding(), off.Runs, p, english.Plural(windows, "window", ""))
 	}
 	if race.Races > 0 {
 		add("data race", "certain: the race detector says so, and where; that the deaths are its doing is likely, not proved")
@@ -240,7 +241,7 @@ func (r *Report) conclude() {
 		r.Confidence = "nothing was run"
 	case dead == 0:
 		chance := make(trial.Sample, plain.Runs).Chance()
-		r.Confidence = fmt.Sprintf("it never died in %d runs: the chance of a death is below %.2g (95 %%)", plain.Runs, chance.High)
+		r.Confidence = fmt.Sprintf("it never died in %s: the chance of a death is below %.2g (95 %%)", english.Plural(plain.Runs, "run", ""), chance.High)
 	case off.Deaths > 0:
 		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
 	case r.Binary != nil && windows == 0:

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // A Command is a package main that was built.
@@ -60,7 +62,7 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 		}
 	}
 	if err == nil && len(built) != len(paths) {
-		err = fmt.Errorf("go build %s: %d commands gave %d executables", shown, len(paths), len(built))
+		err = fmt.Errorf("go build %s: %s gave %s", shown, english.Plural(len(paths), "command", ""), english.Plural(len(built), "executable", ""))
 	}
 	return built, err
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/crash"
 	"splitadd/internal/diagnose"
 	"splitadd/internal/safe"
@@ -15,7 +17,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Line, " ")), r.Engine)
 	for _, c := range r.Counts {
-		fmt.Fprintf(&b, "%s: %d runs", c.Way, c.Runs)
+		fmt.Fprintf(&b, "%s: %s", c.Way, english.Plural(c.Runs, "run", ""))
 		for _, part := range []struct {
 			n    int
 			what string
@@ -42,7 +44,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	case r.Binary.Preemptible() == 0:
 		b.WriteString("scan: no window\n")
 	default:
-		fmt.Fprintf(&b, "scan: %d windows in %d functions: %s\n", r.Binary.Preemptible(), r.Binary.Affected(), strings.Join(r.Binary.Kinds(), ", "))
+		fmt.Fprintf(&b, "scan: %s in %s: %s\n", english.Plural(r.Binary.Preemptible(), "window", ""), english.Plural(r.Binary.Affected(), "function", ""), strings.Join(r.Binary.Kinds(), ", "))
 	}
 	fmt.Fprintf(&b, "\nconclusion: %s\n%s\n", r.Conclusion, safe.Text(r.Confidence))
 	if strings.Contains(r.Conclusion, string(crash.SplitSP)) || strings.Contains(r.Conclusion, string(crash.SplitFP)) {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/patch"
 	"splitadd/internal/safe"
 )
@@ -17,7 +19,7 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	if dry {
 		done = "can be closed"
 	}
-	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), count(len(p.Changes), "window"), done)
+	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), english.Plural(len(p.Changes), "window", ""), done)
 	if len(p.Unclosed) > 0 {
 		fmt.Fprintf(&b, ", %d left", len(p.Unclosed))
 	}

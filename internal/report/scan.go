@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/record"
 	"splitadd/internal/safe"
 	"splitadd/internal/survey"
@@ -24,9 +26,9 @@ func Binary(to io.Writer, b *survey.Binary) error {
 		built += ", " + b.Main
 	}
 	n := b.Preemptible()
-	sum := count(n, "window")
+	sum := english.Plural(n, "window", "")
 	if n > 0 {
-		sum += fmt.Sprintf(" in %s: %s", count(b.Affected(), "function"), strings.Join(b.Kinds(), ", "))
+		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
 	}
 	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, name(built), sum)
 	stale := 0
@@ -38,7 +40,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 		}
 	}
 	if stale > 0 {
-		fmt.Fprintf(&s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", count(stale, "function"))
+		fmt.Fprintf(&s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", english.Plural(stale, "function", ""))
 	}
 	if n > 0 {
 		s.WriteString("\n  What to do\n")
@@ -53,7 +55,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 
 // Scan writes the sum of a scan.
 func Scan(to io.Writer, s record.Scan) error {
-	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, Others(s), count(len(s.Errors), "error"))
+	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, Others(s), english.Plural(len(s.Errors), "error", ""))
 	return err
 }
 
@@ -63,14 +65,11 @@ func Others(s record.Scan) string {
 	for _, arch := range slices.Sorted(maps.Keys(s.Foreign)) {
 		counts = append(counts, binaries(s.Foreign[arch], arch))
 	}
-	return strings.Join(append(counts, count(s.Others, "other file")), "; ")
+	return strings.Join(append(counts, english.Plural(s.Others, "other file", "")), "; ")
 }
 
 func binaries(n int, arch string) string {
-	if n == 1 {
-		return "1 Go binary for " + safe.Cut(arch, maxName)
-	}
-	return fmt.Sprintf("%d Go binaries for %s", n, safe.Cut(arch, maxName))
+	return english.Plural(n, "Go binary", "") + " for " + safe.Cut(arch, maxName)
 }
 
 func function(s *strings.Builder, f survey.Function) {
@@ -149,13 +148,6 @@ func near(bytes int64, how string) string {
 		return fmt.Sprintf(" or %d larger", bytes)
 	}
 	return fmt.Sprintf(" %d bytes %s", bytes, how)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // maxName bounds a name from a binary that is shown, in bytes.

@@ -20,6 +20,6 @@ func TestSeries(t *testing.T) {
 leaf SP   leaf65552   gc         2      2      4.0 s     1 s      0.5 (0.061 to 1.8)      1 victim
 leaf SP   canonical   gc         1      0      60.0 s    > 60 s   < 0.05                  1 victim
 leaf65552: 2 deaths: the interval is wide
-canonical: never in 1 runs, 60.0 s: no proof of anything; the chance of a death in such a run is below 0.95, the rate below 0.05/s (95 %)
+canonical: never in 1 run, 60.0 s: no proof of anything; the chance of a death in such a run is below 0.95, the rate below 0.05/s (95 %)
 `, b.String())
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
 )
@@ -126,10 +128,10 @@ func Tested(t trial.Tested) string {
 		parts = append(parts, fmt.Sprintf("every one of %d windows pinned", t.Windows))
 	}
 	if t.Controls > 0 {
-		parts = append(parts, "nothing died in "+count(t.Controls, "control pin"))
+		parts = append(parts, "nothing died in "+english.Plural(t.Controls, "control pin", ""))
 	}
 	if t.Stress > 0 {
-		parts = append(parts, fmt.Sprintf("nor in %s of unmodified guests, %.1f s", count(t.Stress, "run"), t.Seconds))
+		parts = append(parts, fmt.Sprintf("nor in %s of unmodified guests, %.1f s", english.Plural(t.Stress, "run", ""), t.Seconds))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -144,7 +146,7 @@ func brief(r trial.Run) string {
 	case r.Outcome == trial.Died:
 		return fmt.Sprintf("died of something else, %.2f s (%s)", r.Seconds, r.Observer)
 	case r.Outcome == trial.Survived:
-		return fmt.Sprintf("survived %.1f s, %d observations (%s)", r.Seconds, r.Observations, r.Observer)
+		return fmt.Sprintf("survived %.1f s, %s (%s)", r.Seconds, english.Plural(r.Observations, "observation", ""), r.Observer)
 	}
 	return fmt.Sprintf("%s (%s)", r.Outcome, r.Observer)
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sort"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/core"
 	"splitadd/internal/crash"
 	"splitadd/internal/objfile"
@@ -168,7 +170,7 @@ func (j *judge) omitted() string {
 	if j.unread == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d crashes came after %d that are different; the first begins in line %d", j.unread, maxJudged, j.unreadAt)
+	return fmt.Sprintf("%s came after %d that are different; the first begins in line %d", english.Plural(j.unread, "crash", ""), maxJudged, j.unreadAt)
 }
 
 // all returns the verdicts, or that there is no crash.

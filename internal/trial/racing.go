@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/lab"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
@@ -31,10 +33,7 @@ type Racing struct {
 }
 
 func (r Racing) String() string {
-	words := []string{fmt.Sprintf("%d victims", r.Victims)}
-	if r.Victims == 1 {
-		words[0] = "1 victim"
-	}
+	words := []string{english.Plural(r.Victims, "victim", "")}
 	if r.Procs > 0 {
 		words = append(words, fmt.Sprintf("%d Ps", r.Procs))
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // Confidence is that of every interval and bound, unless one says otherwise.
@@ -133,10 +135,10 @@ func (s Sample) Warnings() (warnings []string) {
 		return []string{"nothing was run"}
 	case d == 0:
 		warnings = append(warnings, fmt.Sprintf(
-			"never in %d runs, %.1f s: no proof of anything; the chance of a death in such a run is below %.2g, the rate below %.2g/s (95 %%)",
-			n, s.Seconds(), s.Chance().High, s.Rate().High))
+			"never in %s, %.1f s: no proof of anything; the chance of a death in such a run is below %.2g, the rate below %.2g/s (95 %%)",
+			english.Plural(n, "run", ""), s.Seconds(), s.Chance().High, s.Rate().High))
 	case d < fewDeaths:
-		warnings = append(warnings, fmt.Sprintf("%d deaths: the interval is wide", d))
+		warnings = append(warnings, fmt.Sprintf("%s: the interval is wide", english.Plural(d, "death", "")))
 	}
 	if cut := n - d; d > 0 && cut > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d runs cut off alive: their time counts as exposure", cut, n))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
@@ -78,7 +80,7 @@ func (r Run) String() string {
 	case Died:
 		return fmt.Sprintf("died after %.2f s: %s", r.Seconds, r.Death)
 	case Survived:
-		return fmt.Sprintf("survived %.1f s, %d observations, %d calls", r.Seconds, r.Observations, r.Calls)
+		return fmt.Sprintf("survived %.1f s, %s, %s", r.Seconds, english.Plural(r.Observations, "observation", ""), english.Plural(int(r.Calls), "call", ""))
 	case HarnessFailure:
 		return fmt.Sprintf("harness failure: %s", r.Reason)
 	}
@@ -121,7 +123,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
 	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
 		r.Missed = true
-		fail("the pin was never reached: %d calls returned", x.calls)
+		fail("the pin was never reached: %s returned", english.Plural(int(x.calls), "call", ""))
 	case result.End == process.Exited && result.Code == 0 && x.ended:
 		r.Outcome = Survived
 	case result.End == process.Exited && death.Kind != "":
