@@ -49,6 +49,11 @@ func Windows(n, name, others int) []byte {
 	}.Bytes()
 }
 
+// Functions returns an executable of so many functions of one instruction.
+func Functions(n int) []byte {
+	return Made{Code: repeat(4*n, nop), Function: 4, Name: "main.f", File: "f.go", PCSP: constant(1)}.Bytes()
+}
+
 // HostileFiles returns files of at most 64 MB that claim too much.
 func HostileFiles(t testing.TB) []Hostile {
 	t.Helper()
@@ -162,7 +167,7 @@ func HostileFiles(t testing.TB) []Hostile {
 		{"modules without end", "", made(Made{
 			Code: repeat(1<<10, nop), Function: 1 << 10, PCSP: constant(1 << 8), Info: dependencies(),
 		})},
-		{"a table of functions alone", "", made(Made{Code: repeat(20<<20, nop), Function: 4, PCSP: constant(1)})},
+		{"a table of functions alone", "", func() []byte { return Functions(5 << 20) }},
 	}
 }
 
