@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"splitadd": main, "panicking": panicking})
+	testscript.Main(m, map[string]func(){"splitadd": main, "panicking": panicking, "costing": costing})
 }
 
 // TestScripts runs the scripts in testdata. They have these commands beside the

@@ -33,7 +33,7 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	var binary *triage.Binary
 	if *path != "" {
 		var err error
-		if binary, err = triage.Open(*path); err != nil {
+		if binary, err = triage.Open(ctx, *path); err != nil {
 			return hintBinary(err)
 		}
 		defer binary.Close()

@@ -40,7 +40,7 @@ func TestTriage(t *testing.T) {
 		require.NoError(t, err)
 	}
 	log, binary := []byte(nil), binaries["go1.27.4"]
-	b, err := triage.Open(binary)
+	b, err := triage.Open(ctx, binary)
 	require.NoError(t, err)
 	defer b.Close()
 	for range 10 { // until the log tells; most do

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,21 @@ func TestLogsOfTwo(t *testing.T) {
 			}
 			assert.ElementsMatch(t, want, deaths([]byte(strings.Join(mixed, "\n")), one))
 		})
+	}
+}
+
+// TestLogsGlued has a process die in the middle of a line that it prints, once, and
+// after each restart: the words before the crash are not a collector's prefix.
+func TestLogsGlued(t *testing.T) {
+	e := crashtest.Read(t, "testdata/go1.27.4-nil.txt")
+	want := deaths(e.Log, e)
+	require.Len(t, want, 1)
+	for n := 1; n <= 4; n++ {
+		var log strings.Builder
+		for range n {
+			log.WriteString("starting\nready\nreading table 7 ... " + string(e.Log) + "\nrestart\n")
+		}
+		assert.Equal(t, slices.Repeat(want, n), deaths([]byte(log.String()), e), "%d", n)
 	}
 }
 

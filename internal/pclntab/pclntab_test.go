@@ -128,8 +128,9 @@ func TestNone(t *testing.T) {
 	require.EqualError(t, err, "empty: no Go function table: no header in any segment")
 }
 
-// readAll reads everything that a table offers.
-func readAll(f *objfile.File) {
+// readAll reads everything that a table offers, of one function of so many and of the
+// victims.
+func readAll(f *objfile.File, every int) {
 	table, err := pclntab.Open(f)
 	if err != nil {
 		return
@@ -139,7 +140,9 @@ func readAll(f *objfile.File) {
 		if err != nil {
 			continue
 		}
-		fn.Name()
+		if name := fn.Name(); i%every != 0 && !strings.Contains(name, "victim.") {
+			continue
+		}
 		lines := fn.Lines()
 		lines.At(fn.Entry)
 		_, _ = fn.PCSP()
@@ -161,7 +164,7 @@ func TestBitFlips(t *testing.T) {
 			changed[min(at, len(changed)-1)] ^= 1 << random.IntN(8)
 		}
 		if f, err := objfile.Parse("flipped", changed); err == nil {
-			readAll(f)
+			readAll(f, 1)
 		}
 	}
 }
@@ -185,7 +188,7 @@ func FuzzTable(f *testing.F) {
 		objtest.Bounded(t, func() {
 			file, err := objfile.Parse("fuzzed", changed)
 			if err == nil {
-				err = file.Guard(func() error { readAll(file); return nil })
+				err = file.Guard(func() error { readAll(file, 16); return nil })
 			}
 			require.NotErrorIs(t, err, objfile.ErrPanic)
 			if err == nil {

@@ -156,7 +156,7 @@ func TestDecoy(t *testing.T) {
 		require.ErrorContains(t, err, "which of several the runtime uses is not to be seen", name)
 	}
 	// Bytes that look like headers, and that nothing points to.
-	b, err := file(t, loads(t, m, falseHeaders(1<<16), 1))
+	b, err := file(t, objtest.WithLoads(t, m, objtest.FalseHeaders(1<<16), 1))
 	require.NoError(t, err)
 	assert.Equal(t, want, countOf(b))
 }
@@ -165,7 +165,7 @@ func TestDecoy(t *testing.T) {
 func TestOverlap(t *testing.T) {
 	m := objtest.Seeds(t)["elf"]
 	text := m.Get(t, "ph[2].vaddr")
-	data := loads(t, m, make([]byte, 4096), 1)
+	data := objtest.WithLoads(t, m, make([]byte, 4096), 1)
 	n := binary.LittleEndian.Uint64(data[32:])
 	binary.LittleEndian.PutUint64(data[n+16:], text)
 	_, err := file(t, data)

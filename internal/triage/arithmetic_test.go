@@ -104,7 +104,7 @@ func TestArithmetic(t *testing.T) {
 		require.NoError(t, err)
 		path, err := lab.BuildMain(ctx, toolchain, e.Target, []byte(chained), t.TempDir())
 		require.NoError(t, err)
-		b, err := Open(path)
+		b, err := Open(context.Background(), path)
 		require.NoError(t, err)
 		defer b.Close()
 		for _, c := range []struct{ function, args, caller, root string }{

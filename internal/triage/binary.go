@@ -1,10 +1,12 @@
 package triage
 
 import (
+	"context"
 	"encoding/binary"
 	"slices"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/budget"
 	"splitadd/internal/crash"
 	"splitadd/internal/objfile"
 	"splitadd/internal/pclntab"
@@ -25,10 +27,11 @@ type Binary struct {
 	calledFrom *sites                    // once they are needed
 }
 
-// Open opens a Go binary for arm64 and finds its windows. An error wraps
-// objfile.ErrFormat or pclntab.ErrNone where it is none.
-func Open(path string) (b *Binary, err error) {
-	f, err := objfile.Open(path)
+// Open opens a Go binary for arm64 and finds its windows, within the budget of a
+// file, until ctx is done. An error wraps objfile.ErrFormat or pclntab.ErrNone if it
+// is none.
+func Open(ctx context.Context, path string) (b *Binary, err error) {
+	f, err := objfile.OpenIn(ctx, path, budget.Default)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func bound(t *testing.T, what string, seconds float64, megabytes uint64, f func(
 // threads whose stacks are full of code, of words that are a window's, and of more
 // program headers than a process has.
 func TestCoreBounds(t *testing.T) {
-	b, err := Open(labtest.Guest(t, "go1.23.4"))
+	b, err := Open(context.Background(), labtest.Guest(t, "go1.23.4"))
 	require.NoError(t, err)
 	defer b.Close()
 	require.NotEmpty(t, b.Windows)

@@ -102,7 +102,7 @@ func TestCore(t *testing.T) {
 }
 
 func testCore(t *testing.T, r remains) {
-	b, err := Open(r.guest)
+	b, err := Open(context.Background(), r.guest)
 	require.NoError(t, err)
 	defer b.Close()
 	v, err := Core(context.Background(), r.core, b)
@@ -180,7 +180,7 @@ func TestCoreOthers(t *testing.T) {
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
 	require.NoError(t, err)
 	zoo := build(t, "zoo", "arm64", "")
-	b, err := Open(zoo)
+	b, err := Open(context.Background(), zoo)
 	require.NoError(t, err)
 	defer b.Close()
 	for way, want := range map[string]string{"panic": "not this", "quit": "not this", "return-garbage": "undecided", "return-zero": "undecided"} {
@@ -202,7 +202,7 @@ func TestCoreOthers(t *testing.T) {
 	cores, err := filepath.Glob(filepath.Join(dir, "qemu_*.core"))
 	require.NoError(t, err)
 	require.Len(t, cores, 1, "%s", r.Output)
-	guest, err := Open(labtest.Guest(t, "go1.27.4"))
+	guest, err := Open(context.Background(), labtest.Guest(t, "go1.27.4"))
 	require.NoError(t, err)
 	defer guest.Close()
 	v, err := Core(ctx, cores[0], guest)

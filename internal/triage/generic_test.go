@@ -46,7 +46,7 @@ func TestGeneric(t *testing.T) {
 	require.NoError(t, err)
 	path, err := lab.BuildMain(ctx, toolchain, e.Target, []byte(generic), t.TempDir())
 	require.NoError(t, err)
-	b, err := Open(path)
+	b, err := Open(context.Background(), path)
 	require.NoError(t, err)
 	defer b.Close()
 	require.NotEmpty(t, b.Windows)

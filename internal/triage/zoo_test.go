@@ -93,7 +93,7 @@ func TestZoo(t *testing.T) {
 	binaries := map[string]*Binary{}
 	for _, a := range animals {
 		if a.arch == "arm64" && binaries[a.path] == nil {
-			binaries[a.path], err = Open(a.path)
+			binaries[a.path], err = Open(context.Background(), a.path)
 			require.NoError(t, err)
 			defer binaries[a.path].Close()
 			require.NotEmpty(t, binaries[a.path].Windows)

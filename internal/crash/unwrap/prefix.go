@@ -39,8 +39,11 @@ type prefix struct {
 	quote     bool // what follows is quoted
 	explained int  // lines of a crash after it, less lines of a crash as they are
 	used      bool
-	only      int // the line that it was seen in, if it is one, or -1
+	lines     []int // those that it was seen in, at most maxGlued and one more
 }
+
+// maxGlued is how many crashes may begin after the same words of another line.
+const maxGlued = 64
 
 func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
@@ -96,8 +99,10 @@ func (l *learner) learn() {
 	}
 	for shape, p := range seen {
 		switch {
-		case p.explained == 1 && p.only >= 0 && l.continues(p.only):
-			l.items[p.only].glue = true
+		case p.explained > 0 && p.explained <= len(p.lines) && l.glued(p.lines):
+			for _, i := range p.lines {
+				l.items[i].glue = true
+			}
 		case p.explained > 0 && len(l.prefixes) < 2*maxPrefixes:
 			l.prefixes[shape] = p
 		}
@@ -112,7 +117,7 @@ func (l *learner) see(i int, seen map[uint64]*prefix) {
 		return
 	}
 	before := item.Text[:at]
-	p := prefix{only: i}
+	p := prefix{lines: []int{i}}
 	if c := before[at-1]; c == '"' || c == '\'' || c == '`' {
 		before, p.quote = before[:at-1], true
 	}
@@ -129,7 +134,9 @@ func (l *learner) see(i int, seen map[uint64]*prefix) {
 	}
 	item.at = at
 	if old := seen[shape]; old != nil {
-		old.only = -1
+		if len(old.lines) <= maxGlued {
+			old.lines = append(old.lines, i)
+		}
 		old.quote = old.quote || p.quote
 		return
 	}
@@ -157,6 +164,20 @@ func (l *learner) judge(item *item, seen map[uint64]*prefix) {
 		known = known || is
 		return true
 	})
+}
+
+// glued reports whether what stands before lines is no prefix: each begins a crash
+// that goes on without it. A process that is restarted dies after the same words.
+func (l *learner) glued(lines []int) bool {
+	if len(lines) > maxGlued {
+		return false
+	}
+	for _, i := range lines {
+		if !l.continues(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // continues reports whether the line after one, of the same source, is of a crash

@@ -143,14 +143,20 @@ func (m *Image) Edit(name string, value uint64) []byte {
 // each layout of the function table.
 func Seeds(tb testing.TB) map[string]*Image {
 	tb.Helper()
-	_, err := os.Stat(filepath.Join("..", "victim"))
+	dir, err := os.Getwd()
 	require.NoError(tb, err)
-	const guest, strip = "./victim/guest", "-ldflags=-s -w"
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		require.NotEqual(tb, filepath.Dir(dir), dir, "not in the module")
+	}
+	const guest, strip = "./internal/victim/guest", "-ldflags=-s -w"
 	seeds := map[string]string{
-		"elf":    labtest.Build(tb, "..", guest, nil, strip),
-		"pie":    labtest.Build(tb, "..", guest, nil, strip, "-buildmode=pie"),
-		"macho":  labtest.Build(tb, "..", guest, []string{"GOOS=darwin"}, strip),
-		"pe":     labtest.Build(tb, "..", guest, []string{"GOOS=windows"}, strip),
+		"elf":    labtest.Build(tb, dir, guest, nil, strip),
+		"pie":    labtest.Build(tb, dir, guest, nil, strip, "-buildmode=pie"),
+		"macho":  labtest.Build(tb, dir, guest, []string{"GOOS=darwin"}, strip),
+		"pe":     labtest.Build(tb, dir, guest, []string{"GOOS=windows"}, strip),
 		"go1.16": labtest.Guest(tb, "go1.16.15"),
 		"go1.18": labtest.Guest(tb, "go1.18.10"),
 		"go1.20": labtest.Guest(tb, "go1.20.14"),

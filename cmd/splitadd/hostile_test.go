@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/objfile"
+	"splitadd/internal/objfile/objtest"
+)
+
+// What a hostile file of at most 64 MB may cost.
+const (
+	mostSeconds = 5
+	mostMemory  = 300 << 20 // bytes, at most at a time
+)
+
+// crashLog is a log that a binary is asked about.
+const crashLog = "../../internal/crash/testdata/go1.23.4-sp-leaf65552-gc.txt"
+
+// A cost is what a run of splitadd took.
+type cost struct {
+	Seconds float64
+	Memory  int64 // bytes, at most at a time
+}
+
+const costFile = "SPLITADD_COST"
+
+// costing is splitadd, and writes what it took to a file.
+func costing() {
+	begin := time.Now()
+	status := run(os.Args[1:], os.Stdout, os.Stderr)
+	c, _ := json.Marshal(cost{time.Since(begin).Seconds(), objtest.PeakMemory()})
+	if err := os.WriteFile(os.Getenv(costFile), c, 0o600); err != nil {
+		panic(err)
+	}
+	os.Exit(status)
+}
+
+// costOf runs splitadd in a process of its own.
+func costOf(t *testing.T, args ...string) (c cost, status int, stdout, stderr string) {
+	path, err := exec.LookPath("costing") // testscript puts it there
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "cost")
+	cmd := exec.Command(path, args...)
+	var out, diagnostics bytes.Buffer
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), costFile+"="+file), &out, &diagnostics
+	_ = cmd.Run()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err, "%s", &diagnostics)
+	require.NoError(t, json.Unmarshal(data, &c))
+	return c, cmd.ProcessState.ExitCode(), out.String(), diagnostics.String()
+}
+
+// check holds a cost against the bounds.
+func (c cost) check(t *testing.T, what string) {
+	t.Helper()
+	t.Logf("| %s | %.2f s, %d MB |", what, c.Seconds, c.Memory>>20)
+	assert.Less(t, c.Seconds, float64(mostSeconds), what)
+	assert.Less(t, c.Memory, int64(mostMemory), what)
+}
+
+// TestHostileBinaries plans the repair of hostile files, and asks what a crash of
+// them was.
+func TestHostileBinaries(t *testing.T) {
+	for _, h := range objtest.HostileFiles(t) {
+		t.Run(h.Name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "hostile")
+			require.NoError(t, os.WriteFile(path, h.Data(), 0o600))
+			for _, args := range [][]string{{"repair", "-dry-run", path}, {"triage", "-binary", path, crashLog}} {
+				c, status, stdout, stderr := costOf(t, args...)
+				c.check(t, h.Name+" | "+args[0])
+				assert.NotContains(t, stderr, objfile.ErrPanic.Error())
+				if h.Kinds != "" {
+					assert.Equal(t, exitFailed, status, "%s%s", stdout, stderr)
+					assert.Contains(t, stderr, path)
+				} else {
+					assert.Contains(t, []int{0, exitAffected}, status, "%s%s", stdout, stderr)
+				}
+			}
+		})
+	}
+}
+
+// TestManyWindows scans a file with as many windows as may be in one of its size, in
+// every form of output.
+func TestManyWindows(t *testing.T) {
+	const windows = 11_000
+	path := filepath.Join(t.TempDir(), "many")
+	require.NoError(t, os.WriteFile(path, objtest.Windows(windows, 1000, 60<<20), 0o600))
+	scan := func(form ...string) string {
+		c, status, stdout, stderr := costOf(t, append(append([]string{"scan"}, form...), path)...)
+		c.check(t, "scan "+strings.Join(form, " "))
+		require.Equal(t, exitAffected, status, stderr)
+		require.Empty(t, stderr)
+		return stdout
+	}
+	assert.Equal(t, path+": leaf SP\n", scan("-q"))
+	assert.Equal(t, windows, strings.Count(scan("-json"), `"kind":"window"`))
+	var sarif struct {
+		Runs []struct{ Results []struct{ RuleID string } }
+	}
+	require.NoError(t, json.Unmarshal([]byte(scan("-sarif")), &sarif))
+	require.Len(t, sarif.Runs, 1)
+	assert.Len(t, sarif.Runs[0].Results, windows)
+	assert.Equal(t, windows, strings.Count(scan(), "\n    leaf SP at "))
+}
+
+// TestInterruptedBinary sends Ctrl-C while a large file is read: five million
+// functions take seconds.
+func TestInterruptedBinary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "slow")
+	require.NoError(t, os.WriteFile(path, objtest.Functions(5<<20), 0o600))
+	for _, args := range [][]string{{"scan", path}, {"repair", "-dry-run", path}, {"triage", "-binary", path, crashLog}} {
+		cmd, stdout, stderr := splitadd(t, args...)
+		require.NoError(t, cmd.Start())
+		time.Sleep(400 * time.Millisecond)
+		begin := time.Now()
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		_ = cmd.Wait()
+		took := time.Since(begin)
+		t.Logf("%s: %v", args[0], took)
+		assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode(), args[0])
+		assert.Equal(t, "splitadd: error: interrupted\n", stderr.String(), "%s: %s", args[0], stdout)
+		assert.Less(t, took, 2*time.Second, args[0])
+	}
+}
