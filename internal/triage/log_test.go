@@ -95,7 +95,8 @@ func ask(t *testing.T, e crashtest.Entry, row *crashtest.Row) {
 	}
 	assert.False(t, f.Foreign != "" && row.Arch == "arm64", "taken for another architecture: %s", f.Foreign)
 	if row.Go != "-" && f.Built != "" {
-		assert.Equal(t, row.Go, f.Built)
+		final, _, _ := strings.Cut(strings.Replace(row.Go, "rc", "beta", 1), "beta") // a folder's name may leave it out
+		assert.Contains(t, []string{row.Go, final}, f.Built)
 	}
 }
 
