@@ -33,7 +33,8 @@ const (
 	weightFault     = Decisive     // the pc of an instruction that faulted, aligned as arm64's never is
 	weightNarrow    = Decisive     // stacks below 4 GiB: a 32-bit machine's
 	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
-	weightOffset    = Decisive / 2 // any other frame's offset, so aligned
+	weightOffset    = Decisive / 2 // any other frame's offset, so aligned; a word of the stack; where a goroutine was started
+	weightJump      = Decisive / 2 // a jump to an address so aligned
 	// fewest is how many of the offsets, one in so many, have to be unaligned. On
 	// amd64 three in four are. On arm64 none is, unless the unwinder took a word
 	// for a return address that is none.
@@ -88,9 +89,10 @@ func (f *Facts) clues(log []byte) (clues []Clue) {
 	if what := f.narrow(); what != "" {
 		clues = append(clues, Clue{notARM64, weightNarrow, what})
 	}
-	if what := misalignedFault(log); what != "" {
-		clues = append(clues, Clue{notARM64, weightFault, what})
+	if what, weight := misalignedFault(log); what != "" {
+		clues = append(clues, Clue{notARM64, weight, what})
 	}
+	clues = append(append(clues, starters(log)...), f.symbols(log)...)
 	return append(clues, f.misaligned()...)
 }
 
@@ -118,20 +120,28 @@ func (f *Facts) narrow() string {
 }
 
 // misalignedFault describes an instruction that faulted at an address that is
-// not a multiple of 4. One whose own address is the fault is a jump to nowhere,
-// on any architecture.
-func misalignedFault(log []byte) string {
+// not a multiple of 4. One whose own address is the fault, or may be, is a jump to
+// nowhere: arm64 has a SIGBUS for it, but not every emulator of arm64.
+func misalignedFault(log []byte) (what string, weight int) {
 	for _, pattern := range faultPlaces {
 		m := pattern.FindSubmatch(log)
 		if m == nil {
 			continue
 		}
 		pc, addr := m[pattern.SubexpIndex("pc")], m[pattern.SubexpIndex("addr")]
-		if n := hex(pc); n%4 != 0 && len(addr) > 0 && hex(addr) != n {
-			return fmt.Sprintf("an instruction faulted at %#x: arm64 has them at multiples of 4", n)
+		n := hex(pc)
+		if n%4 == 0 {
+			continue
+		}
+		what = fmt.Sprintf("an instruction faulted at %#x: arm64 has them at multiples of 4", n)
+		switch {
+		case len(addr) > 0 && hex(addr) != n:
+			return what, weightFault
+		case bytes.Contains(log, []byte("SIGSEGV")):
+			return what, weightJump
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // misaligned returns clues from offsets of frames that are not multiples of 4.

@@ -99,9 +99,11 @@ func TestCauses(t *testing.T) {
 		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
 		assert.Equal(t, c.Fixed != "", c.Lost != "", "%s: what is said of a release outside", c.Name)
 	}
-	for _, e := range crashtest.Corpus(t, ".") {
-		if c := Classify(e.Log, nil).Cause; c != nil {
-			delete(names, c.Name)
+	for _, e := range append(crashtest.Corpus(t, "."), crashtest.Public(t, ".")...) {
+		for _, log := range append(Logs(e.Log), Log{Text: e.Log}) {
+			if c := Classify(log.Text, nil).Cause; c != nil {
+				delete(names, c.Name)
+			}
 		}
 	}
 	assert.Empty(t, names, "entries that no log of the corpus reaches")

@@ -17,6 +17,9 @@ func TestFold(t *testing.T) {
 	f := NewFolder()
 	seen := map[uint64]string{}
 	for _, e := range crashtest.Corpus(t, ".") {
+		if len(Logs(e.Log)) == 0 {
+			continue // a victim's own words alone
+		}
 		moved := stacks.ReplaceAll(e.Log, []byte("0x7fff${1}"))
 		moved = regexp.MustCompile(`goroutine 1\b`).ReplaceAll(moved, []byte("goroutine 991"))
 		key := f.Key(Log{Text: e.Log})

@@ -39,9 +39,21 @@ func (e Entry) Get(key string) (values []string) {
 }
 
 // Corpus reads all entries; folder is that of package crash, from the test's.
-func Corpus(tb testing.TB, folder string) (entries []Entry) {
+func Corpus(tb testing.TB, folder string) []Entry {
 	tb.Helper()
-	paths, err := filepath.Glob(filepath.Join(folder, "testdata/*.txt"))
+	return read(tb, filepath.Join(folder, "testdata/*.txt"))
+}
+
+// Public reads the entries that are written to the facts of public issues: they
+// have no headers but for where they are from.
+func Public(tb testing.TB, folder string) []Entry {
+	tb.Helper()
+	return read(tb, filepath.Join(folder, "testdata/public/*.txt"))
+}
+
+func read(tb testing.TB, pattern string) (entries []Entry) {
+	tb.Helper()
+	paths, err := filepath.Glob(pattern)
 	require.NoError(tb, err)
 	require.NotEmpty(tb, paths)
 	for _, path := range paths {

@@ -24,8 +24,7 @@ type Row struct {
 // columns are the first line of the index.
 const columns = "file\tsource\tgo\tarch\tupstream\twith\tbare"
 
-// Index reads the index of the corpus; folder is that of package crash, from the
-// test's. There is one row for each log.
+// Index reads the index in a folder of logs. There is one row for each log.
 func Index(tb testing.TB, folder string) (rows []Row) {
 	tb.Helper()
 	data, err := os.ReadFile(indexPath(folder))
@@ -43,7 +42,7 @@ func Index(tb testing.TB, folder string) (rows []Row) {
 		seen[f[0]] = true
 		rows = append(rows, Row{f[0], f[1], f[2], f[3], f[4], f[5], f[6]})
 	}
-	paths, err := filepath.Glob(filepath.Join(folder, "testdata/*.txt"))
+	paths, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	require.NoError(tb, err)
 	for _, path := range paths {
 		require.True(tb, seen[filepath.Base(path)], "%s is not in the index", path)
@@ -61,4 +60,4 @@ func WriteIndex(tb testing.TB, folder string, rows []Row) {
 	require.NoError(tb, os.WriteFile(indexPath(folder), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }
 
-func indexPath(folder string) string { return filepath.Join(folder, "testdata/INDEX.tsv") }
+func indexPath(folder string) string { return filepath.Join(folder, "INDEX.tsv") }

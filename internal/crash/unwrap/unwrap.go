@@ -77,12 +77,13 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 	u.emit(l)
 }
 
-// plain returns a line without a terminal's escapes and the end of a line.
+// plain returns a line without a terminal's escapes, the end of a line, and the
+// spaces with which a terminal is filled.
 func plain(text []byte) []byte {
 	if bytes.IndexByte(text, 0x1b) >= 0 {
 		text = escape.ReplaceAll(text, nil)
 	}
-	text = bytes.TrimRight(text, "\r\n")
+	text = bytes.TrimRight(text, " \r\n")
 	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // what was printed over the rest of the line
 		text = text[i+1:]
 	}
