@@ -72,8 +72,12 @@ func (b *body) live(i int, s bitset) {
 	if b.isCall(i) { // what it does not keep is not live after it
 		clear(s)
 	}
+	reads := e.Reads
+	if reads.Has(arm64.R27) && b.forUnwinders(i) {
+		reads &^= 1 << arm64.R27
+	}
 	for r := range 32 {
-		if e.Reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
+		if reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
 			s.add(r)
 		}
 		if all := e.VReads.All(); all.Has(r) {
@@ -89,6 +93,28 @@ func (b *body) live(i int, s bitset) {
 	if e.ReadsFlags {
 		s.add(flagsPlace)
 	}
+}
+
+// forUnwinders reports whether an instruction stores below the stack pointer what
+// the function never loads. Up to go1.20 a prologue stores R29 and, as the return
+// address, R27 there before it calls duffzero, and may be preempted in between: an
+// unwinder that follows the frame pointer then misses a frame, and nothing else
+// happens (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
+func (b *body) forUnwinders(i int) bool {
+	m := &b.effects[i].Mem
+	at, ok := b.slot(i)
+	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
+		return false
+	}
+	stored := access{at, int64(m.Bytes())}
+	b.budget.Work(b.len())
+	for k := range b.len() {
+		m := &b.effects[k].Mem
+		if at, ok := b.slot(k); ok && m.Load && stored.overlaps(access{at, int64(m.Bytes())}) {
+			return false
+		}
+	}
+	return true
 }
 
 // lostRegisters reports the boundaries at which a register is live that a
