@@ -96,8 +96,9 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
-// build returns the root of a copy of the release with the defect in it.
-func (m mutant) build(t *testing.T) string {
+// build returns the root of a copy of the release with the defect in it. The cache
+// serves all mutants: the release's own tools build their tools.
+func (m mutant) build(t *testing.T, cache string) string {
 	root := t.TempDir()
 	run := runIn(t, root)
 	run("cp", "-r", labtest.GOROOT(t, planted)+"/.", root)
@@ -105,9 +106,7 @@ func (m mutant) build(t *testing.T) string {
 	run("git", "init", "-q")
 	run("git", "apply", m.path)
 	if slices.ContainsFunc(m.files, func(name string) bool { return strings.HasPrefix(name, "src/cmd/") }) {
-		// A release's tools are taken for the same if their version is, so the
-		// cache is the mutant's own (cmd/go/internal/work/buildid.go, toolID).
-		runIn(t, filepath.Join(root, "src"))("env", "GOTOOLCHAIN=local", "GOROOT="+root, "GOFLAGS=", "GOCACHE="+t.TempDir(),
+		runIn(t, filepath.Join(root, "src"))("env", "GOTOOLCHAIN=local", "GOROOT="+root, "GOFLAGS=", "GOCACHE="+cache,
 			filepath.Join(root, "bin", "go"), "install", "cmd/compile", "cmd/asm", "cmd/link")
 	}
 	return root
@@ -149,9 +148,10 @@ func TestMutants(t *testing.T) {
 	if !*mutants {
 		t.Skip("builds toolchains: make mutants")
 	}
+	cache := t.TempDir()
 	for _, m := range allMutants(t) {
 		t.Run(m.name, func(t *testing.T) {
-			root := m.build(t)
+			root := m.build(t, cache)
 			if m.flags != nil {
 				assert.Equal(t, []string{m.finds}, kindsIn(t, m.program(t, root)))
 				return
@@ -165,7 +165,9 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// program builds a small program with the mutant's flags.
+// program builds a small program with the mutant's flags. The cache is its own: what
+// tools of one release have built is taken for the same (toolID in
+// cmd/go/internal/work/buildid.go).
 func (m mutant) program(t *testing.T, root string) string {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m\n\ngo 1.18\n"), 0o644))

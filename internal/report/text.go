@@ -37,14 +37,14 @@ func (c Check) Text(to io.Writer) error {
 		c.table(&b)
 	}
 	if c.Others > 0 {
-		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", count(c.Others, "window"))
+		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", english.Plural(c.Others, "window", ""))
 	}
 	const most = 10
 	for _, w := range c.Elsewhere[:min(len(c.Elsewhere), most)] {
 		fmt.Fprintf(&b, "also found, not run: %v\n", w)
 	}
 	if more := len(c.Elsewhere) - most; more > 0 {
-		fmt.Fprintf(&b, "also found, not run: %s more outside the victims\n", count(more, "window"))
+		fmt.Fprintf(&b, "also found, not run: %s more outside the victims\n", english.Plural(more, "window", ""))
 	}
 	clean := c.Victims - c.affectedVictims()
 	fmt.Fprintf(&b, "%d of %d victims have no window.\n", clean, c.Victims)

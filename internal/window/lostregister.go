@@ -51,16 +51,6 @@ func (p *preemption) unrestored() bitset {
 // closure.
 const arguments = arm64.Set(1<<16-1) | 1<<26
 
-// needsTemp reports whether an instruction reads R27 for something that the program
-// depends on. Up to go1.17 the runtime may preempt between the two instructions that
-// write a frame record below the stack pointer, around a call of duffzero: the
-// return address in it is for profilers outside the process, and nothing loads it.
-func needsTemp(e *arm64.Effects) bool {
-	m := &e.Mem
-	record := m.Store && m.Pair() && m.Base == arm64.SP && m.Disp < -spared && !m.Updates && m.Regs == [4]int8{arm64.FP, arm64.R27, m.Regs[2], m.Regs[3]}
-	return e.Reads.Has(arm64.R27) && !record
-}
-
 // live turns the places that are live after an instruction into those before it.
 func (b *body) live(i int, s bitset) {
 	e := &b.effects[i]
@@ -82,11 +72,12 @@ func (b *body) live(i int, s bitset) {
 	if b.isCall(i) { // what it does not keep is not live after it
 		clear(s)
 	}
+	reads := e.Reads
+	if reads.Has(arm64.R27) && b.forUnwinders(i) {
+		reads &^= 1 << arm64.R27
+	}
 	for r := range 32 {
-		if r == arm64.R27 && !needsTemp(e) {
-			continue
-		}
-		if e.Reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
+		if reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
 			s.add(r)
 		}
 		if all := e.VReads.All(); all.Has(r) {
@@ -102,6 +93,28 @@ func (b *body) live(i int, s bitset) {
 	if e.ReadsFlags {
 		s.add(flagsPlace)
 	}
+}
+
+// forUnwinders reports whether an instruction stores below the stack pointer what
+// the function never loads. Up to go1.20 a prologue stores R29 and, as the return
+// address, R27 there before it calls duffzero, and may be preempted in between: an
+// unwinder that follows the frame pointer then misses a frame, and nothing else
+// happens (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
+func (b *body) forUnwinders(i int) bool {
+	m := &b.effects[i].Mem
+	at, ok := b.slot(i)
+	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
+		return false
+	}
+	stored := access{at, int64(m.Bytes())}
+	b.budget.Work(b.len())
+	for k := range b.len() {
+		m := &b.effects[k].Mem
+		if at, ok := b.slot(k); ok && m.Load && stored.overlaps(access{at, int64(m.Bytes())}) {
+			return false
+		}
+	}
+	return true
 }
 
 // lostRegisters reports the boundaries at which a register is live that a

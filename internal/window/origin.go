@@ -42,13 +42,14 @@ type origins struct {
 	intern map[string]int // numbers of origins by what they are
 	slots  map[int64]int  // places by address from the stack pointer at entry
 	heads  map[int][]int  // what each place holds, before each head
+	stored map[int]bool   // origins whose values are stored outside the frame
 	exits  map[int]map[int][]int
 }
 
 // follow follows every value through a function. It returns nil if the
 // branches are too tangled for it.
 func follow(b *body) *origins {
-	o := &origins{b: b, list: make([]origin, 1), intern: map[string]int{}, slots: map[int64]int{}}
+	o := &origins{b: b, list: make([]origin, 1), intern: map[string]int{}, slots: map[int64]int{}, stored: map[int]bool{}}
 	for i := range b.len() {
 		if at, ok := b.slot(i); ok {
 			m := &b.effects[i].Mem
@@ -257,6 +258,12 @@ func (o *origins) step(i int, held []int) {
 	}
 	if m.Store && onStack {
 		o.store(i, at, held)
+	} else if m.Store && m.Size == 8 && !m.Vector {
+		for k := range int(m.N) {
+			if r := m.Regs[k]; r >= 0 && r < 31 {
+				o.stored[held[r]] = true
+			}
+		}
 	}
 	for r := range 31 {
 		if e.Writes.Has(r) {

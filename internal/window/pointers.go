@@ -170,7 +170,7 @@ func (o *origins) usesAddress(i int, s bitset) {
 
 // lost reports whether R30 holds what may be a pointer into the heap that no
 // scanned place holds. It is possible only, not certain, if the value was loaded
-// from memory, which may still hold it.
+// from memory, or is stored to memory somewhere in the function: that may hold it.
 func (o *origins) lost(held []int) (lost, possible bool) {
 	n := held[arm64.LR]
 	if n == 0 || held[arm64.LR] == held[arm64.FP] {
@@ -185,7 +185,7 @@ func (o *origins) lost(held []int) (lost, possible bool) {
 	if o.kept(n, elsewhere, map[int]bool{}) {
 		return false, false
 	}
-	return true, o.mayBeLoaded(n, map[int]bool{})
+	return true, o.inMemory(n, map[int]bool{})
 }
 
 // each calls visit with a value's origin and those of the pointers that it is
@@ -248,19 +248,19 @@ func (o *origins) kept(n int, elsewhere, seen map[int]bool) bool {
 	return false
 }
 
-// mayBeLoaded reports whether a value, or what it is computed from, may have been
-// loaded from memory.
-func (o *origins) mayBeLoaded(n int, seen map[int]bool) bool {
+// inMemory reports whether a value, or what it is computed from, may have been
+// loaded from memory or stored to it.
+func (o *origins) inMemory(n int, seen map[int]bool) bool {
 	if seen[n] {
 		return false
 	}
 	seen[n] = true
 	x := &o.list[n]
-	if x.kind == fromHeap {
+	if x.kind == fromHeap || o.stored[n] {
 		return true
 	}
 	for _, of := range x.of {
-		if o.mayBeLoaded(of, seen) {
+		if o.inMemory(of, seen) {
 			return true
 		}
 	}

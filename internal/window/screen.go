@@ -118,7 +118,7 @@ const maxSequence = 8
 // instruction right before it has put there, without a preemption between them.
 func (s *screen) tempIsFresh(i int, w uint32) bool {
 	e, ok := arm64.Decode(w)
-	if ok && !needsTemp(&e) {
+	if ok && !e.Reads.Has(arm64.R27) {
 		return true
 	}
 	if !ok {
