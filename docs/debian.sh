@@ -46,15 +46,31 @@ sed -nE 's#^([^/ ]+)_([^/_ ]+)/[^:]*/([^/:]+): ELF, (go[0-9.]+|built by an unkno
 echo
 tail -n 1 "$dir/scan.txt"
 
+# What one kind of window does to which functions: a window's line names its kind, and
+# the lines above it the function and the program.
+functions() {
+	awk -v kinds="$1" '
+		/^[^ ]/ { program = $1; sub(/:$/, "", program); sub(/.*\//, "", program) }
+		/^  frame / { name = last; frame = $2 }
+		/^  [^ ]/ { last = $1 }
+		$0 ~ "^    (" kinds ") at " {
+			frames[name] = add(frames[name], frame)
+			programs[name] = add(programs[name], program)
+			more = $0
+			found[name]++
+			if (sub(/.*, and /, "", more)) found[name] += more + 0
+		}
+		function add(list, item) {
+			return ("," list ",") ~ ("," item ",") ? list : list == "" ? item : list "," item
+		}
+		END { for (name in frames) print "| " name " | " (kinds ~ /SP/ ? frames[name] : found[name]) " | " programs[name] " |" }
+	' "$dir/scan.txt" | sed 's/,/, /g' | LC_ALL=C sort
+}
 echo
 echo "| function | frame, bytes | programs |"
 echo "| --- | --- | --- |"
-awk '
-	/^[^ ]/ { program = $1; sub(/:$/, "", program); sub(/.*\//, "", program) }
-	/^  frame / { frames[name] = add(frames[name], $2); programs[name] = add(programs[name], program) }
-	/^  [^ ]/ { name = $1 }
-	function add(list, item) {
-		return ("," list ",") ~ ("," item ",") ? list : list == "" ? item : list "," item
-	}
-	END { for (name in frames) print "| " name " | " frames[name] " | " programs[name] " |" }
-' "$dir/scan.txt" | sed 's/,/, /g' | LC_ALL=C sort
+functions "leaf SP|leaf FP|non-leaf SP|non-leaf FP|stale FP"
+echo
+echo "| function | boundaries | programs |"
+echo "| --- | --- | --- |"
+functions "lost pointer"

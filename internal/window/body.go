@@ -26,6 +26,9 @@ type body struct {
 	line   []int   // likewise
 	places []place // likewise
 
+	deepest      int64 // see deepestLoad
+	deepestKnown bool
+
 	head   []bool  // by instruction: control may come here by a branch, or past one
 	orphan []int32 // heads that no known branch reaches: the targets of jump tables
 }

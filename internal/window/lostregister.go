@@ -106,15 +106,22 @@ func (b *body) forUnwinders(i int) bool {
 	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
 		return false
 	}
-	stored := access{at, int64(m.Bytes())}
-	b.budget.Work(b.len())
-	for k := range b.len() {
-		m := &b.effects[k].Mem
-		if at, ok := b.slot(k); ok && m.Load && stored.overlaps(access{at, int64(m.Bytes())}) {
-			return false
+	return at+int64(m.Bytes()) <= b.deepestLoad()
+}
+
+// deepestLoad returns the lowest address that the function loads from by the stack
+// pointer, in bytes from that at entry. It is looked for once.
+func (b *body) deepestLoad() int64 {
+	if !b.deepestKnown {
+		b.deepestKnown = true
+		b.budget.Work(b.len())
+		for i := range b.len() {
+			if at, ok := b.slot(i); ok && b.effects[i].Mem.Load {
+				b.deepest = min(b.deepest, at)
+			}
 		}
 	}
-	return true
+	return b.deepest
 }
 
 // lostRegisters reports the boundaries at which a register is live that a
