@@ -74,7 +74,7 @@ repair: emulator
 # Every log of the corpus, as every collector writes it, with lines missing; and the
 # bounds of time and memory, with 100 MB of log.
 logs:
-	$(GO) test ./internal/triage -run 'Collectors|Missing|Bounds' -v -timeout 1h -args -all
+	$(GO) test ./internal/triage -run 'Collectors|Missing|Bounds|Cut|Two' -v -timeout 1h -args -all
 
 # The stack pointer of every port.
 ports:

@@ -60,10 +60,10 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			}
 		}
 	}
-	switch {
-	case affected && failed != nil:
+	if failed != nil && (affected || suspect) {
 		sayError(stderr, failed)
-		return errAffected
+	}
+	switch {
 	case affected:
 		return errAffected
 	case suspect:

@@ -70,10 +70,10 @@ var faultPlaces = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
 
-// clues returns what a log shows of its architecture.
-func (f *Facts) clues(log []byte) (clues []Clue) {
+// clues returns what the log shows of its architecture.
+func (f *Facts) clues() (clues []Clue) {
 	for _, d := range dumps {
-		if m := d.match.Find(log); m != nil {
+		if m := d.match.Find(f.said); m != nil {
 			line, _, _ := bytes.Cut(bytes.TrimSpace(m), []byte("\n"))
 			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the register dump is that of %s: %s", d.arch, line)})
 		}
@@ -89,10 +89,10 @@ func (f *Facts) clues(log []byte) (clues []Clue) {
 	if what := f.narrow(); what != "" {
 		clues = append(clues, Clue{notARM64, weightNarrow, what})
 	}
-	if what, weight := misalignedFault(log); what != "" {
+	if what, weight := misalignedFault(f.said); what != "" {
 		clues = append(clues, Clue{notARM64, weight, what})
 	}
-	clues = append(append(clues, starters(log)...), f.symbols(log)...)
+	clues = append(append(clues, starters(f.log)...), f.symbols(f.said)...)
 	return append(clues, f.misaligned()...)
 }
 

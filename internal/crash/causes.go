@@ -44,7 +44,7 @@ type Cause struct {
 
 // matches returns the evidence for a cause, and whether there is any.
 func (c *Cause) matches(f *Facts) (evidence string, ok bool) {
-	m := c.text.FindSubmatch(f.log)
+	m := c.text.FindSubmatch(f.said)
 	if m == nil || c.when != nil && !c.when(f) {
 		return "", false
 	}
@@ -141,7 +141,7 @@ var Causes = []Cause{
 	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
 		text: faultText, when: func(f *Facts) bool { return f.faults(bySP) }},
 	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
-		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.log) }},
+		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.said) }},
 	{Name: "traceback stuck", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
 		text: regexp.MustCompile(`fatal error: traceback stuck`)},
 	{Name: "traceback stuck, cut", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
@@ -180,7 +180,7 @@ var Causes = []Cause{
 	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
 		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, go1.16 to go1.26.5 can lose a pointer (golang/go#80188); this text alone is not evidence of it",
 		text:   regexp.MustCompile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
-		when:   func(f *Facts) bool { return !ownCause.Match(f.log) }},
+		when:   func(f *Facts) bool { return !ownCause.Match(f.said) }},
 	{Name: "fatal error with a cause of its own", Kind: OtherGo, Says: Named, text: ownCause},
 	{Name: "fault outside the runtime", Kind: OtherGo, Says: Named, What: outside,
 		text: regexp.MustCompile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
@@ -202,7 +202,7 @@ var Causes = []Cause{
 	{Name: "recovered panic", Kind: OtherGo, Says: Named, What: "a stack that the process printed and lived on",
 		text: regexp.MustCompile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).recovered},
 	{Name: "panic", Kind: OtherGo, Says: Named, What: "a panic",
-		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.log) }},
+		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.said) }},
 	{Name: "panic, cut", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: "the log after the panic",
 		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`)},
 	// What comes before the fatal error, which is cut off.

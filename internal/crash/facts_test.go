@@ -38,6 +38,6 @@ func TestFacts(t *testing.T) {
 	assert.Equal(t, Unwinder{SP: 0x40001a7e10, Top: 0x40001c7fd0, Lo: 0x4000188000, Hi: 0x40001c8000, ID: "1"}, *f.Unwinder)
 
 	f = FactsOf([]byte("a line\n\nand another: goroutine 7\n"))
-	f.log = nil
+	f.log, f.said = nil, nil
 	assert.Equal(t, Facts{}, f)
 }

@@ -105,7 +105,7 @@ func (f *Facts) begins(functions ...string) bool {
 // elsewhere reports whether a fault was in code that is not Go's: sigpanic is
 // the last frame there is, and the fault is not that of a jump to nowhere.
 func (f *Facts) elsewhere() bool {
-	m := ofSignal.FindSubmatch(f.log)
+	m := ofSignal.FindSubmatch(f.said)
 	return len(f.dying()) == 0 && m != nil && hex(m[1]) != hex(m[2])
 }
 
@@ -124,7 +124,7 @@ func (f *Facts) outside() bool {
 // after a fatal error, they are those of the throw.
 func (f *Facts) busy() bool {
 	stack := f.dying()
-	if len(stack) == 0 || fatalLine.Match(f.log) && !slices.Contains(machinery, f.Frames[0].Func) {
+	if len(stack) == 0 || fatalLine.Match(f.said) && !slices.Contains(machinery, f.Frames[0].Func) {
 		return false
 	}
 	return strings.HasPrefix(stack[0].Func, "runtime.") && !f.walking()
@@ -149,7 +149,7 @@ var ofSignal = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16})
 // one that it names before the fatal error. It returns "" if there are several, or
 // none. While it prints stacks, the runtime names others.
 func (f *Facts) Over() (id string) {
-	for _, m := range overG.FindAllSubmatch(f.log, 100) {
+	for _, m := range overG.FindAllSubmatch(f.said, 100) {
 		switch {
 		case m[1] == nil:
 			return id

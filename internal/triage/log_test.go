@@ -157,8 +157,8 @@ func TestWrapped(t *testing.T) {
 	}
 }
 
-// TestCut cuts every log at every line, and here and there within one: what is
-// left never says anything else.
+// TestCut cuts every log at every line, and here and there within one, or at a
+// sample of these: what is left never says anything else.
 func TestCut(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		want := answers(t, e.Log, binaryOf(e))
@@ -173,7 +173,7 @@ func TestCut(t *testing.T) {
 				lines++
 			}
 			// Every line where it matters, and some places within one.
-			if c == '\n' && (lines < 40 || lines%25 == 0) || i%1997 == 0 {
+			if (c == '\n' && (lines < 40 || lines%25 == 0) || i%1997 == 0) && sampled(8, e.Path, i) {
 				check(e.Log[:i], "to", i)
 				check(e.Log[i:], "from", i)
 			}
@@ -181,13 +181,14 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestTwo concatenates every two logs, against the binary of the first.
+// TestTwo concatenates every two logs, or a sample of them, against the binary of
+// the first.
 func TestTwo(t *testing.T) {
 	entries := crashtest.Corpus(t, crashFolder)
 	for _, a := range entries {
 		first := answers(t, a.Log, binaryOf(a))
 		for _, b := range entries {
-			if len(b.Log) > 20<<10 {
+			if len(b.Log) > 20<<10 || !sampled(20, a.Path, b.Path) {
 				continue // they take long
 			}
 			second := answers(t, b.Log, binaryOf(a))
