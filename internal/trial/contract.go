@@ -107,7 +107,7 @@ func (d *decision) clause(ctx context.Context, k window.Kind, limit time.Duratio
 // run: what they lose there they lose within a second.
 func (d *decision) sound(ctx context.Context, k window.Kind) error {
 	for _, c := range victim.Contract() {
-		if c.Clauses[0] != k.Clause {
+		if c.Clauses[len(c.Clauses)-1] != k.Clause {
 			continue
 		}
 		pc, err := d.Return(c.Func)
