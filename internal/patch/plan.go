@@ -3,6 +3,7 @@ package patch
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
@@ -45,6 +46,9 @@ type Unclosed struct {
 type Plan struct {
 	Changes  []Change
 	Unclosed []Unclosed
+	// Others counts the windows of other clauses than those of the stack and frame
+	// pointer, by kind: no change of instructions closes them.
+	Others map[string]int
 
 	file *objfile.File
 }
@@ -61,7 +65,8 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 		return nil, err
 	}
 	table := finder.Table()
-	p := &Plan{file: f}
+	p := &Plan{file: f, Others: map[string]int{}}
+	windows = apart(windows, p.Others)
 	saved := saves(f, table)
 	reached := reached(f, windows)
 	for _, w := range windows {
@@ -80,6 +85,17 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 		p.Changes = append(p.Changes, c)
 	}
 	return p, nil
+}
+
+// apart returns the windows of the stack and frame pointer, and counts the others.
+func apart(windows []window.Window, others map[string]int) []window.Window {
+	return slices.DeleteFunc(windows, func(w window.Window) bool {
+		other := w.Class != window.SP && w.Class != window.FP
+		if other {
+			others[w.Kind()]++
+		}
+		return other
+	})
 }
 
 // change returns how to close a window, or why it cannot be.

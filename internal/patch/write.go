@@ -3,6 +3,7 @@ package patch
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -74,6 +75,11 @@ func (p *Plan) check(path string) error {
 			return err
 		}
 		windows, err := finder.Find()
+		others := map[string]int{}
+		windows = apart(windows, others)
+		if err == nil && !maps.Equal(others, p.Others) {
+			err = fmt.Errorf("windows of other kinds were %v, and are %v", p.Others, others)
+		}
 		if err != nil {
 			return err
 		}

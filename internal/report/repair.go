@@ -9,6 +9,7 @@ import (
 
 	"splitadd/internal/patch"
 	"splitadd/internal/safe"
+	"splitadd/internal/window"
 )
 
 // Repair writes what was done to a binary, or with dry what can be done, and what
@@ -29,6 +30,11 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	}
 	for _, l := range p.Unclosed {
 		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), safe.Text(l.Func), l.Offset(), l.Frame, safe.Text(l.Reason))
+	}
+	for _, k := range window.Kinds {
+		if n := p.Others[k.Name]; n > 0 {
+			fmt.Fprintf(&b, "  not closed: %s, %s: %s\n", k.Name, english.Plural(n, "window", ""), k.Remedy)
+		}
 	}
 	if diff {
 		words, err := p.Words()

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -18,12 +19,17 @@ const (
 )
 
 // Held returns the windows of a kind that a verdict rests on: the first, the last
-// and one between them, of a few of the victims for its clause.
+// and one between them, of a few victims. Those for its clause come first, but a
+// toolchain may break it in others.
 func (g *Guest) Held(k window.Kind) (windows []window.Window) {
 	victims := 0
-	for _, c := range victim.Contract() {
-		if !slices.Contains(c.Clauses, k.Clause) || victims == maxHeldVictims {
-			continue
+	all := append(victim.Contract(), victim.Cases()...)
+	slices.SortStableFunc(all, func(a, b victim.Case) int {
+		return cmp.Compare(slices.Index(b.Clauses, k.Clause), slices.Index(a.Clauses, k.Clause))
+	})
+	for _, c := range all {
+		if victims == maxHeldVictims {
+			break
 		}
 		of := slices.DeleteFunc(g.Preemptible(c.Func), func(w window.Window) bool { return w.Kind() != k.Name })
 		if len(of) > maxHeld {
@@ -70,6 +76,12 @@ func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, r
 func (d *decision) clause(ctx context.Context, k window.Kind, limit time.Duration) error {
 	windows := d.Held(k)
 	if len(windows) == 0 {
+		for _, w := range d.Elsewhere() {
+			if w.Kind() == k.Name && !w.Possible {
+				d.v.doubt("no victim has a %s window that could be proved, but the library has: %v", k.Name, w)
+				break
+			}
+		}
 		return d.sound(ctx, k)
 	}
 	harmed := map[string]bool{}

@@ -43,7 +43,8 @@ func (g *Guest) Static() Verdict {
 		}
 	}
 	for _, k := range window.Kinds {
-		if k.Held && len(g.Held(k)) > 0 {
+		elsewhere := slices.ContainsFunc(g.Elsewhere(), func(w window.Window) bool { return w.Kind() == k.Name && !w.Possible })
+		if k.Held && (len(g.Held(k)) > 0 || elsewhere) {
 			v.affect(k.Name)
 		}
 	}

@@ -93,8 +93,8 @@ var Kinds = []Kind{
 	{
 		Name: string(Barrier), Clause: 7, Class: Barrier,
 		Wrong:    "a goroutine may be preempted between the check of the write barrier and the store that it guards",
-		Harm:     "the collector misses a pointer and frees an object in use (golang/go#61958)",
-		Remedy:   "go1.21.1 and later do not preempt there, nor does any release without -N",
+		Harm:     "the collector may miss a pointer and free an object in use (golang/go#61958)",
+		Remedy:   "go1.21.1 and later do not preempt there",
 		Fixed:    []string{"go1.21.1"},
 		Observer: "gc", Held: true,
 	},
