@@ -49,9 +49,12 @@ func fixed(release string, first []string) bool {
 // every release that is named as a fix was measured.
 func TestRemedies(t *testing.T) {
 	releases := measured(t)
-	for _, kind := range []string{"non-leaf SP", window.StaleFP} {
-		sentence := Remedies([]string{kind})[0]
-		require.True(t, strings.HasPrefix(sentence, kind+": "), sentence)
+	for _, kind := range []string{"non-leaf SP", window.StaleFP, string(window.Pointer)} {
+		k, ok := window.KindOf(kind)
+		require.True(t, ok, kind)
+		sentence := k.Remedy
+		require.Contains(t, Remedies([]string{kind}), kind+": "+sentence)
+		require.Equal(t, k.Fixed, releaseName.FindAllString(sentence, -1))
 		first := releaseName.FindAllString(sentence, -1)
 		require.NotEmpty(t, first, sentence)
 		for _, f := range first {
@@ -65,7 +68,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"leaf SP", "leaf FP"} {
-		sentence := Remedies([]string{kind})[0]
+		sentence := Remedies([]string{kind})[1]
 		newest := releaseName.FindString(sentence)
 		require.Contains(t, sentence, "no release up to "+newest+" removes it")
 		for release := range releases {
