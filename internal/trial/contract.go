@@ -126,6 +126,12 @@ func (d *decision) sound(ctx context.Context, k window.Kind) error {
 		if err != nil {
 			return err
 		}
+		if why, err := d.unpreemptible(pc); err != nil || why != "" {
+			if err != nil {
+				return err
+			}
+			continue // a store of a pointer right before it may make the return unsafe
+		}
 		d.begin("control, %s", k.Name)
 		r, err := d.Hold(ctx, c.Func, d.at(c.Func, k.Class, pc), k.Observer)
 		if err != nil {
