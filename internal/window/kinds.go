@@ -79,8 +79,8 @@ var Kinds = []Kind{
 		Name: string(Pointer), Clause: 5, Class: Pointer,
 		Wrong:    "R30 alone holds a pointer, and the collector does not scan it",
 		Harm:     "the object is freed while it is in use: memory corruption (golang/go#80188)",
-		Remedy:   "the collector of " + fixedLink + " and later scans R30",
-		Fixed:    []string{fixedLink},
+		Remedy:   "the collectors of go1.25.13, go1.26.6 and later scan R30",
+		Fixed:    scanningLink,
 		Observer: "gc", Held: true,
 	},
 	{

@@ -7,7 +7,7 @@ import "splitadd/internal/arm64"
 //
 // sigctxt.pushCall (runtime/signal_arm64.go) stores the interrupted R30 in 16
 // bytes of its own, between the frames of asyncPreempt and of the interrupted
-// function. Before go1.26.6 scanframeworker (runtime/mgcmark.go) scanned these
+// function. Before go1.25.13 and go1.26.6 scanframeworker (runtime/mgcmark.go) scanned these
 // two frames, and not the bytes between them (golang/go#80188). The other
 // registers that may hold a pointer, R0 to R26, are in asyncPreempt's frame.
 // In a function that makes calls the compiler allocates R30 like any other.

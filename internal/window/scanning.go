@@ -22,7 +22,7 @@ const (
 //
 // The binary's own code tells: before it scans asyncPreempt's frame,
 // scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to
-// the frame's size from go1.26.6 on (golang/go#80188). If an obfuscator has
+// the frame's size from go1.25.13 and go1.26.6 on (golang/go#80188). If an obfuscator has
 // removed the names, the release tells, if it is known.
 func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if fn, ok := table.Named("runtime.scanframeworker"); ok {
@@ -36,14 +36,19 @@ func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if !version.IsValid(release) {
 		return unsure
 	}
-	if version.Compare(release, fixedLink) >= 0 {
+	for _, first := range scanningLink {
+		if version.Lang(release) == version.Lang(first) && version.Compare(release, first) >= 0 {
+			return yes
+		}
+	}
+	if version.Compare(release, scanningLink[len(scanningLink)-1]) >= 0 {
 		return yes
 	}
 	return no
 }
 
-// fixedLink is the first release whose collector scans R30.
-const fixedLink = "go1.26.6"
+// scanningLink are the first patch releases whose collector scans R30, oldest first.
+var scanningLink = []string{"go1.25.13", "go1.26.6"}
 
 // addsPushed reads from scanframeworker whether 16 is added to the size that the
 // first call of scanConservative gets, which is a difference of two addresses.
