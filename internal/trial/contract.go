@@ -70,6 +70,23 @@ func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, r
 	return d.v, err
 }
 
+// steps returns how many steps clause takes.
+func (g *Guest) steps(k window.Kind, limit time.Duration) int {
+	held := len(g.Held(k))
+	switch {
+	case k.Class != window.Pointer:
+		return max(1, held)
+	case held == 0:
+		return 1 + len(mayHoldPointer)
+	case limit == 0:
+		return held
+	}
+	return held + 1
+}
+
+// mayHoldPointer are the victims of the ladder that most releases give R30.
+var mayHoldPointer = []string{"pointer25", "pointer26"}
+
 // clause proves the windows of a kind by holding victims in them, or shows by a
 // control that holding a victim of its clause harms nothing. A window of which no
 // victim is harmed is a doubt if none of its victim's is.
@@ -151,7 +168,7 @@ func (d *decision) sound(ctx context.Context, k window.Kind) error {
 	if k.Class != window.Pointer {
 		return nil
 	}
-	for _, name := range []string{"pointer25", "pointer26"} {
+	for _, name := range mayHoldPointer {
 		if err := d.left(ctx, k, name, true); err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	d.total = 1 + len(windows) + len(telling) + len(missing)
 	for _, k := range window.Kinds {
 		if k.Held {
-			d.total += max(1, len(g.Held(k)))
+			d.total += g.steps(k, limit)
 		}
 	}
 	if err := d.control(ctx); err != nil {
