@@ -105,6 +105,9 @@ func TestCollectors(t *testing.T) {
 		for name, wrap := range collectors {
 			if sampled(3, e.Path, name) {
 				got := answers(t, []byte(strings.Join(wrap(lines), "\n")+"\n"), binaryOf(e))
+				if strings.HasSuffix(name, " before") && len(got) == len(want) && strings.HasPrefix(got[0], "undecided") {
+					continue // white space is not learned as a prefix: an answer may become undecided
+				}
 				assert.Equal(t, want, got, "%s, %s", filepath.Base(e.Path), name)
 			}
 		}

@@ -44,7 +44,7 @@ var zooAnswers = map[string]string{
 	"cgo-fault":  `^not this: a signal in C code$`,
 	"cgo-abort":  `^not this: a signal in C code$`,
 	"cgo-":       `^not this: `,
-	"return-":    `^(undecided: |not this: another architecture|not this: the stack of a goroutine that was growing it)`,
+	"return-":    `^(undecided: |not this: another architecture|not this: the stack of a goroutine that (was growing it|waited, which no preemption interrupted))`,
 }
 
 // build builds a program of testdata for an architecture; with a C compiler, if
