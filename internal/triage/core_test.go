@@ -58,19 +58,27 @@ func pin(t *testing.T, e *lab.Engine, release, name string, class window.Class) 
 	if e.Name != "vm" {
 		job.Dir = dir
 	}
-	result, err := e.Run(context.Background(), job)
-	require.NoError(t, err)
-	r.log = result.Output
-	_, err = e.Cores(dir)
-	require.NoError(t, err)
 	pattern := "*"
 	if e.Name == "user" { // beside its own
 		pattern = "qemu_*.core"
 	}
-	cores, err := filepath.Glob(filepath.Join(dir, pattern))
-	require.NoError(t, err)
-	require.Len(t, cores, 1)
-	r.core = cores[0]
+	// On a busy machine the guest may die again while it dies, and leave no core file.
+	for range 3 {
+		result, err := e.Run(context.Background(), job)
+		require.NoError(t, err)
+		r.log = result.Output
+		_, err = e.Cores(dir)
+		require.NoError(t, err)
+		cores, err := filepath.Glob(filepath.Join(dir, pattern))
+		require.NoError(t, err)
+		if len(cores) > 0 {
+			require.Len(t, cores, 1)
+			r.core = cores[0]
+			return r
+		}
+		t.Logf("no core file: %s, %q, status %d\n%s", result.End, result.Signal, result.Code, result.Output)
+	}
+	require.Fail(t, "no core file in three runs")
 	return r
 }
 
