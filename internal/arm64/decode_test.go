@@ -214,7 +214,7 @@ func TestDecodeRealCode(t *testing.T) {
 			complain(fmt.Sprintf("%08x is not decoded: %s", word, said.text))
 			continue
 		case !ok:
-			total["literals that are no instruction"] += n.all
+			total["literals that do not decode"] += n.all
 			continue
 		case !known && e.Jump.Kind == JumpTrap: // not known to objdump as what Go means by it
 			total["UNDEF"] += n.all

@@ -48,7 +48,7 @@ type meter struct {
 	limit      int64
 }
 
-// New returns the budget of a file of so many bytes. It ends when ctx is done.
+// New returns the budget of a file of size bytes. It ends when ctx is done.
 func New(ctx context.Context, l Limits, size int64) *Budget {
 	b := &Budget{ctx: ctx}
 	b.work.limit, b.memory.limit = l.Work.of(size), l.Memory.of(size)

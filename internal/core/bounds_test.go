@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loads are so many segments; each is of size bytes at an offset that the segments
-// before it do or do not share.
+// loads returns n segments of size bytes each. They start step bytes apart in the
+// file, so that they overlap if step is less than size.
 func loads(n int, at, size, step uint64) (list []elf.Prog64) {
 	for i := range uint64(n) {
 		list = append(list, elf.Prog64{Vaddr: 0x10000 * (i + 1), Off: at + step*i, Filesz: size, Memsz: size})

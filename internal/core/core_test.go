@@ -191,8 +191,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// readCore opens a core file of so many bytes, and holds what comes of it against
-// its size.
+// readCore opens a core file of size bytes, and checks what is read of it against
+// that size.
 func readCore(t *testing.T, path string, size int) {
 	file, err := Open(path)
 	if err != nil {

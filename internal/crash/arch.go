@@ -35,7 +35,7 @@ const (
 	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
 	weightOffset    = Decisive / 2 // any other frame's offset, so aligned; a word of the stack; where a goroutine was started
 	weightJump      = Decisive / 2 // a jump to an address so aligned
-	// fewest is how many of the offsets, one in so many, have to be unaligned. On
+	// fewest is the share of the offsets that have to be unaligned: one in three. On
 	// amd64 three in four are. On arm64 none is, unless the unwinder took a word
 	// for a return address that is none.
 	fewest = 3

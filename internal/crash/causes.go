@@ -29,7 +29,7 @@ type Cause struct {
 	Likely bool
 	What   string // the answer in a few words; "" stands for the text of a fatal error
 	// Since and Fixed bound the releases that have the defect that this may be:
-	// from Since up to, and without, Fixed. "" is no bound. A release outside
+	// [Since, Fixed). "" leaves that end open. A release outside
 	// excludes it.
 	Since, Fixed string
 	Lost         string // what is said of a release outside

@@ -99,7 +99,7 @@ func TestShapes(t *testing.T) {
 }
 
 // TestRecoveredBefore has a panic that was recovered, twice, before a crash: the tab
-// before its second line is no prefix.
+// before its second line must not be taken for a prefix.
 func TestRecoveredBefore(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.27.4-fp-leaf65552-trace.txt")
 	recovered := "panic: boom [recovered]\n\tpanic: boom\n"

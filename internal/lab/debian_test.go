@@ -35,8 +35,8 @@ func TestMirror(t *testing.T) {
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	for name, c := range map[string]struct{ repositories, origins, want string }{
 		"a third party's sorts first": {
-			`Debian http://deb.debian.org/debian/\nnodistro http://apt.aaa.example/\nDebian http://deb.debian.org/debian-security/\n`,
-			`nodistro http://apt.aaa.example/\nDebian http://deb.debian.org/debian/\n`, "http://deb.debian.org/debian/",
+			`Debian http://debian.example/debian/\nnodistro http://apt.aaa.example/\nDebian http://debian.example/debian-security/\n`,
+			`nodistro http://apt.aaa.example/\nDebian http://debian.example/debian/\n`, "http://debian.example/debian/",
 		},
 		"nothing was fetched yet": {
 			` http://apt.aaa.example/\n http://mirror.example/debian/\n`,

@@ -20,7 +20,7 @@ type Verdict struct {
 	// Proved is false where nothing could be run.
 	Proved bool
 	// Doubts say where what was found and what was seen do not agree, or what
-	// could not be measured. With a doubt there is no verdict.
+	// could not be measured. A doubt means no verdict.
 	Doubts []string
 	// Tested says what was run for the verdict.
 	Tested Tested

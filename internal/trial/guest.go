@@ -178,10 +178,8 @@ func (g *Guest) Elsewhere() (windows []window.Window) {
 // Observer returns the observer that dies of a class of window: a stack scan
 // believes the stack pointer, the execution tracer the frame pointer.
 func Observer(class window.Class) string {
-	if class == window.FP {
-		return "trace"
-	}
-	return "gc"
+	i := slices.IndexFunc(window.Kinds, func(k window.Kind) bool { return k.Class == class })
+	return window.Kinds[i].Observer
 }
 
 // Bounds are those of a pinned guest. One that dies does so in its first

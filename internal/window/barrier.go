@@ -1,7 +1,6 @@
 package window
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,8 +65,6 @@ func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
 	}
 	return best
 }
-
-func wordAt(code []byte, i int) uint32 { return binary.LittleEndian.Uint32(code[4*i:]) }
 
 // flagAt reads, at an ADRP, the address of 32 bits that are loaded right after
 // it, and returns the instruction that loads them.

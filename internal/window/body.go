@@ -1,8 +1,6 @@
 package window
 
 import (
-	"encoding/binary"
-
 	"splitadd/internal/arm64"
 	"splitadd/internal/budget"
 	"splitadd/internal/pclntab"
@@ -84,7 +82,7 @@ func (b *body) hold(n int) {
 func (b *body) free() { b.budget.Free(b.held) }
 
 func (b *body) len() int          { return len(b.code) / 4 }
-func (b *body) word(i int) uint32 { return binary.LittleEndian.Uint32(b.code[4*i:]) }
+func (b *body) word(i int) uint32 { return wordAt(b.code, i) }
 func (b *body) pc(i int) uint64   { return b.fn.Entry + uint64(4*i) }
 
 // effect returns the effects of instruction i. They hold until the next call.

@@ -7,9 +7,9 @@ import "splitadd/internal/arm64"
 //
 // sigctxt.pushCall (runtime/signal_arm64.go) stores the interrupted R30 in 16
 // bytes of its own, between the frames of asyncPreempt and of the interrupted
-// function. Before go1.25.13 and go1.26.6 scanframeworker (runtime/mgcmark.go) scanned these
-// two frames, and not the bytes between them (golang/go#80188). The other
-// registers that may hold a pointer, R0 to R26, are in asyncPreempt's frame.
+// function. Before go1.25.13 and go1.26.6 scanframeworker (runtime/mgcmark.go)
+// scanned these two frames, and not the bytes between them (golang/go#80188). The
+// other registers that may hold a pointer, R0 to R26, are in asyncPreempt's frame.
 // In a function that makes calls the compiler allocates R30 like any other.
 
 // scanned are the registers that asyncPreempt saves where the collector looks.
@@ -38,16 +38,8 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 		}
 		held := append([]int(nil), o.heads[i]...)
 		for at := i; ; at++ {
-			if !needed.has(at) {
-			} else if _, ok := b.preemptible(at); ok {
-				b.budget.Work(o.places())
-				if lost, possible := o.lost(held); lost {
-					detail := "R30 alone holds a pointer: " + o.describe(held[arm64.LR])
-					if possible {
-						detail += ", lost if memory no longer holds it"
-					}
-					report(at, possible, detail)
-				}
+			if needed.has(at) {
+				o.look(at, held, report)
 			}
 			o.step(at, held)
 			if at+1 == b.len() || b.head[at+1] || b.effects[at].Jump.Kind.Flow() == arm64.Leave || b.effects[at].Jump.Kind == arm64.JumpAlways {
@@ -58,29 +50,30 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 	return true
 }
 
+// look reports a boundary at which R30 holds what is needed, if the runtime may
+// preempt there and nothing else holds it.
+func (o *origins) look(at int, held []int, report func(i int, possible bool, detail string)) {
+	if _, ok := o.b.preemptible(at); !ok {
+		return
+	}
+	o.b.budget.Work(o.places())
+	lost, possible := o.lost(held)
+	if !lost {
+		return
+	}
+	detail := "R30 alone holds a pointer: " + o.describe(held[arm64.LR])
+	if possible {
+		detail += ", lost if memory no longer holds it"
+	}
+	report(at, possible, detail)
+}
+
 // allocatesLink reports whether the function puts something other than a return
 // address into R30.
 func (b *body) allocatesLink() bool {
 	for i := range b.len() {
-		e := &b.effects[i]
-		if e.Writes.Has(arm64.LR) && !b.isCall(i) && !b.restoresLink(i) {
+		if allocatesLink(b.word(i)) {
 			return true
-		}
-	}
-	return false
-}
-
-// restoresLink reports whether instruction i loads the return address from the
-// bottom of the frame.
-func (b *body) restoresLink(i int) bool {
-	at, ok := b.slot(i)
-	m := &b.effects[i].Mem
-	if !ok || !m.Load || m.Vector || m.Size != 8 {
-		return false
-	}
-	for k := range int(m.N) {
-		if m.Regs[k] == arm64.LR {
-			return at+int64(8*k) == -b.below(i)
 		}
 	}
 	return false

@@ -1,8 +1,6 @@
 package window
 
 import (
-	"encoding/binary"
-
 	"splitadd/internal/arm64"
 	"splitadd/internal/pclntab"
 )
@@ -202,7 +200,7 @@ func (p *proof) moves(i int, word uint32) (by int64, ok bool) {
 func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 	const most = 8
 	for j := i - 1; j >= max(i-most, p.written); j-- {
-		word := binary.LittleEndian.Uint32(p.code[4*j:])
+		word := wordAt(p.code, j)
 		if flow, _, _ := arm64.Control(word); flow != arm64.Next {
 			return 0, false
 		}
@@ -241,7 +239,7 @@ func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 }
 
 func (p *proof) ends(i int) bool {
-	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(p.code[4*i:]))
+	flow, _, _ := arm64.Control(wordAt(p.code, i))
 	return ends(flow)
 }
 

@@ -154,7 +154,10 @@ func (w *walk) reach(i int, regs registers) {
 	}
 }
 
-func (w *walk) word(i int) uint32 { return binary.LittleEndian.Uint32(w.code[4*i:]) }
+func (w *walk) word(i int) uint32 { return wordAt(w.code, i) }
+
+// wordAt returns instruction i of a function's code.
+func wordAt(code []byte, i int) uint32 { return binary.LittleEndian.Uint32(code[4*i:]) }
 
 // target returns the instruction of this function that another may branch to.
 func (w *walk) target(i int) (target int, ok bool) {

@@ -166,8 +166,8 @@ func (l *learner) judge(item *item, seen map[uint64]*prefix) {
 	})
 }
 
-// glued reports whether what stands before lines is no prefix: each begins a crash
-// that goes on without it. A process that is restarted dies after the same words.
+// glued reports whether the text before lines is part of each line, not a prefix:
+// each begins a crash that goes on without it. A process that is restarted dies after the same words.
 func (l *learner) glued(lines []int) bool {
 	if len(lines) > maxGlued {
 		return false

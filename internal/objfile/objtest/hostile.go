@@ -31,16 +31,16 @@ func PeakMemory() int64 {
 	return kb << 10
 }
 
-// Slow returns an executable of about so many bytes of code that takes as long to
-// survey as it may.
+// Slow returns an executable with about size bytes of code, which takes as long to
+// survey as a file of its size can.
 func Slow(size int) []byte {
 	return Made{
 		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constant(3 << 18),
 	}.Bytes()
 }
 
-// Windows returns an executable with a function of so many windows, which has a
-// name of so many bytes, and with other bytes.
+// Windows returns an executable with one function of n windows, whose name has name
+// bytes, and others bytes of something else.
 func Windows(n, name, others int) []byte {
 	code := append(words(addSP), repeat(4*n, nop)...)
 	return Made{
