@@ -29,10 +29,10 @@ type Limits struct {
 // Default is ten times what the programs that were measured take, or more: see
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
-	Work:    Limit{6 << 20, 6 << 20},
-	Memory:  Limit{72 << 20, 256 << 10},
-	Windows: Limit{4096, 128},
-	Output:  Limit{4 << 20, 256 << 10},
+	Work:    Limit{10 << 20, 10 << 20},
+	Memory:  Limit{80 << 20, 3 << 19},
+	Windows: Limit{64 << 10, 2 << 10},
+	Output:  Limit{16 << 20, 512 << 10},
 }
 
 // A Budget is what is left for one file. Its methods may be called from several

@@ -175,7 +175,7 @@ func (b *body) guarded(load int) []int {
 			break
 		}
 	}
-	kind := b.effect(branch).Jump.Kind
+	kind := b.jump(branch).Kind
 	if kind != arm64.JumpZero && kind != arm64.JumpNonzero {
 		return nil // the flag is read for something else
 	}
@@ -198,7 +198,7 @@ func (b *body) guarded(load int) []int {
 			private = private[:k]
 			break
 		}
-		if m := &b.effect(at).Mem; m.Store && outside(m) {
+		if m := b.effect(at).Mem; m.Store && outside(&m) {
 			last = k
 		}
 	}

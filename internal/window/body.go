@@ -7,14 +7,13 @@ import (
 )
 
 // A body is the code of one function, decoded, with its branches and with what
-// the function table says of it. The checkers of the clauses read it. A body
-// without effects decodes an instruction whenever it is asked for one.
+// the function table says of it. The checkers of the clauses read it.
 type body struct {
 	fn      pclntab.Func
 	code    []byte
-	effects []arm64.Effects
-	one     arm64.Effects // of the instruction last asked for, if effects is nil
-	unknown []bool        // by instruction: arm64.Decode does not know the word
+	effects []arm64.Effects // by instruction, or nil: see effect
+	jumps   []arm64.Jump    // likewise
+	unknown []bool          // by instruction: arm64.Decode does not know the word
 	pcsp    pclntab.Cursor
 	points  *pclntab.SafePoints
 	budget  *budget.Budget
@@ -34,22 +33,31 @@ type body struct {
 // decode reads the code of a function.
 func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints, spend *budget.Budget) *body {
 	n := len(code) / 4
-	spend.Hold(n * effectsSize)
 	spend.Work(n * decodeWork)
 	b := &body{
-		budget: spend, held: n * effectsSize, fn: fn, code: code, pcsp: fn.Cursor(pcsp), points: points,
-		effects: make([]arm64.Effects, n), unknown: make([]bool, n), head: make([]bool, n+1),
+		budget: spend, fn: fn, code: code, pcsp: fn.Cursor(pcsp), points: points,
+		jumps: make([]arm64.Jump, n), unknown: make([]bool, n), head: make([]bool, n+1),
+	}
+	b.hold((jumpSize + 3) * n)
+	var effects []arm64.Effects
+	if n <= long {
+		b.hold(n * effectsSize)
+		effects = make([]arm64.Effects, n)
 	}
 	for i := range n {
 		e, ok := arm64.Decode(b.word(i))
-		b.effects[i], b.unknown[i] = e, !ok
+		b.jumps[i], b.unknown[i] = e.Jump, !ok
+		if effects != nil {
+			effects[i] = e
+		}
 	}
+	b.effects = effects
 	entered := make([]bool, n+1) // reached by falling through or by a branch
 	entered[0] = true
 	for i := range n {
 		for _, next := range b.next(i) {
 			entered[next] = true
-			b.head[next] = b.head[next] || int(next) != i+1 || b.effects[i].Jump.Kind.Flow() == arm64.Cond
+			b.head[next] = b.head[next] || int(next) != i+1 || b.jump(i).Kind.Flow() == arm64.Cond
 		}
 	}
 	if at := int(fn.DeferReturn()) / 4; at > 0 && at < n {
@@ -68,9 +76,16 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 // What a decoded instruction takes: bytes, and work against an instruction that
 // the proof looks at.
 const (
-	effectsSize = 192
+	effectsSize = 128
+	jumpSize    = 8
 	decodeWork  = 16
 )
+
+// long is the number of instructions above which a function is decoded anew each time,
+// and checked by one goroutine at a time, so that memory does not grow with the number
+// of cores. Such functions are few; programs with tables have some of 200,000
+// instructions.
+const long = 1 << 12
 
 // hold takes memory until free.
 func (b *body) hold(n int) {
@@ -85,13 +100,21 @@ func (b *body) len() int          { return len(b.code) / 4 }
 func (b *body) word(i int) uint32 { return wordAt(b.code, i) }
 func (b *body) pc(i int) uint64   { return b.fn.Entry + uint64(4*i) }
 
-// effect returns the effects of instruction i. They hold until the next call.
-func (b *body) effect(i int) *arm64.Effects {
+// effect returns the effects of instruction i.
+func (b *body) effect(i int) arm64.Effects {
 	if b.effects != nil {
-		return &b.effects[i]
+		return b.effects[i]
 	}
-	b.one, _ = arm64.Decode(b.word(i))
-	return &b.one
+	e, _ := arm64.Decode(b.word(i))
+	return e
+}
+
+// jump returns where control goes after instruction i.
+func (b *body) jump(i int) arm64.Jump {
+	if b.jumps != nil {
+		return b.jumps[i]
+	}
+	return b.effect(i).Jump
 }
 
 // below returns how many bytes the function table says that the stack pointer
@@ -104,18 +127,18 @@ func (b *body) below(i int) int64 {
 // next returns the instructions of this function that may run right after
 // instruction i. After a jump through a register these are the orphans.
 func (b *body) next(i int) []int32 {
-	e := &b.effects[i]
+	jump := b.jump(i)
 	var to []int32
-	if e.Jump.Kind.Direct() && e.Jump.Kind != arm64.JumpCall {
-		if t := i + int(e.Jump.Offset)/4; t >= 0 && t < b.len() {
+	if jump.Kind.Direct() && jump.Kind != arm64.JumpCall {
+		if t := i + int(jump.Offset)/4; t >= 0 && t < b.len() {
 			to = append(to, int32(t))
 		}
 	}
-	switch e.Jump.Kind.Flow() {
+	switch jump.Kind.Flow() {
 	case arm64.Branch:
 		return to
 	case arm64.Leave:
-		if e.Jump.Kind == arm64.JumpReg {
+		if jump.Kind == arm64.JumpReg {
 			return b.orphan
 		}
 		return nil
@@ -134,14 +157,14 @@ func (b *body) preemptible(i int) (resume int, ok bool) {
 }
 
 // isCall reports whether instruction i is a call.
-func (b *body) isCall(i int) bool { return b.effect(i).Jump.Kind.Flow() == arm64.Call }
+func (b *body) isCall(i int) bool { return b.jump(i).Kind.Flow() == arm64.Call }
 
 // isReturn reports whether instruction i is a return.
-func (b *body) isReturn(i int) bool { return b.effect(i).Jump.Kind == arm64.JumpReturn }
+func (b *body) isReturn(i int) bool { return b.jump(i).Kind == arm64.JumpReturn }
 
 // target returns the address that a direct call or branch goes to.
 func (b *body) target(i int) (pc uint64, ok bool) {
-	j := &b.effect(i).Jump
+	j := b.jump(i)
 	return b.pc(i) + uint64(int64(j.Offset)), j.Kind.Direct()
 }
 
@@ -149,7 +172,7 @@ func (b *body) target(i int) (pc uint64, ok bool) {
 // pointer at the function's entry, if it is at a constant distance from the
 // stack pointer.
 func (b *body) slot(i int) (at int64, ok bool) {
-	m := &b.effects[i].Mem
+	m := b.effect(i).Mem
 	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.None || m.Block {
 		return 0, false
 	}

@@ -34,6 +34,10 @@ func (f *Finder) function(fn pclntab.Func, suspects suspicion) (Function, error)
 	if err != nil {
 		return result, err
 	}
+	if len(code)/4 > long {
+		f.long.Lock()
+		defer f.long.Unlock()
+	}
 	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn()), budget: f.file.Budget}
 	defer w.free()
 	w.hold(valueSize * (len(pcsp) + points.Len()))

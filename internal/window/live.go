@@ -19,6 +19,23 @@ func (s bitset) addAll(t bitset) (changed bool) {
 	return changed
 }
 
+// marks is a set of origins that is emptied at once.
+type marks struct {
+	stamp []uint32 // of the time at which an origin was added
+	now   uint32
+}
+
+// clear empties the set and makes room for numbers below n.
+func (m *marks) clear(n int) {
+	m.now++
+	if n > len(m.stamp) {
+		m.stamp = append(m.stamp, make([]uint32, n-len(m.stamp))...)
+	}
+}
+
+func (m *marks) has(n int32) bool { return m.stamp[n] == m.now }
+func (m *marks) add(n int32)      { m.stamp[n] = m.now }
+
 // backward computes a backward data-flow problem over sets of n locations. For
 // each instruction, transfer turns the set after it into the set before it, in
 // place. The result calls visit with the set after each instruction, last
@@ -74,5 +91,5 @@ const maxSweeps = 64
 // ends reports whether the set after instruction i is not simply the set
 // before instruction i+1.
 func (b *body) ends(i int) bool {
-	return i+1 == b.len() || b.head[i+1] || b.effects[i].Jump.Kind != arm64.JumpNone && !b.isCall(i)
+	return i+1 == b.len() || b.head[i+1] || b.jump(i).Kind != arm64.JumpNone && !b.isCall(i)
 }

@@ -51,21 +51,17 @@ func (p *preemption) unrestored() bitset {
 // closure.
 const arguments = arm64.Set(1<<16-1) | 1<<26
 
-// live turns the places that are live after an instruction into those before it.
+// live turns the places that are live after an instruction into those before it. The
+// first word of the set has the general registers and the low halves of the vector
+// registers, the second the upper halves and the flags.
 func (b *body) live(i int, s bitset) {
-	e := &b.effects[i]
 	if b.unknown[i] {
 		return
 	}
-	for r := range 32 {
-		if e.Writes.Has(r) {
-			s.remove(r)
-		}
-		if all := e.VWrites.All(); all.Has(r) {
-			s.remove(lowHalf + r)
-			s.remove(upperHalf + r)
-		}
-	}
+	e := b.effect(i)
+	vectors := uint64(e.VWrites.All())
+	s[0] &^= uint64(e.Writes) | vectors<<lowHalf
+	s[1] &^= vectors
 	if e.WritesFlags {
 		s.remove(flagsPlace)
 	}
@@ -76,19 +72,10 @@ func (b *body) live(i int, s bitset) {
 	if reads.Has(arm64.R27) && b.forUnwinders(i) {
 		reads &^= 1 << arm64.R27
 	}
-	for r := range 32 {
-		if reads.Has(r) || (b.isCall(i) || b.isReturn(i)) && arguments.Has(r) {
-			s.add(r)
-		}
-		if all := e.VReads.All(); all.Has(r) {
-			s.add(lowHalf + r)
-		}
-		if up := e.VReads.Upper(); up.Has(r) {
-			s.add(upperHalf + r)
-		}
-		if (b.isCall(i) || b.isReturn(i)) && r < 16 {
-			s.add(lowHalf + r)
-		}
+	s[0] |= uint64(reads) | uint64(e.VReads.All())<<lowHalf
+	s[1] |= uint64(e.VReads.Upper())
+	if b.isCall(i) || b.isReturn(i) {
+		s[0] |= uint64(arguments) | (1<<16-1)<<lowHalf
 	}
 	if e.ReadsFlags {
 		s.add(flagsPlace)
@@ -101,7 +88,7 @@ func (b *body) live(i int, s bitset) {
 // unwinder that follows the frame pointer then misses a frame, and nothing else
 // happens (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
 func (b *body) forUnwinders(i int) bool {
-	m := &b.effects[i].Mem
+	m := b.effect(i).Mem
 	at, ok := b.slot(i)
 	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
 		return false
@@ -116,7 +103,7 @@ func (b *body) deepestLoad() int64 {
 		b.deepestKnown = true
 		b.budget.Work(b.len())
 		for i := range b.len() {
-			if at, ok := b.slot(i); ok && b.effects[i].Mem.Load {
+			if at, ok := b.slot(i); ok && b.effect(i).Mem.Load {
 				b.deepest = min(b.deepest, at)
 			}
 		}

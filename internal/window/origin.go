@@ -2,8 +2,6 @@ package window
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"splitadd/internal/arm64"
 )
@@ -11,10 +9,15 @@ import (
 // An origin says where a value comes from, as far as a function's code shows.
 // Two places that hold the same origin hold the same value.
 type origin struct {
+	originKey
+	of []int32 // origins that it is computed from; for joined, what comes together
+}
+
+// An originKey is what tells origins apart.
+type originKey struct {
 	kind originKind
-	at   int   // the instruction that makes it; for joined, the head
-	n    int64 // tells the origins of one instruction apart
-	of   []int // origins that it is computed from; for joined, what comes together
+	at   int32 // the instruction that makes it; for joined, the head
+	n    int32 // tells the origins of one instruction apart
 }
 
 type originKind uint8
@@ -35,46 +38,63 @@ const (
 // slots of the frame.
 const firstSlot = 32
 
-// origins is the result of following every value through a function.
+// origins is the result of following every value through a function. What a
+// place holds is the number of an origin: an index of list.
 type origins struct {
 	b      *body
-	list   []origin       // by number; 0 stands for no known origin
-	intern map[string]int // numbers of origins by what they are
-	slots  map[int64]int  // places by address from the stack pointer at entry
-	heads  map[int][]int  // what each place holds, before each head
-	stored map[int]bool   // origins whose values are stored outside the frame
-	exits  map[int]map[int][]int
+	list   []origin // 0 stands for no known origin
+	intern map[originKey]int32
+	slots  map[int64]int // places by address from the stack pointer at entry
+	blocks []block
+	stored map[int32]bool // origins whose values are stored outside the frame
+	held   []int32        // what each place holds: reused by enter
+
+	elsewhere, seen, gone marks // reused by lost
 }
+
+// A block is the code from one head to the next, or to a jump.
+type block struct {
+	head, end int32   // instructions [head, end)
+	from      []int32 // blocks from which control comes, sorted
+	to        []int32 // blocks to which it goes
+	out       []int32 // what each place holds at the end, or nil if it is not reached
+	news      bool    // what is known at the end of one of from has changed
+}
+
+// What the result of follow takes, in bytes, and how many places are copied or compared
+// in a unit of work.
+const (
+	blockSize    = 112
+	edgeSize     = 8
+	originSize   = 96
+	heldSize     = 4
+	placesAtOnce = 8
+)
 
 // follow follows every value through a function. It returns nil if the
 // branches are too tangled for it.
 func follow(b *body) *origins {
-	o := &origins{b: b, list: make([]origin, 1), intern: map[string]int{}, slots: map[int64]int{}, stored: map[int]bool{}}
+	o := &origins{b: b, list: make([]origin, 1), intern: map[originKey]int32{}, slots: map[int64]int{}, stored: map[int32]bool{}}
 	for i := range b.len() {
 		if at, ok := b.slot(i); ok {
-			m := &b.effects[i].Mem
+			m := b.effect(i).Mem
 			for k := range int(m.N) {
 				o.place(at + int64(k*int(m.Size)))
 			}
 		}
 	}
-	heads := 0
-	for i := range b.len() {
-		if b.head[i] {
-			heads++
-		}
-	}
-	if heads*o.places() > maxHeld {
+	o.split()
+	if len(o.blocks)*o.places() > maxHeld {
 		return nil
 	}
-	o.heads, o.exits = map[int][]int{}, map[int]map[int][]int{}
-	b.hold(3 * 8 * heads * o.places())
+	b.hold(heldSize * (len(o.blocks) + 1) * o.places())
+	o.held = make([]int32, o.places())
 	for range maxSweeps {
 		changed := false
-		b.budget.Work(b.len() + heads*o.places())
-		for i := 0; i < b.len(); i++ {
-			if b.head[i] {
-				changed = o.block(i) || changed
+		b.budget.Work(len(o.blocks))
+		for i := range o.blocks {
+			if o.blocks[i].news {
+				changed = o.follow(i) || changed
 			}
 		}
 		if !changed {
@@ -84,8 +104,42 @@ func follow(b *body) *origins {
 	return nil
 }
 
-// maxHeld bounds what follow remembers: places at heads.
+// maxHeld bounds what follow remembers: places at ends of blocks.
 const maxHeld = 1 << 22
+
+// split divides the function into blocks.
+func (o *origins) split() {
+	b := o.b
+	number := make([]int32, b.len()+1) // of the block that begins at a head
+	for i := range b.len() {
+		if b.head[i] {
+			number[i] = int32(len(o.blocks))
+			o.blocks = append(o.blocks, block{head: int32(i)})
+		}
+	}
+	b.hold(4*len(number) + blockSize*len(o.blocks))
+	for i := range o.blocks {
+		k := &o.blocks[i]
+		last := int(k.head)
+		next := b.next(last)
+		for last+1 < b.len() && !b.head[last+1] && slices.Contains(next, int32(last+1)) {
+			last++
+			next = b.next(last)
+		}
+		k.end = int32(last + 1)
+		b.hold(2 * edgeSize * len(next))
+		b.budget.Work(len(next))
+		for _, to := range next {
+			n := number[to]
+			if from := o.blocks[n].from; len(from) > 0 && from[len(from)-1] == int32(i) {
+				continue // a conditional branch to the next instruction
+			}
+			k.to = append(k.to, n)
+			o.blocks[n].from = append(o.blocks[n].from, int32(i))
+		}
+		k.news = i == 0 || slices.Contains(b.orphan, k.head) || int(b.fn.DeferReturn()) == int(4*k.head)
+	}
+}
 
 // place returns the number of the place of a slot.
 func (o *origins) place(at int64) int {
@@ -100,159 +154,157 @@ func (o *origins) place(at int64) int {
 func (o *origins) places() int { return firstSlot + len(o.slots) }
 
 // number returns the number of an origin, the same for the same one.
-func (o *origins) number(x origin) int {
-	key := strconv.Itoa(int(x.kind)) + " " + strconv.Itoa(x.at) + " " + strconv.FormatInt(x.n, 10)
-	if n, ok := o.intern[key]; ok {
-		o.list[n].of = x.of
-		return n
+func (o *origins) number(kind originKind, at, n int, of ...int32) int32 {
+	key := originKey{kind, int32(at), int32(n)}
+	x, ok := o.intern[key]
+	if !ok {
+		x = int32(len(o.list))
+		o.b.hold(originSize)
+		o.list = append(o.list, origin{originKey: key})
+		o.intern[key] = x
 	}
-	o.list = append(o.list, x)
-	o.intern[key] = len(o.list) - 1
-	return len(o.list) - 1
+	o.list[x].of = of
+	return x
 }
 
-// block follows the values from a head to the next one, and reports whether
-// that changed what is known at the end.
-func (o *origins) block(i int) bool {
-	held, reached := o.enter(i)
-	if !reached {
+// follow follows the values through a block, and reports whether that changed
+// what is known at the end.
+func (o *origins) follow(i int) bool {
+	k := &o.blocks[i]
+	k.news = false
+	held := o.enter(i)
+	for at := k.head; at < k.end; at++ {
+		o.step(int(at), held)
+	}
+	o.b.budget.Work(int(k.end-k.head) + o.places()/placesAtOnce)
+	if slices.Equal(k.out, held) {
 		return false
 	}
-	if old, ok := o.heads[i]; ok && slices.Equal(old, held) && o.exits[i] != nil {
-		return false
+	k.out = append(k.out[:0], held...)
+	for _, to := range k.to {
+		o.blocks[to].news = true
 	}
-	o.heads[i] = slices.Clone(held)
-	out := map[int][]int{}
-	for at := i; ; at++ {
-		next := o.b.next(at)
-		o.step(at, held)
-		last := at+1 == o.b.len() || o.b.head[at+1] || len(next) != 1 || int(next[0]) != at+1
-		if last || o.b.effects[at].Jump.Kind.Flow() == arm64.Cond {
-			for _, to := range next {
-				if o.b.head[to] {
-					out[int(to)] = slices.Clone(held)
-				}
-			}
-		}
-		if at+1 == o.b.len() || o.b.head[at+1] || !slices.Contains(next, int32(at+1)) {
-			break
-		}
-	}
-	changed := false
-	for to, values := range out {
-		in := o.exits[to]
-		if in == nil {
-			in = map[int][]int{}
-			o.exits[to] = in
-		}
-		if !slices.Equal(in[i], values) {
-			in[i], changed = values, true
-		}
-	}
-	if o.exits[i] == nil {
-		o.exits[i] = map[int][]int{}
-	}
-	return changed
+	return true
 }
 
-// enter returns what every place holds where control enters a head: what all
-// ways to it agree on, and a joined origin for the rest.
-func (o *origins) enter(i int) (held []int, reached bool) {
-	in := o.exits[i]
+// enter returns what every place holds where control enters a block: what all
+// ways to it agree on, and a joined origin for the rest. It is changed by the
+// next call.
+func (o *origins) enter(i int) (held []int32) {
+	k, held := &o.blocks[i], o.held
 	if i == 0 {
-		held = make([]int, o.places())
+		clear(held)
 		for r := range 31 {
-			held[r] = o.number(origin{kind: result, at: -1, n: int64(r)})
+			held[r] = o.number(result, -1, r)
 		}
-		held[arm64.LR] = o.number(origin{kind: link, at: -1})
-		return held, true
+		held[arm64.LR] = o.number(link, -1, 0)
+		return held
 	}
-	if len(in) == 0 {
-		if !slices.Contains(o.b.orphan, int32(i)) && int(o.b.fn.DeferReturn()) != 4*i {
-			return nil, false
+	ways := make([][]int32, 0, len(k.from))
+	for _, from := range k.from {
+		if out := o.blocks[from].out; out != nil {
+			ways = append(ways, out)
 		}
-		held = make([]int, o.places())
+	}
+	o.b.budget.Work(1 + o.places()*(1+len(ways))/placesAtOnce)
+	switch len(ways) {
+	case 0:
 		for p := range held {
-			held[p] = o.number(origin{kind: result, at: i, n: int64(p)})
+			held[p] = o.number(result, int(k.head), p)
 		}
-		return held, true
+	case 1:
+		copy(held, ways[0])
+	default:
+		o.join(k, ways, held)
 	}
-	from := make([]int, 0, len(in))
-	for f := range in {
-		from = append(from, f)
-	}
-	slices.Sort(from)
-	held = slices.Clone(in[from[0]])
-	if len(from) == 1 {
-		return held, true
-	}
-	first := map[string]int{} // the first place that comes together from the same origins
+	return held
+}
+
+// join puts together what the places hold on several ways to a block. Places that
+// differ in the same manner have the same joined origin.
+func (o *origins) join(k *block, ways [][]int32, held []int32) {
+	copy(held, ways[0])
+	type pair struct{ a, b int32 }
+	pairs := map[pair]int32{} // numbers of what was met, on the ways so far and the next one
+	first := map[int32]int{}  // the first place that comes together from the same origins
 	for p := range held {
-		var of []int
-		var key strings.Builder
-		for _, f := range from {
-			n := in[f][p]
-			key.WriteString(strconv.Itoa(n))
-			key.WriteByte(' ')
-			if !slices.Contains(of, n) {
-				of = append(of, n)
-			}
+		same := true
+		for _, way := range ways[1:] {
+			same = same && way[p] == held[p]
 		}
-		if len(of) == 1 {
+		if same {
 			continue
 		}
-		if slices.Contains(of, 0) {
+		met, unknown := int32(0), false
+		for _, way := range ways {
+			next, ok := pairs[pair{met, way[p]}]
+			if !ok {
+				next = int32(len(pairs) + 1)
+				pairs[pair{met, way[p]}] = next
+			}
+			met, unknown = next, unknown || way[p] == 0
+		}
+		if unknown {
 			held[p] = 0
 			continue
 		}
-		as, ok := first[key.String()]
+		as, ok := first[met]
 		if !ok {
 			as = p
-			first[key.String()] = p
+			first[met] = p
 		}
-		held[p] = o.number(origin{kind: joined, at: i, n: int64(as), of: of})
+		var of []int32
+		if ok {
+			of = o.list[o.intern[originKey{joined, k.head, int32(as)}]].of
+		} else {
+			for _, way := range ways {
+				if !slices.Contains(of, way[p]) {
+					of = append(of, way[p])
+				}
+			}
+		}
+		held[p] = o.number(joined, int(k.head), as, of...)
 	}
-	return held, true
 }
 
 // step follows one instruction: it changes what the places hold.
-func (o *origins) step(i int, held []int) {
-	b, e := o.b, &o.b.effects[i]
+func (o *origins) step(i int, held []int32) {
+	b, e := o.b, o.b.effect(i)
 	if b.unknown[i] {
 		for p := range held {
-			held[p] = o.number(origin{kind: result, at: i, n: int64(p)})
+			held[p] = o.number(result, i, p)
 		}
 		return
 	}
 	if b.isCall(i) {
 		for r := range 31 {
-			held[r] = o.number(origin{kind: result, at: i, n: int64(r)})
+			held[r] = o.number(result, i, r)
 		}
-		held[arm64.LR] = o.number(origin{kind: link, at: i})
+		held[arm64.LR] = o.number(link, i, 0)
 		return
 	}
-	value := 0
+	value := int32(0)
 	if e.Value.Kind != arm64.Other && e.Value.Rd < 31 {
 		value = o.value(i, held)
 	}
 	m := &e.Mem
 	at, onStack := b.slot(i)
-	var loads [4]int
+	var loads [4]int32
 	if m.Load && !m.Vector && !m.Atomic {
 		for k := range int(m.N) {
 			switch {
 			case m.Size < 8:
-				loads[k] = o.number(origin{kind: integer, at: i, n: int64(k)})
+				loads[k] = o.number(integer, i, k)
 			case onStack && at+int64(8*k) == -b.below(i):
-				loads[k] = o.number(origin{kind: link, at: i})
+				loads[k] = o.number(link, i, 0)
 			case onStack:
 				p := o.place(at + int64(8*k))
 				if held[p] == 0 {
-					held[p] = o.number(origin{kind: result, at: i, n: int64(p)})
+					held[p] = o.number(result, i, p)
 				}
 				loads[k] = held[p]
 			default:
-				loads[k] = o.number(origin{kind: fromHeap, at: i, n: int64(k)})
+				loads[k] = o.number(fromHeap, i, k)
 			}
 		}
 	}
@@ -271,7 +323,7 @@ func (o *origins) step(i int, held []int) {
 			if !e.Writes64.Has(r) {
 				kind = integer
 			}
-			held[r] = o.number(origin{kind: kind, at: i, n: int64(r)})
+			held[r] = o.number(kind, i, r)
 		}
 	}
 	if m.Load && !m.Vector && !m.Atomic {
@@ -287,8 +339,8 @@ func (o *origins) step(i int, held []int) {
 }
 
 // store follows a store to the frame.
-func (o *origins) store(i int, at int64, held []int) {
-	m := &o.b.effects[i].Mem
+func (o *origins) store(i int, at int64, held []int32) {
+	m := o.b.effect(i).Mem
 	for s := at - 7; s < at+int64(m.Bytes()); s++ { // what overlaps is gone
 		if p, ok := o.slots[s]; ok {
 			held[p] = 0
@@ -306,26 +358,26 @@ func (o *origins) store(i int, at int64, held []int) {
 
 // value returns the origin of the result of an instruction that computes one in
 // a simple way.
-func (o *origins) value(i int, held []int) int {
-	e := &o.b.effects[i]
+func (o *origins) value(i int, held []int32) int32 {
+	e := o.b.effect(i)
 	v := &e.Value
-	of := func(r int8) int {
+	of := func(r int8) int32 {
 		if r == arm64.ZR {
-			return o.number(origin{kind: integer, at: -2})
+			return o.number(integer, -2, 0)
 		}
 		if r == arm64.SP {
-			return o.number(origin{kind: onFrame, at: -3})
+			return o.number(onFrame, -3, 0)
 		}
 		return held[r]
 	}
 	if !e.Writes64.Has(int(v.Rd)) {
-		return o.number(origin{kind: integer, at: i})
+		return o.number(integer, i, 0)
 	}
 	switch v.Kind {
 	case arm64.Constant, arm64.KeepMost:
-		return o.number(origin{kind: integer, at: i})
+		return o.number(integer, i, 0)
 	case arm64.Address, arm64.Page:
-		return o.number(origin{kind: inImage, at: i})
+		return o.number(inImage, i, 0)
 	case arm64.Copy:
 		return of(v.Rn)
 	case arm64.Add:
@@ -337,28 +389,28 @@ func (o *origins) value(i int, held []int) int {
 		}
 		return o.sum(i, n, m)
 	case arm64.Select:
-		return o.number(origin{kind: joined, at: i, n: int64(v.Rd), of: []int{of(v.Rn), of(v.Rm)}})
+		return o.number(joined, i, -1, of(v.Rn), of(v.Rm))
 	}
 	return 0
 }
 
 // sum returns the origin of the sum of a value and another, or of a value and
 // something that is not an address if other is 0.
-func (o *origins) sum(i, n, other int) int {
+func (o *origins) sum(i int, n, other int32) int32 {
 	if n == 0 || other != 0 && o.list[n].kind == integer {
 		n, other = other, 0
 	}
 	if n == 0 {
-		return o.number(origin{kind: result, at: i})
+		return o.number(result, i, 0)
 	}
 	if other != 0 && o.list[other].kind != integer {
-		return o.number(origin{kind: unclear, at: i, of: []int{n, other}})
+		return o.number(unclear, i, 0, n, other)
 	}
 	switch kind := o.list[n].kind; kind {
 	case onFrame, inImage:
-		return o.number(origin{kind: kind, at: i})
+		return o.number(kind, i, 0)
 	case integer:
-		return o.number(origin{kind: integer, at: i})
+		return o.number(integer, i, 0)
 	}
-	return o.number(origin{kind: derived, at: i, of: []int{n}})
+	return o.number(derived, i, 0, n)
 }

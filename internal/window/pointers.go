@@ -1,6 +1,10 @@
 package window
 
-import "splitadd/internal/arm64"
+import (
+	"slices"
+
+	"splitadd/internal/arm64"
+)
 
 // Clause 5, pointers: every live pointer into the heap is somewhere the
 // collector scans.
@@ -32,19 +36,17 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 	if needed == nil {
 		return false
 	}
-	for i := range b.len() {
-		if !b.head[i] || o.heads[i] == nil {
+	for i := range o.blocks {
+		k := &o.blocks[i]
+		if k.out == nil {
 			continue
 		}
-		held := append([]int(nil), o.heads[i]...)
-		for at := i; ; at++ {
+		held := o.enter(i)
+		for at := int(k.head); at < int(k.end); at++ {
 			if needed.has(at) {
 				o.look(at, held, report)
 			}
 			o.step(at, held)
-			if at+1 == b.len() || b.head[at+1] || b.effects[at].Jump.Kind.Flow() == arm64.Leave || b.effects[at].Jump.Kind == arm64.JumpAlways {
-				break
-			}
 		}
 	}
 	return true
@@ -52,7 +54,7 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 
 // look reports a boundary at which R30 holds what is needed, if the runtime may
 // preempt there and nothing else holds it.
-func (o *origins) look(at int, held []int, report func(i int, possible bool, detail string)) {
+func (o *origins) look(at int, held []int32, report func(i int, possible bool, detail string)) {
 	if _, ok := o.b.preemptible(at); !ok {
 		return
 	}
@@ -100,7 +102,7 @@ func (o *origins) addresses() bitset {
 // usesAddress turns the places whose values are used as addresses after an
 // instruction into those before it.
 func (o *origins) usesAddress(i int, s bitset) {
-	b, e := o.b, &o.b.effects[i]
+	b, e := o.b, o.b.effect(i)
 	m, v := &e.Mem, &e.Value
 	at, onStack := b.slot(i)
 	if b.isCall(i) || b.unknown[i] {
@@ -164,31 +166,31 @@ func (o *origins) usesAddress(i int, s bitset) {
 // lost reports whether R30 holds what may be a pointer into the heap that no
 // scanned place holds. It is possible only, not certain, if the value was loaded
 // from memory, or is stored to memory somewhere in the function: that may hold it.
-func (o *origins) lost(held []int) (lost, possible bool) {
+func (o *origins) lost(held []int32) (lost, possible bool) {
 	n := held[arm64.LR]
 	if n == 0 || held[arm64.LR] == held[arm64.FP] {
 		return false, false
 	}
-	elsewhere := map[int]bool{}
+	o.elsewhere.clear(len(o.list))
 	for p, value := range held {
 		if p >= firstSlot || scanned.Has(p) {
-			o.each(value, func(n int) { elsewhere[n] = true })
+			o.each(value)
 		}
 	}
-	if o.kept(n, elsewhere, map[int]bool{}) {
+	o.seen.clear(len(o.list))
+	o.gone.clear(len(o.list))
+	if o.kept(n) {
 		return false, false
 	}
-	return true, o.inMemory(n, map[int]bool{})
+	o.seen.clear(len(o.list))
+	return true, o.inMemory(n)
 }
 
-// each calls visit with a value's origin and those of the pointers that it is
+// each adds a value's origin to elsewhere, and those of the pointers that it is
 // derived from, which point into the same object.
-func (o *origins) each(n int, visit func(n int)) {
-	for range maxSweeps {
-		if n == 0 {
-			return
-		}
-		visit(n)
+func (o *origins) each(n int32) {
+	for n != 0 && !o.elsewhere.has(n) {
+		o.elsewhere.add(n)
 		switch x := &o.list[n]; x.kind {
 		case derived:
 			n = x.of[0]
@@ -202,7 +204,7 @@ func (o *origins) each(n int, visit func(n int)) {
 
 // single returns the one value that comes together in a joined one, but for
 // values that are derived from the joined one in a loop, or 0 if there are several.
-func (o *origins) single(n int) (only int) {
+func (o *origins) single(n int32) (only int32) {
 	for _, of := range o.list[n].of {
 		switch {
 		case of == only || o.isFrom(of, n):
@@ -216,53 +218,54 @@ func (o *origins) single(n int) (only int) {
 }
 
 // kept reports whether a value is not a pointer into the heap, or the object that
-// it points into is held elsewhere.
-func (o *origins) kept(n int, elsewhere, seen map[int]bool) bool {
-	if n == 0 || seen[n] || elsewhere[n] {
+// it points into is held elsewhere. A value that is met again while it is asked
+// about adds nothing.
+func (o *origins) kept(n int32) bool {
+	if n == 0 || o.elsewhere.has(n) {
 		return true
 	}
-	seen[n] = true
+	if o.seen.has(n) {
+		return !o.gone.has(n)
+	}
+	o.seen.add(n)
 	x := &o.list[n]
+	kept := false
 	switch x.kind {
 	case integer, onFrame, inImage, link:
-		return true
+		kept = true
 	case derived:
-		return o.kept(x.of[0], elsewhere, seen)
+		kept = o.kept(x.of[0])
 	case unclear:
-		return o.kept(x.of[0], elsewhere, seen) || o.kept(x.of[1], elsewhere, seen)
+		kept = o.kept(x.of[0]) || o.kept(x.of[1])
 	case joined:
+		kept = true
 		for _, of := range x.of {
-			if !o.kept(of, elsewhere, seen) {
-				return false
-			}
+			kept = kept && o.kept(of)
 		}
-		return true
 	}
-	return false
+	if !kept {
+		o.gone.add(n)
+	}
+	return kept
 }
 
 // inMemory reports whether a value, or what it is computed from, may have been
 // loaded from memory or stored to it.
-func (o *origins) inMemory(n int, seen map[int]bool) bool {
-	if seen[n] {
+func (o *origins) inMemory(n int32) bool {
+	if o.seen.has(n) {
 		return false
 	}
-	seen[n] = true
+	o.seen.add(n)
 	x := &o.list[n]
 	if x.kind == fromHeap || o.stored[n] {
 		return true
 	}
-	for _, of := range x.of {
-		if o.inMemory(of, seen) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(x.of, o.inMemory)
 }
 
 // isFrom reports whether a value is another one or derived from it.
-func (o *origins) isFrom(n, from int) bool {
-	for range 64 {
+func (o *origins) isFrom(n, from int32) bool {
+	for range maxSweeps {
 		if n == from {
 			return true
 		}
@@ -275,7 +278,7 @@ func (o *origins) isFrom(n, from int) bool {
 }
 
 // describe says where the value of an origin comes from.
-func (o *origins) describe(n int) string {
+func (o *origins) describe(n int32) string {
 	switch o.list[n].kind {
 	case fromHeap:
 		return "loaded from memory"

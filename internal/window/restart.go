@@ -54,7 +54,7 @@ func (b *body) spoils(begin, i int) string {
 		flags           bool
 	}
 	for at := begin; at <= end; at++ {
-		e := &b.effects[at]
+		e := b.effect(at)
 		if b.unknown[at] {
 			return "an instruction that is not known runs twice"
 		}

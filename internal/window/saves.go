@@ -41,7 +41,7 @@ func (b *body) lay(w *walk) layout {
 			return
 		}
 		l.known[i], l.sp[i] = true, regs[arm64.SP].n
-		m := &b.effects[i].Mem
+		m := b.effect(i).Mem
 		if m.Base < 0 || m.Base > 31 || m.Index != arm64.None || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
 			return
 		}

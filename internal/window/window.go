@@ -111,6 +111,7 @@ type Finder struct {
 	scansLink  func() answer
 
 	tangled atomic.Int64
+	long    sync.Mutex // held while a long function is checked
 }
 
 // Tangled returns how many functions were met so far whose branches are too
