@@ -23,6 +23,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/vm"
 	"splitadd/internal/survey"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
@@ -142,7 +143,7 @@ func limits(p Program, engine *lab.Engine) []string {
 		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
 	}
 	if engine.Name == "vm" {
-		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", lab.MachineMB))
+		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", vm.MemoryMB))
 	}
 	return append(all, traceback()...)
 }
