@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/plot"
+
+	"splitadd/internal/chart"
 	"splitadd/internal/output"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
@@ -97,12 +100,20 @@ func (p *page) table(column string, of []record.Series, name func(record.Series)
 }
 
 // figure draws a figure and shows it.
-func (p *page) figure(name, title string, draw func(path string) error) error {
+func (p *page) figure(name, title string, draw func() (*plot.Plot, error)) error {
+	drawn, err := draw()
+	if err != nil {
+		return err
+	}
+	svg, err := chart.SVG(drawn)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(p.dir, "reachability"), 0o755); err != nil {
 		return err
 	}
 	p.say("![%s](reachability/%s.svg)", title, name)
-	return draw(filepath.Join(p.dir, "reachability", name+".svg"))
+	return output.Write(filepath.Join(p.dir, "reachability", name+".svg"), svg)
 }
 
 func (p *page) pair(of []record.Series) error {
@@ -158,8 +169,8 @@ func (p *page) pair(of []record.Series) error {
 	p.say("So a run of %.0f s crashes with a probability of %.0f to %.0f %%: somebody who tries each\n"+
 		"release once or twice may well see one crash and the other not, with no difference\n"+
 		"between them.", run, 100*(1-math.Exp(-rate.Low*run)), 100*(1-math.Exp(-rate.High*run)))
-	return p.figure("pair", "Survival of the tiny victim, by release", func(path string) error {
-		return drawSurvival(path, map[string]trial.Sample{a: tiny[a], b: tiny[b]})
+	return p.figure("pair", "Survival of the tiny victim, by release", func() (*plot.Plot, error) {
+		return drawSurvival(map[string]trial.Sample{a: tiny[a], b: tiny[b]})
 	})
 }
 
@@ -206,7 +217,7 @@ func (p *page) body(of []record.Series) error {
 		}
 		p.say("Measured, above, was one in %.0f s (%.0f to %.0f),\n%s.", 1/rate.Estimate, 1/rate.High, 1/rate.Low, text)
 	}
-	return p.figure("body", "Hazard rate by the length of a call, and the model", func(path string) error { return drawBody(path, of, m) })
+	return p.figure("body", "Hazard rate by the length of a call, and the model", func() (*plot.Plot, error) { return drawBody(of, m) })
 }
 
 // canonical returns the lives of the canonical reproducer, with all releases.
@@ -228,7 +239,7 @@ func (p *page) victims(of []record.Series) error {
 		"of these was faster still: victims tied to one CPU each, or all to one; two and four\n" +
 		"collectors; memory statistics or goroutine profiles beside them; nice victims.")
 	p.table("way, victims a CPU", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "victims/") })
-	return p.figure("victims", "Hazard rate by victims a CPU", func(path string) error { return drawVictims(path, of) })
+	return p.figure("victims", "Hazard rate by victims a CPU", func() (*plot.Plot, error) { return drawVictims(of) })
 }
 
 func (p *page) observer(of []record.Series) error {
