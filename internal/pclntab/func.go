@@ -1,8 +1,6 @@
 package pclntab
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // Indices and values of tables, from internal/abi/symtab.go.
 const (

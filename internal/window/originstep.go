@@ -1,8 +1,6 @@
 package window
 
-import (
-	"splitadd/internal/arm64"
-)
+import "splitadd/internal/arm64"
 
 // step follows one instruction: it changes what the places hold.
 func (o *origins) step(i int, held []int) {

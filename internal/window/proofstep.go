@@ -1,8 +1,6 @@
 package window
 
-import (
-	"splitadd/internal/arm64"
-)
+import "splitadd/internal/arm64"
 
 // frames follows an instruction that writes the frame pointer, to one of the
 // values that make no window: see Finder.disagree.

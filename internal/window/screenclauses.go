@@ -1,8 +1,6 @@
 package window
 
-import (
-	"splitadd/internal/arm64"
-)
+import "splitadd/internal/arm64"
 
 // maxSequence is more than the instructions of any sequence that uses R27.
 const maxSequence = 8
