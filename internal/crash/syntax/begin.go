@@ -1,6 +1,8 @@
 package syntax
 
-import "bytes"
+import (
+	"bytes"
+)
 
 // marks are what stands in the lines in which Begin looks for a beginning, and
 // that do so often enough to look further.
