@@ -16,7 +16,7 @@ test: emulator vm cross debuggers tools
 # What takes longer in a virtual machine: the same verdicts from both engines,
 # the suite, and the tools that only a kernel gives.
 test-vm: emulator vm
-	$(GO) test ./internal/lab -run VM -v -args -tools
+	$(GO) test ./internal/lab/vm -run VM -v -args -tools
 	$(GO) test ./cmd/splitadd -run Engines -v -timeout 30m -args -engines
 	$(GO) test ./race -run SplitADD -v -timeout 1h -args -engine vm
 
@@ -36,7 +36,7 @@ fuzz:
 	$(GO) test ./internal/objfile -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/pclntab -run '^$$' -fuzz FuzzTable -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/trial -run '^$$' -fuzz FuzzExposure -fuzztime $(FUZZTIME)
-	$(GO) test ./internal/lab/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/lab/vm/agent -run '^$$' -fuzz FuzzReceive -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/record -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash -run '^$$' -fuzz FuzzClassify -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/patch -run '^$$' -fuzz FuzzSign -fuzztime $(FUZZTIME)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,9 +43,7 @@ func TestSplitADDExhaustive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			toolchain, err := lab.Resolve(ctx, name)
 			require.NoError(t, err)
-			path := filepath.Join(t.TempDir(), "guest")
-			require.NoError(t, lab.Build(ctx, toolchain, engine.Target, path))
-			g, err := trial.Open(path, engine)
+			g, err := trial.Build(ctx, toolchain, engine, t.TempDir())
 			require.NoError(t, err)
 			defer g.Close()
 			for _, c := range victim.Cases() {

@@ -148,7 +148,7 @@ func (c *checker) tree(ctx context.Context, root string) (v trial.Verdict, err e
 		c.limit = 0 // pins decide
 		v, err = c.toolchain(ctx, t)
 	}
-	for _, own := range []error{lab.ErrUnbuildable, errUnreadable, trial.ErrHarness} {
+	for _, own := range []error{lab.ErrUnbuildable, trial.ErrUnreadable, trial.ErrHarness} {
 		if errors.Is(err, own) {
 			err = untestable{err}
 		}

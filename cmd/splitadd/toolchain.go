@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"splitadd/internal/lab"
@@ -17,10 +16,6 @@ import (
 	"splitadd/internal/window"
 )
 
-// errUnreadable is wrapped by the error of a guest that was built and is not what
-// its source leads one to expect.
-var errUnreadable = errors.New("the guest cannot be judged")
-
 // toolchain checks one toolchain and prints what it found.
 func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verdict, err error) {
 	dir, err := os.MkdirTemp("", "splitadd-")
@@ -28,7 +23,8 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		return v, err
 	}
 	defer os.RemoveAll(dir)
-	guest, err := c.build(ctx, t, filepath.Join(dir, "guest"))
+	c.progress.say(t.Version + ": building the victims")
+	guest, err := trial.Build(ctx, t, c.engine, dir)
 	if err != nil {
 		return v, err
 	}
@@ -60,23 +56,6 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		return v, nil
 	}
 	return v, records.Verdict(v)
-}
-
-// build builds the guest with a toolchain and opens it.
-func (c *checker) build(ctx context.Context, t *lab.Toolchain, path string) (*trial.Guest, error) {
-	c.progress.say(t.Version + ": building the victims")
-	target := lab.Target{OS: "linux", Arch: "arm64"}
-	if c.engine != nil {
-		target = c.engine.Target
-	}
-	if err := lab.Build(ctx, t, target, path); err != nil {
-		return nil, err
-	}
-	guest, err := trial.Open(path, c.engine)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", t.Version, errUnreadable, err)
-	}
-	return guest, nil
 }
 
 // outputs returns the table and the records of a toolchain, with the windows that

@@ -3,26 +3,23 @@
 package diagnose
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
-	"gonum.org/v1/gonum/stat/combin"
 
 	"splitadd/internal/budget"
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/vm"
 	"splitadd/internal/survey"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
@@ -44,20 +41,6 @@ const (
 	Off   = "GODEBUG=asyncpreemptoff=1"
 	Race  = "race detector"
 )
-
-// A Count is what came of the runs of one way.
-type Count struct {
-	Way    string
-	Runs   int
-	Deaths int                // ended by a signal, or with a status and a Go crash's text
-	Failed int                // ended with another status than 0: its own doing
-	Hung   int                // killed by splitadd, at the limit
-	Cut    int                // printed so much that the middle was not looked at
-	Kinds  map[crash.Kind]int // of deaths
-	First  crash.Death        // the first death that names a window, or the first
-	Races  int                // runs in which the race detector spoke
-	Spoke  string             // where, the first time: its first lines
-}
 
 // A Report is all that was seen.
 type Report struct {
@@ -100,16 +83,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 		}
 	}
 	r.Limits = limits(p, engine)
-	ways := []struct {
-		way, path string
-		env       []string
-	}{{Plain, path, nil}, {Off, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
-	if p.Race != "" {
-		ways = append(ways, struct {
-			way, path string
-			env       []string
-		}{Race, p.Race, []string{"GORACE=halt_on_error=1"}})
-	}
+	ways := ways(p, path)
 	done := 0
 	for _, w := range ways {
 		c := Count{Way: w.way, Kinds: map[crash.Kind]int{}}
@@ -136,13 +110,28 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	return r, nil
 }
 
+// A way is one in which a program is run.
+type way struct {
+	way, path string
+	env       []string
+}
+
+// ways returns those in which a program is run, of which the executable is at path.
+func ways(p Program, path string) []way {
+	all := []way{{Plain, path, nil}, {Off, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
+	if p.Race != "" {
+		all = append(all, way{Race, p.Race, []string{"GORACE=halt_on_error=1"}})
+	}
+	return all
+}
+
 // limits says what is not as it would be without splitadd.
 func limits(p Program, engine *lab.Engine) []string {
 	all := []string{
 		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
 	}
 	if engine.Name == "vm" {
-		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", lab.MachineMB))
+		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", vm.MemoryMB))
 	}
 	return append(all, traceback()...)
 }
@@ -157,56 +146,6 @@ func traceback() []string {
 }
 
 func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
-
-var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
-
-// add counts a run.
-func (c *Count) add(result process.Result, windows []window.Window) {
-	c.Runs++
-	if result.Dropped > 0 {
-		c.Cut++
-	}
-	if m := raceReport.FindSubmatch(result.Output); m != nil {
-		c.Races++
-		lines := bytes.SplitN(m[1], []byte("\n"), 4)
-		c.Spoke = string(bytes.Join(lines[:min(3, len(lines))], []byte("\n")))
-		return
-	}
-	death := crash.Classify(result.Output, windows)
-	switch {
-	case result.End != process.Exited: // the signal was ours
-		c.Hung++
-	case result.Signal != "" || result.Code != 0 && death.Kind != "":
-		c.Deaths++
-		if death.Kind == "" {
-			death.Kind, death.Evidence = "killed by a signal", result.Signal
-		}
-		c.Kinds[death.Kind]++
-		if c.Deaths == 1 || death.Window != nil && c.First.Window == nil {
-			c.First = death
-		}
-	case result.Code != 0:
-		c.Failed++
-	}
-}
-
-// count returns what came of a way, which may not have been tried.
-func (r *Report) count(way string) Count {
-	for _, c := range r.Counts {
-		if c.Way == way {
-			return c
-		}
-	}
-	return Count{Way: way}
-}
-
-// unwinding returns how many deaths look like this defect.
-func (c Count) unwinding() int {
-	return c.Kinds[crash.SplitSP] + c.Kinds[crash.SplitFP] + c.Kinds[crash.Unwind]
-}
-
-// sure is the greatest p at which two ways are said to differ.
-const sure = 0.05
 
 // conclude weighs what was seen.
 func (r *Report) conclude() {
@@ -253,17 +192,4 @@ func (r *Report) conclude() {
 	if race.Runs == 0 {
 		r.Confidence += "; a build with -race may tell more: -race FILE"
 	}
-}
-
-// fisher returns the probability that a or more of n runs die by chance where b
-// of m do, with a+b dead in all (Fisher's exact test, one-sided).
-func fisher(a, n, b, m int) (p float64) {
-	choose := func(n, k int) float64 { return combin.LogGeneralizedBinomial(float64(n), float64(k)) }
-	all := choose(n+m, a+b)
-	for k := a; k <= min(n, a+b); k++ {
-		if a+b-k <= m {
-			p += math.Exp(choose(n, k) + choose(m, a+b-k) - all)
-		}
-	}
-	return min(p, 1)
 }

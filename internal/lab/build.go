@@ -12,10 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
-
-	"splitadd/internal/lab/agent"
+	"splitadd/internal/lab/cache"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/vm/agent"
 	"splitadd/internal/patch"
 	"splitadd/internal/victim"
 )
@@ -34,21 +33,8 @@ type module struct {
 
 var (
 	guestModule = module{"1.18", map[string]embed.FS{"internal/victim": victim.Source}, "./internal/victim/guest"}
-	initModule  = module{"1.21", map[string]embed.FS{"internal/lab/process": process.Source, "internal/lab/agent": agent.Source}, "./internal/lab/agent/init"}
+	initModule  = module{"1.21", map[string]embed.FS{"internal/lab/process": process.Source, "internal/lab/vm/agent": agent.Source}, "./internal/lab/vm/agent/init"}
 )
-
-// cacheFolder returns the folder for what is made once and used again, and makes it.
-func cacheFolder() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "set HOME or XDG_CACHE_HOME"}
-	}
-	cache = filepath.Join(cache, "splitadd")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", &Error{fmt.Errorf("no folder for built guests: %w", err), "XDG_CACHE_HOME names another place for it"}
-	}
-	return cache, nil
-}
 
 // Build builds the stand-alone guest with a toolchain and copies it to out.
 func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
@@ -77,35 +63,33 @@ func (t *Toolchain) to(target Target) *Toolchain {
 // toolchain, target and flags, which for a tree hold a build cache of its own.
 // The go command decides whether what is there is still what it would build.
 func (t *Toolchain) build(ctx context.Context, m module, target Target, out string) error {
-	cache, err := cacheFolder()
+	folder, err := cache.Folder()
 	if err != nil {
 		return err
 	}
-	source, err := m.write(cache)
+	source, err := m.write(folder)
 	if err != nil {
 		return err
 	}
 	name := path.Base(m.program)
 	flags := []string{"build", "-trimpath"}
 	key := sha256.Sum256(fmt.Append(nil, t.command, t.env, t.Version, target, flags, filepath.Base(source)))
-	dir := filepath.Join(cache, fmt.Sprintf("%s-%x", name, key[:8]))
+	dir := filepath.Join(folder, fmt.Sprintf("%s-%x", name, key[:8]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
+	unlock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	built := filepath.Join(dir, name)
 	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
-		return &Error{
-			fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err),
-			"is there room in the temporary folder and in " + cache + "? TMPDIR and XDG_CACHE_HOME name others",
-		}
+		return &Error{Err: fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err), Hint: "is there room in the temporary folder and in " + folder + "? TMPDIR and XDG_CACHE_HOME name others"}
+
 	}
 	if err := patch.Copy(built, out); err != nil {
-		return &Error{fmt.Errorf("copy of the %s: %w", name, err), "is there room in the temporary folder? TMPDIR names another"}
+		return &Error{Err: fmt.Errorf("copy of the %s: %w", name, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return nil
 }
@@ -119,14 +103,14 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 		}
 	}
 	if _, err := t.to(target).run(ctx, dir, "build", "-o", "reproducer", "."); err != nil {
-		return "", &Error{fmt.Errorf("%s: build for %s: %w", t.Version, target, err), "is there room in the temporary folder? TMPDIR names another"}
+		return "", &Error{Err: fmt.Errorf("%s: build for %s: %w", t.Version, target, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return filepath.Join(dir, "reproducer"), nil
 }
 
 // write writes the module below the cache folder and returns where it is: a
 // folder named by its contents, complete as soon as it is there.
-func (m module) write(cache string) (string, error) {
+func (m module) write(folder string) (string, error) {
 	hash := sha256.New()
 	files := map[string][]byte{"go.mod": []byte("module splitadd\n\ngo " + m.language + "\n")}
 	for _, root := range slices.Sorted(maps.Keys(m.sources)) {
@@ -145,9 +129,10 @@ func (m module) write(cache string) (string, error) {
 		}
 	}
 	hash.Write(files["go.mod"])
-	return makeOnce(filepath.Join(cache, fmt.Sprintf("source-%x", hash.Sum(nil)[:8])), func(half string) error {
+	dir := filepath.Join(folder, fmt.Sprintf("source-%x", hash.Sum(nil)[:8]))
+	return dir, cache.MakeOnce(dir, func(made, _ string) error {
 		for name, data := range files {
-			name = filepath.Join(half, made, name)
+			name = filepath.Join(made, name)
 			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 				return err
 			}
@@ -157,59 +142,4 @@ func (m module) write(cache string) (string, error) {
 		}
 		return nil
 	})
-}
-
-// made is the name under which makeOnce expects what was made.
-const made = "made"
-
-// makeOnce returns a folder of the cache that is there, or else has it made: fill
-// is given a folder to work in, which is removed, and leaves the contents in its
-// folder made. The folder is complete as soon as it is there, whoever else makes
-// it at the same time.
-func makeOnce(dir string, fill func(half string) error) (string, error) {
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	half, err := os.MkdirTemp(filepath.Dir(dir), "half-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(half)
-	if err := fill(half); err != nil {
-		return "", err
-	}
-	if err := os.Rename(filepath.Join(half, made), dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return "", err
-		}
-	}
-	return dir, nil
-}
-
-// lock takes a lock file, waiting for whoever holds it.
-func lock(ctx context.Context, name string) (unlock func(), err error) {
-	type result struct {
-		unlock func()
-		err    error
-	}
-	done := make(chan result)
-	go func() {
-		unlock, err := lockedfile.MutexAt(name).Lock()
-		select {
-		case done <- result{unlock, err}:
-		case <-ctx.Done(): // too late
-			if err == nil {
-				unlock()
-			}
-		}
-	}()
-	select {
-	case r := <-done:
-		return r.unlock, r.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

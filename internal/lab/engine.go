@@ -1,20 +1,17 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/qemu"
+	"splitadd/internal/lab/vm"
 )
 
 // Engines are the names of the engines, as a Choice takes them.
@@ -43,9 +40,9 @@ type Engine struct {
 	Target   Target // what its guests are built for
 	Evidence string // what it is, exactly, for the record: emulated figures say so
 
-	emulator string   // of "user"
-	oneByOne string   // the emulator's flag to look for signals after every instruction
-	machine  *machine // of "vm"
+	emulator string      // of "user"
+	oneByOne string      // the emulator's flag to look for signals after every instruction
+	machine  *vm.Machine // of "vm"
 }
 
 // A Job is one run of a guest.
@@ -62,14 +59,11 @@ type Job struct {
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
 }
 
-// ErrNoEngine is wrapped by the error of FindEngine where nothing can run an
-// arm64 guest.
-var ErrNoEngine = errors.New("no emulator for arm64")
+// ErrNoEngine is wrapped by the error of FindEngine if nothing can run an arm64
+// guest.
+var ErrNoEngine = qemu.ErrNone
 
-const (
-	installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
-	installVM   = "install QEMU's system emulator: apt-get install qemu-system-arm on Debian and Ubuntu"
-)
+const installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
 
 // FindEngine returns an engine. One of name "vm" is booted: it has to be closed.
 func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
@@ -86,29 +80,33 @@ func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	case !slices.Contains(Engines, name):
 		return nil, fmt.Errorf("engine %q: want one of %s", name, strings.Join(Engines, ", "))
 	case name == "native" && !native:
-		return nil, &Error{fmt.Errorf("engine native: this is %s, not arm64", host), "user and vm emulate arm64"}
+		return nil, &Error{Err: fmt.Errorf("engine native: this is %s, not arm64", host), Hint: "user and vm emulate arm64"}
 	case name == "native":
 		return &Engine{Name: name, Target: host, Evidence: fmt.Sprintf("native: %s, %s", host, process.Machine())}, nil
 	case name == "vm":
-		return bootEngine(ctx, c)
+		m, err := vm.Boot(ctx, vm.Options{Emulator: c.Emulator, Kernel: c.Kernel, Tools: c.Tools, BuildInit: buildInit})
+		if err != nil {
+			return nil, err
+		}
+		return &Engine{Name: name, Target: Target{"linux", "arm64"}, Evidence: m.Evidence, machine: m}, nil
 	}
-	q, err := findQEMU(ctx, c.Emulator, []string{"qemu-aarch64-static", "qemu-aarch64"}, installUser)
+	q, err := qemu.Find(ctx, c.Emulator, []string{"qemu-aarch64-static", "qemu-aarch64"}, installUser)
 	if err != nil {
 		return nil, err
 	}
 	return &Engine{
 		Name:     name,
 		Target:   Target{"linux", "arm64"},
-		Evidence: fmt.Sprintf("emulated: qemu-aarch64 %s, user mode, cpu max, on %s, %s", q.version, host, process.Machine()),
-		emulator: q.path,
-		oneByOne: "-" + q.oneByOne(),
+		Evidence: fmt.Sprintf("emulated: qemu-aarch64 %s, user mode, cpu max, on %s, %s", q.Version, host, process.Machine()),
+		emulator: q.Path,
+		oneByOne: "-" + q.OneByOne(),
 	}, nil
 }
 
 // Close ends an engine and whatever it still runs.
 func (e *Engine) Close() error {
 	if e.machine != nil {
-		e.machine.close()
+		e.machine.Close()
 	}
 	return nil
 }
@@ -119,16 +117,25 @@ func (e *Engine) Emulated() bool { return e.Name != "native" }
 // Run runs a guest, which dies with this process. The error is that of the
 // harness: the guest's own end is in the result.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
+	run := process.Job{
+		Line: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
+	}
 	if e.machine != nil {
-		return e.machine.run(ctx, job)
+		return e.machine.Run(ctx, run, len(job.Under), job.Raced)
 	}
-	dir := job.Dir
-	if dir == "" {
-		dir = filepath.Dir(job.Path)
+	if run.Dir == "" {
+		run.Dir = filepath.Dir(job.Path)
 	}
-	return process.Run(ctx, process.Job{
-		Line: e.command(job), Dir: dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
-	})
+	return process.Run(ctx, run)
+}
+
+// Cores moves the core files that guests of a "vm" left into a folder, and
+// returns where they are. Other engines leave none.
+func (e *Engine) Cores(dir string) ([]string, error) {
+	if e.machine == nil {
+		return nil, nil
+	}
+	return e.machine.Cores(dir)
 }
 
 // command returns the command line that runs a guest. A raced guest must take
@@ -144,50 +151,4 @@ func (e *Engine) command(job Job) []string {
 		line = append(line, job.Path)
 	}
 	return append(line, job.Args...)
-}
-
-// A qemu is an emulator that said its version.
-type qemu struct {
-	path, version string
-	major, minor  int
-}
-
-var emulatorVersion = regexp.MustCompile(`version (([0-9]+)\.([0-9]+)\.[0-9]+)`)
-
-// findQEMU finds an emulator: the named one, or the first of the usual names
-// that is in PATH.
-func findQEMU(ctx context.Context, path string, usual []string, install string) (q qemu, err error) {
-	for _, name := range usual {
-		if found, err := exec.LookPath(name); err == nil && path == "" {
-			path = found
-		}
-	}
-	if path == "" {
-		return q, &Error{fmt.Errorf("%w: no %s in PATH", ErrNoEngine, strings.Join(usual, ", no ")), install}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-version")
-	process.InGroup(cmd)
-	out, err := cmd.Output()
-	match := emulatorVersion.FindSubmatch(out)
-	if err != nil || match == nil {
-		return q, &Error{
-			fmt.Errorf("emulator %s: -version answered %q (%v)", path, bytes.TrimSpace(out[:min(len(out), 80)]), err),
-			"is that QEMU? " + install,
-		}
-	}
-	q = qemu{path: path, version: string(match[1])}
-	q.major, _ = strconv.Atoi(string(match[2]))
-	q.minor, _ = strconv.Atoi(string(match[3]))
-	return q, nil
-}
-
-// oneByOne names the flag, and the monitor's command, that has QEMU translate
-// one instruction at a time.
-func (q qemu) oneByOne() string {
-	if q.major < 8 || q.major == 8 && q.minor < 1 {
-		return "singlestep"
-	}
-	return "one-insn-per-tb"
 }

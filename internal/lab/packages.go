@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+
+	"splitadd/internal/lab/process"
 )
 
 // A Command is a package main that was built.
@@ -36,7 +38,7 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 	}
 	paths := strings.Fields(list)
 	if len(paths) == 0 {
-		return nil, &Error{fmt.Errorf("%s: no command among the packages", shown), "name packages of commands: package main"}
+		return nil, &Error{Err: fmt.Errorf("%s: no command among the packages", shown), Hint: "name packages of commands: package main"}
 	}
 	var built []Command
 	for i, batch := range batches(paths) {
@@ -47,10 +49,7 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 			if ctx.Err() != nil {
 				return built, ctx.Err()
 			}
-			err = errors.Join(err, &Error{
-				fmt.Errorf("go build %s for %s/arm64: %w", shown, goos(), failed),
-				"packages with cgo need a cross compiler in CC and CGO_ENABLED=1",
-			})
+			err = errors.Join(err, &Error{Err: fmt.Errorf("go build %s for %s/arm64: %w", shown, goos(), failed), Hint: "packages with cgo need a cross compiler in CC and CGO_ENABLED=1"})
 		}
 		for _, importPath := range batch {
 			for _, suffix := range []string{"", ".exe"} {
@@ -100,11 +99,11 @@ func noPackage(ctx context.Context, pattern string, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return &Error{fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), "name a binary or a folder, or install Go"}
+		return &Error{Err: fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), Hint: "name a binary or a folder, or install Go"}
 	case strings.Contains(pattern, "...") || pattern == ".":
-		return &Error{fmt.Errorf("%s: go list: %w", pattern, err), "package patterns are the go command's, as seen from this folder"}
+		return &Error{Err: fmt.Errorf("%s: go list: %w", pattern, err), Hint: "package patterns are the go command's, as seen from this folder"}
 	}
-	return &Error{fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), "name a binary, a folder, or a package pattern of the go command's"}
+	return &Error{Err: fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), Hint: "name a binary, a folder, or a package pattern of the go command's"}
 }
 
 // goCommand runs the go command in PATH in a folder, for arm64, and returns what it
@@ -126,7 +125,7 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w%s", err, lastLine(text.String()))
+		return "", fmt.Errorf("%w%s", err, process.LastLine(text.String()))
 	}
 	return out.String(), nil
 }

@@ -25,7 +25,7 @@ func Releases(ctx context.Context) ([]string, error) {
 	defer cancel()
 	out, err := local.run(ctx, os.TempDir(), "list", "-m", "-versions", "golang.org/toolchain")
 	if err != nil {
-		return nil, &Error{fmt.Errorf("list of releases: %w", err), "can the go command reach its module proxy? GOPROXY says which; or name the releases"}
+		return nil, &Error{Err: fmt.Errorf("list of releases: %w", err), Hint: "can the go command reach its module proxy? GOPROXY says which; or name the releases"}
 	}
 	var releases []string
 	for _, v := range strings.Fields(out) {

@@ -17,17 +17,13 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
+	"splitadd/internal/lab/cache"
 	"splitadd/internal/lab/process"
 )
 
 // An Error is something a person can mend: what was wrong, and what to do.
-type Error struct {
-	Err  error
-	Hint string
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-func (e *Error) Unwrap() error { return e.Err }
+type Error = hint.Error
 
 // A Toolchain is one Go release or tree.
 type Toolchain struct {
@@ -71,7 +67,7 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 			if err := misnamed(ctx, name); err != nil {
 				return nil, err
 			}
-			return nil, &Error{fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), hint}
+			return nil, &Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), Hint: hint}
 		}
 		t.env = append(t.env, "GOROOT="+root)
 		hint = "is bin/go of that tree built for this machine?"
@@ -86,7 +82,7 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		if release.MatchString(name) {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
+		return nil, &Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: hint}
 	}
 	out, root, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	t.Version = strings.TrimSpace(out)
@@ -100,11 +96,11 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		t.env = append(t.env, "GODEBUG=goindex=0")
 	}
 	if release.MatchString(name) && t.Version != name {
-		return nil, &Error{fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), hint}
+		return nil, &Error{Err: fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), Hint: hint}
 	}
 	if !release.MatchString(name) {
 		if err := t.keepApart(strings.TrimSpace(root)); err != nil {
-			return nil, &Error{fmt.Errorf("toolchain %s: %w", name, err), hint}
+			return nil, &Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: hint}
 		}
 	}
 	return t, nil
@@ -126,7 +122,7 @@ func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (st
 // patched tree had compiled would be taken for the release's own, or for that of
 // the same tree with another patch.
 func (t *Toolchain) keepApart(root string) error {
-	cache, err := cacheFolder()
+	folder, err := cache.Folder()
 	if err != nil {
 		return err
 	}
@@ -148,7 +144,7 @@ func (t *Toolchain) keepApart(root string) error {
 			}
 		}
 	}
-	t.env = append(t.env, "GOCACHE="+filepath.Join(cache, fmt.Sprintf("%s%x", treeCache, hash.Sum(nil)[:8])))
+	t.env = append(t.env, "GOCACHE="+filepath.Join(folder, fmt.Sprintf("%s%x", treeCache, hash.Sum(nil)[:8])))
 	return nil
 }
 
@@ -180,7 +176,7 @@ func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", fmt.Errorf("go %s: %w%s", args[0], err, lastLine(text.String()))
+		return "", fmt.Errorf("go %s: %w%s", args[0], err, process.LastLine(text.String()))
 	}
 	return out.String(), nil
 }
@@ -197,13 +193,4 @@ func runGo(cmd *exec.Cmd) error {
 	cmd.Env = append(cmd.Env, "GOTMPDIR="+temporary)
 	process.InGroup(cmd)
 	return cmd.Run()
-}
-
-// lastLine returns ": " and the last line of a text that says something.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return ": " + last
-	}
-	return ""
 }

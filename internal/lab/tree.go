@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"splitadd/internal/lab/cache"
+	"splitadd/internal/lab/process"
 )
 
 // ErrUnbuildable is wrapped by the error of BuildTree for a tree that does not
@@ -29,16 +32,16 @@ func BuildTree(ctx context.Context, root string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(root, "src", "make.bash")); err != nil {
-		return &Error{fmt.Errorf("%s %w: not a Go source tree: no src/make.bash in it", root, ErrUnbuildable), "name the root of a checkout of the Go repository"}
+		return &Error{Err: fmt.Errorf("%s %w: not a Go source tree: no src/make.bash in it", root, ErrUnbuildable), Hint: "name the root of a checkout of the Go repository"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, treeTime)
 	defer cancel()
-	cache, err := cacheFolder()
+	folder, err := cache.Folder()
 	if err != nil {
 		return err
 	}
-	forget(filepath.Join(cache, treeCache+"*"))
-	own := "GOCACHE=" + filepath.Join(cache, fmt.Sprintf("%sbuild-%x", treeCache, sha256.Sum256([]byte(root)))) // see keepApart
+	cache.Forget(filepath.Join(folder, treeCache+"*"))
+	own := "GOCACHE=" + filepath.Join(folder, fmt.Sprintf("%sbuild-%x", treeCache, sha256.Sum256([]byte(root)))) // see keepApart
 	t := &Toolchain{command: filepath.Join(root, "bin", "go"), env: []string{"GOTOOLCHAIN=local", "GOROOT=" + root, own}}
 	if _, err := os.Stat(t.command); err == nil {
 		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
@@ -60,13 +63,13 @@ func BuildTree(ctx context.Context, root string) error {
 	cmd := exec.CommandContext(ctx, "bash", "make.bash")
 	cmd.Dir = filepath.Join(root, "src")
 	cmd.Env = append(os.Environ(), "GOROOT_BOOTSTRAP="+strings.TrimSpace(bootstrap), "GOTOOLCHAIN=local", "GOROOT=", "GOFLAGS=", "GOENV=off", own, "GOOS=", "GOARCH=")
-	var text tail
+	var text process.Tail
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := runGo(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Error{fmt.Errorf("%s %w: %w%s", root, ErrUnbuildable, err, lastLine(string(text.text))), "src/make.bash says more"}
+		return &Error{Err: fmt.Errorf("%s %w: %w%s", root, ErrUnbuildable, err, process.LastLine(text.String())), Hint: "src/make.bash says more"}
 	}
 	return nil
 }

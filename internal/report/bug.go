@@ -5,9 +5,12 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"splitadd/internal/crash"
 	"splitadd/internal/repro"
 	"splitadd/internal/safe"
+	"splitadd/internal/window"
 )
 
 // Proof writes what came of a reproducer as a comment below its source.
@@ -45,7 +48,8 @@ func Bug(to io.Writer, p repro.Proof) error {
 	}
 	kind, leaf := "a leaf function", "The fix of golang/go#73259 covers the epilogue of functions that make calls; this is a leaf function."
 	if strings.HasPrefix(p.Kind, "non-leaf") {
-		kind, leaf = "a function that makes calls", "This is golang/go#73259, fixed in go1.23.12, go1.24.6 and go1.25.0."
+		known, _ := window.KindOf("non-leaf SP")
+		kind, leaf = "a function that makes calls", "This is golang/go#73259, fixed in "+english.WordSeries(known.Fixed, "and")+"."
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `runtime: arm64: process dies of %[1]s preempted between the two ADDs that restore its %[2]s

@@ -8,14 +8,10 @@ import (
 	"html/template"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-
+	"splitadd/internal/chart"
 	"splitadd/internal/record"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
@@ -184,49 +180,22 @@ func (p *Page) windows(all *record.All) {
 	slices.SortStableFunc(p.Windows, func(a, b windowRow) int { return version.Compare(a.Go, b.Go) })
 }
 
-// maxCurves bounds the curves in one chart: more cannot be told apart.
-const maxCurves = 8
-
 // curves draws the survival curves of the series.
 func (p *Page) curves() (template.HTML, error) {
-	chart := plot.New()
-	chart.X.Label.Text, chart.Y.Label.Text = "seconds", "share alive"
-	chart.Y.Min, chart.Y.Max, chart.X.Min = 0, 1, 0
-	chart.Legend.Top = true
-	palette := plotPalette
-	for i, s := range p.Series[:min(len(p.Series), maxCurves)] {
-		line := plotter.XYs{{X: 0, Y: 1}}
-		sample := s.Sample()
-		for _, step := range sample.Survival() {
-			line = append(line, plotter.XY{X: step.Seconds, Y: step.Alive})
-		}
-		longest := 0.0
-		for _, l := range sample {
-			longest = max(longest, l.Seconds)
-		}
-		if end := line[len(line)-1]; longest > end.X && !math.IsInf(longest, 0) { // cut off alive
-			line = append(line, plotter.XY{X: longest, Y: end.Y})
-		}
-		curve, err := plotter.NewLine(line)
-		if err != nil {
-			return "", err
-		}
-		curve.StepStyle, curve.Color = plotter.PostStep, palette[i]
-		curve.Width = vg.Points(1.5)
-		chart.Add(curve)
-		chart.Legend.Add(s.Go+" "+s.Kind, curve)
+	var all []chart.Lives
+	for _, s := range p.Series {
+		all = append(all, chart.Lives{Name: s.Go + " " + s.Kind, Sample: s.Sample()})
 	}
-	to, err := chart.WriterTo(16*vg.Centimeter, 9*vg.Centimeter, "svg")
+	curves, err := chart.Survival(all)
 	if err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
-	if _, err := to.WriteTo(&b); err != nil {
+	svg, err := chart.SVG(curves)
+	if err != nil {
 		return "", err
 	}
-	svg := b.String()
 	// The plot library escapes what it draws; the XML declaration is not for HTML.
-	return template.HTML(svg[max(0, strings.Index(svg, "<svg")):]), nil //nolint:gosec
+	return template.HTML(svg[max(0, bytes.Index(svg, []byte("<svg"))):]), nil //nolint:gosec
 }
 
 // HTML writes the page as one file.

@@ -107,30 +107,32 @@ func (p *Proof) find(file *objfile.File) ([]window.Window, error) {
 	return nil, fmt.Errorf("%s: %w: the reproducer's victim has no %s window", p.Go, ErrNoWindow, p.Kind)
 }
 
-// tries is how often a run is made again whose log does not say where the
-// goroutine was.
-const tries = 3
-
-// live runs a guest to its death or its deadline.
+// live runs a guest to its death or its deadline. It runs it again if its log does
+// not show where the goroutine was interrupted.
 func (p *Proof) live(ctx context.Context, e *lab.Engine, job lab.Job, windows []window.Window) (life trial.Life, log []byte, err error) {
-	for range tries {
-		r, err := e.Run(ctx, job)
-		if err != nil {
-			return life, r.Output, err
-		}
-		life, log = trial.Life{Seconds: r.Seconds}, r.Output
-		if r.End == process.Deadline && len(bytes.TrimSpace(r.Output)) == 0 {
-			return life, log, nil
-		}
-		death := crash.Classify(r.Output, windows)
-		life.Died = r.End == process.Exited && death.Window != nil && death.Window.Kind() == p.Kind
-		if life.Died {
-			return life, log, nil
-		}
-		err = fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %v", p.Go, r.End, r.Code, death)
-		if death.Kind != crash.Unwind {
-			return life, log, err
-		}
+	runs := 0
+	r, err := trial.RerunUnattributed(func() (trial.Run, error) {
+		runs++
+		return p.run(ctx, e, job, windows)
+	}, func(trial.Run) {})
+	if err == nil && r.Death.Kind == crash.Unwind {
+		err = fmt.Errorf("%s: no log of %d deaths says where the goroutine was", p.Go, runs)
 	}
-	return life, log, fmt.Errorf("%s: no log of %d deaths says where the goroutine was", p.Go, tries)
+	return trial.Life{Seconds: r.Seconds, Died: r.Death.Window != nil}, r.Log, err
+}
+
+// run runs a guest once. It is an error if it dies of anything but an unwind failure,
+// in the window or at a place that its log does not show.
+func (p *Proof) run(ctx context.Context, e *lab.Engine, job lab.Job, windows []window.Window) (trial.Run, error) {
+	result, err := e.Run(ctx, job)
+	r := trial.Run{Outcome: trial.Survived, Seconds: result.Seconds, Log: result.Output}
+	if err != nil || result.End == process.Deadline && len(bytes.TrimSpace(result.Output)) == 0 {
+		return r, err
+	}
+	r.Outcome, r.Death = trial.Died, crash.Classify(result.Output, windows)
+	here := result.End == process.Exited && r.Death.Window != nil && r.Death.Window.Kind() == p.Kind
+	if !here && r.Death.Kind != crash.Unwind {
+		return r, fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %v", p.Go, result.End, result.Code, r.Death)
+	}
+	return r, nil
 }

@@ -1,7 +1,6 @@
 package study
 
 import (
-	"image/color"
 	"maps"
 	"math"
 	"slices"
@@ -10,59 +9,19 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
+	"splitadd/internal/chart"
 	"splitadd/internal/record"
 	"splitadd/internal/trial"
 )
 
-// Colours that can be told apart by most people, on white.
-var colours = []color.Color{color.RGBA{0, 90, 181, 255}, color.RGBA{220, 50, 32, 255}, color.RGBA{0, 130, 90, 255}}
-
-const width, height = 16 * vg.Centimeter, 10 * vg.Centimeter
-
-// measuredRates are hazard rates with their intervals. One without a death is
-// drawn as its upper bound, with a shape of its own.
-type measuredRates struct {
-	plotter.XYs
-	plotter.YErrors
-}
-
-// rates adds the rates of series to a plot; x says where.
+// rates adds the rates of series to a chart; x says where.
 func rates(p *plot.Plot, name string, n int, of []record.Series, x func(record.Series) float64) error {
-	var died, none measuredRates
+	var points []chart.Point
 	for _, s := range of {
-		if s.Deaths == 0 {
-			none.XYs = append(none.XYs, plotter.XY{X: x(s), Y: s.Rate.High})
-			continue
-		}
-		died.XYs = append(died.XYs, plotter.XY{X: x(s), Y: s.Rate.Estimate})
-		died.YErrors = append(died.YErrors, struct{ Low, High float64 }{s.Rate.Estimate - s.Rate.Low, s.Rate.High - s.Rate.Estimate})
+		points = append(points, chart.Point{X: x(s), Rate: s.Sample().Rate()})
 	}
-	if len(died.XYs) > 0 {
-		points, err := plotter.NewScatter(died.XYs)
-		if err != nil {
-			return err
-		}
-		bars, err := plotter.NewYErrorBars(died)
-		if err != nil {
-			return err
-		}
-		points.Color, points.Shape, bars.Color = colours[n], draw.CircleGlyph{}, colours[n]
-		p.Add(points, bars)
-		p.Legend.Add(name, points)
-	}
-	if len(none.XYs) > 0 {
-		points, err := plotter.NewScatter(none.XYs)
-		if err != nil {
-			return err
-		}
-		points.Color, points.Shape = colours[n], draw.TriangleGlyph{}
-		p.Add(points)
-		p.Legend.Add(name+": no death, upper bound", points)
-	}
-	return nil
+	return chart.Rates(p, name, n, points)
 }
 
 // with returns the series whose label has a part.
@@ -75,17 +34,15 @@ func with(of []record.Series, part string) (some []record.Series) {
 	return some
 }
 
-func drawBody(path string, of []record.Series, m Model) error {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = "instructions a call", "deaths a second"
+func drawBody(of []record.Series, m Model) (*plot.Plot, error) {
+	p := chart.New("instructions a call", "deaths a second")
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
-	p.Legend.Top = true
 	low, high := math.Inf(1), 0.0
 	for i, way := range []string{"lone", "crowd"} {
 		some := with(of, way)
 		if err := rates(p, way, i, some, func(s record.Series) float64 { return Instructions(s.Racing.Body) }); err != nil {
-			return err
+			return nil, err
 		}
 		var line plotter.XYs
 		for x := Instructions(0); x < 2*Instructions(Bodies[len(Bodies)-1]); x *= 1.1 {
@@ -93,54 +50,35 @@ func drawBody(path string, of []record.Series, m Model) error {
 				line = append(line, plotter.XY{X: x, Y: y})
 			}
 		}
-		curve, err := plotter.NewLine(line)
-		if err != nil {
-			return err
+		if err := chart.Curve(p, way+", model", i, line, plotter.NoStep); err != nil {
+			return nil, err
 		}
-		curve.Color = colours[i]
-		p.Add(curve)
-		p.Legend.Add(way+", model", curve)
 		for _, s := range some {
 			low, high = min(low, s.Rate.High), max(high, s.Rate.High)
 		}
 	}
 	p.Y.Min, p.Y.Max = low/20, high*2
-	return p.Save(width, height, path)
+	return p, nil
 }
 
-func drawVictims(path string, of []record.Series) error {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = "victims a CPU", "deaths a second"
-	p.Legend.Top = true
+func drawVictims(of []record.Series) (*plot.Plot, error) {
+	p := chart.New("victims a CPU", "deaths a second")
 	for i, way := range []string{"polite", "rough", "stopped"} {
 		if err := rates(p, way, i, with(of, way), func(s record.Series) float64 {
 			n, _ := strconv.ParseFloat(last(s), 64)
 			return n + float64(i)/10 - 0.05
 		}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	p.Y.Min = 0
-	return p.Save(width, height, path)
+	return p, nil
 }
 
-func drawSurvival(path string, samples map[string]trial.Sample) error {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Label.Text = "seconds", "share alive"
-	p.Legend.Top = true
-	for i, name := range slices.Sorted(maps.Keys(samples)) {
-		line := plotter.XYs{{X: 0, Y: 1}}
-		for _, step := range samples[name].Survival() {
-			line = append(line, plotter.XY{X: step.Seconds, Y: step.Alive})
-		}
-		curve, err := plotter.NewLine(line)
-		if err != nil {
-			return err
-		}
-		curve.StepStyle, curve.Color = plotter.PostStep, colours[i]
-		p.Add(curve)
-		p.Legend.Add(name, curve)
+func drawSurvival(samples map[string]trial.Sample) (*plot.Plot, error) {
+	var all []chart.Lives
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		all = append(all, chart.Lives{Name: name, Sample: samples[name]})
 	}
-	p.Y.Min, p.Y.Max, p.X.Min = 0, 1, 0
-	return p.Save(width, height, path)
+	return chart.Survival(all)
 }

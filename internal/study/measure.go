@@ -87,11 +87,7 @@ func (b *bench) guest(ctx context.Context, g Group) (*trial.Guest, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "guest")
-	if err := lab.Build(ctx, t, engine.Target, path); err != nil {
-		return nil, err
-	}
-	guest, err := trial.Open(path, engine)
+	guest, err := trial.Build(ctx, t, engine, dir)
 	if err != nil {
 		return nil, err
 	}

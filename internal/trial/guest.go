@@ -3,19 +3,16 @@ package trial
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"splitadd/internal/arm64"
-	"splitadd/internal/crash"
 	"splitadd/internal/lab"
 	"splitadd/internal/objfile"
-	"splitadd/internal/patch"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
@@ -39,6 +36,28 @@ type Guest struct {
 
 	engine *lab.Engine
 	dir    string
+}
+
+// ErrUnreadable is wrapped by the error of Build if the guest was built and is not
+// what its source leads one to expect.
+var ErrUnreadable = errors.New("the guest cannot be judged")
+
+// Build builds the guest with a toolchain in a folder and opens it, to be run on an
+// engine. The engine may be nil, for a guest for Linux of which nothing is run.
+func Build(ctx context.Context, t *lab.Toolchain, engine *lab.Engine, dir string) (*Guest, error) {
+	target := lab.Target{OS: "linux", Arch: "arm64"}
+	if engine != nil {
+		target = engine.Target
+	}
+	path := filepath.Join(dir, "guest")
+	if err := lab.Build(ctx, t, target, path); err != nil {
+		return nil, err
+	}
+	g, err := Open(path, engine)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", t.Version, ErrUnreadable, err)
+	}
+	return g, nil
 }
 
 // Open opens a built guest. Pinned copies are made, and removed, in its folder.
@@ -175,89 +194,8 @@ func (g *Guest) Elsewhere() (windows []window.Window) {
 	return windows
 }
 
-// Observer returns the observer that dies of a class of window: a stack scan
-// believes the stack pointer, the execution tracer the frame pointer.
-func Observer(class window.Class) string {
-	i := slices.IndexFunc(window.Kinds, func(k window.Kind) bool { return k.Class == class })
-	return window.Kinds[i].Observer
-}
-
-// Bounds are those of a pinned guest. One that dies does so in its first
-// observations; one that cannot be preempted never completes any.
-type Bounds struct {
-	Observations int           // after which it has survived
-	Stall        time.Duration // without an observation, after which it is not preemptible
-	Deadline     time.Duration
-}
-
-// pinBounds leave time for a machine that is busy with other things.
-var pinBounds = Bounds{20, 5 * time.Second, time.Minute}
-
-// Pin runs a copy of the guest in which the victim waits at w.PC until it is
-// preempted there.
-func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer string, env ...string) (Run, error) {
-	return g.PinBounded(ctx, name, w, observer, pinBounds, env...)
-}
-
-// PinBounded is Pin with bounds of one's own.
-func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b Bounds, env ...string) (Run, error) {
-	r := g.start(name, w.Class, observer)
-	r.Pinned, r.Window = true, w
-	path := filepath.Join(g.dir, fmt.Sprintf("pin-%x-%s", w.PC, observer))
-	if err := patch.Pin(g.File, w.PC, path); err != nil {
-		return r, err
-	}
-	defer os.Remove(path)
-	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: b.Observations}
-	err := g.run(ctx, &r, config, lab.Job{Path: path, Deadline: b.Deadline, Stall: b.Stall, Env: env})
-	return r, err
-}
-
-// PinReturn pins a victim at its last return, where its frame is popped and
-// there is no window: the control for Pin.
-func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, error) {
-	pc, err := g.Return(name)
-	if err != nil {
-		return Run{}, err
-	}
-	r, err := g.Pin(ctx, name, g.at(name, window.SP, pc), observer)
-	r.Control = true
-	return r, err
-}
-
 // at is the window that an instruction of a victim would be.
 func (g *Guest) at(name string, class window.Class, pc uint64) window.Window {
 	f := g.Functions[name]
 	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
-}
-
-// RerunUnattributed makes a run again, up to twice, if the guest died of an unwind
-// failure and its log does not show where the goroutine was interrupted. Every run is
-// reported; the last is returned.
-func RerunUnattributed(run func() (Run, error), report func(Run)) (r Run, err error) {
-	for range 3 {
-		if r, err = run(); err != nil {
-			return r, err
-		}
-		report(r)
-		if r.Death.Kind != crash.Unwind {
-			break
-		}
-	}
-	return r, nil
-}
-
-func (g *Guest) start(name string, class window.Class, observer string) Run {
-	c, _ := victim.Find(name)
-	return Run{Class: class, Leaf: c.Leaf, Func: name, Frame: c.Frame, Observer: observer}
-}
-
-func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, job lab.Job) error {
-	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
-	result, err := g.engine.Run(ctx, job)
-	if err != nil {
-		return fmt.Errorf("%s under %s: %w", r.Func, r.Observer, err)
-	}
-	r.judge(result, g.Windows)
-	return nil
 }

@@ -90,7 +90,7 @@ func TestConfirmed(t *testing.T) {
 	assert.False(t, r.Confirmed(), "died of a window of the other class")
 }
 
-func TestTold(t *testing.T) {
+func TestRerunUnattributed(t *testing.T) {
 	kinds := []crash.Kind{crash.Unwind, crash.Unwind, crash.Unwind, crash.SplitSP}
 	for first, want := range []int{3, 3, 2, 1} {
 		n := first

@@ -86,39 +86,7 @@ func (r *registers) step(w uint32) {
 	if ok && !load && r[arm64.FP] == callersFP {
 		r[saved] = at
 	}
-	if written == 0 {
-		return
-	}
-	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(w); ok {
-		sum := value{}
-		if rm != arm64.SP && r[rm].kind == constant && shift <= 4 {
-			n := r[rm].n << shift
-			if sub {
-				n = -n
-			}
-			sum = r[rn].add(n)
-		}
-		r[rd] = sum
-		return
-	}
-	if rd, rm, ok := arm64.Move(w); ok && rd != 31 {
-		if rm == 31 { // the zero register
-			r[rd] = value{kind: constant}
-		} else {
-			r[rd] = r[rm]
-		}
-		return
-	}
-	if rd, n, ok := arm64.MoveBitmask(w); ok {
-		r[rd] = value{constant, int64(n)}
-		return
-	}
-	if rd, f, keeps, ok := arm64.MoveWide(w); ok && rd != 31 {
-		if !keeps || r[rd].kind == constant {
-			r[rd] = value{constant, int64(f(uint64(r[rd].n)))}
-		} else {
-			r[rd] = value{}
-		}
+	if written == 0 || r.compute(w) {
 		return
 	}
 	place := r[saved]
@@ -142,6 +110,44 @@ func (r *registers) step(w uint32) {
 	if ok && load && place.kind == fromEntry && at == place {
 		r[arm64.FP] = callersFP
 	}
+}
+
+// compute executes an instruction that computes one register from others, and
+// reports whether it is one of those that are followed.
+func (r *registers) compute(w uint32) bool {
+	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(w); ok {
+		sum := value{}
+		if rm != arm64.SP && r[rm].kind == constant && shift <= 4 {
+			n := r[rm].n << shift
+			if sub {
+				n = -n
+			}
+			sum = r[rn].add(n)
+		}
+		r[rd] = sum
+		return true
+	}
+	if rd, rm, ok := arm64.Move(w); ok && rd != 31 {
+		if rm == 31 { // the zero register
+			r[rd] = value{kind: constant}
+		} else {
+			r[rd] = r[rm]
+		}
+		return true
+	}
+	if rd, n, ok := arm64.MoveBitmask(w); ok {
+		r[rd] = value{constant, int64(n)}
+		return true
+	}
+	if rd, f, keeps, ok := arm64.MoveWide(w); ok && rd != 31 {
+		if !keeps || r[rd].kind == constant {
+			r[rd] = value{constant, int64(f(uint64(r[rd].n)))}
+		} else {
+			r[rd] = value{}
+		}
+		return true
+	}
+	return false
 }
 
 // accessesFP decodes a load or store of the frame pointer at rn+n.

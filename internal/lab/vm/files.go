@@ -1,4 +1,4 @@
-package lab
+package vm
 
 import (
 	"crypto/sha256"
@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"splitadd/internal/lab/agent"
+	"splitadd/internal/lab/vm/agent"
 )
 
 // maxGuests bounds the guests that a machine keeps in its memory.
@@ -17,7 +17,7 @@ const maxGuests = 8
 
 // put brings a file into the machine, unless its like is there, and returns its
 // name there.
-func (m *machine) put(file string) (string, error) {
+func (m *Machine) put(file string) (string, error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return "", err
@@ -49,13 +49,9 @@ func (m *machine) put(file string) (string, error) {
 	return name, nil
 }
 
-// Cores moves the core files that guests of a "vm" left into a folder, and
-// returns where they are. Other engines leave none.
-func (e *Engine) Cores(dir string) (files []string, err error) {
-	if e.machine == nil {
-		return nil, nil
-	}
-	m := e.machine
+// Cores moves the core files that guests left into a folder, and returns where
+// they are.
+func (m *Machine) Cores(dir string) (files []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	answer, err := m.ask(agent.Request{Op: agent.List, Path: coreFolder})
@@ -76,7 +72,7 @@ func (e *Engine) Cores(dir string) (files []string, err error) {
 	return files, nil
 }
 
-func (m *machine) fetch(there, here string) (err error) {
+func (m *Machine) fetch(there, here string) (err error) {
 	out, err := os.OpenFile(here, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package lab
+package vm
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
+	"splitadd/internal/lab/cache"
 	"splitadd/internal/lab/process"
 )
 
@@ -29,16 +31,17 @@ const (
 // own apt with a state of its own: what the machine has installed, and what it
 // knows of packages, stays as it is. With deps all that they need comes along.
 func unpackDebian(ctx context.Context, packages []string, deps bool) (string, error) {
-	cache, err := cacheFolder()
+	folder, err := cache.Folder()
 	if err != nil {
 		return "", err
 	}
-	return makeOnce(filepath.Join(cache, "debian-"+suite+"-"+strings.Join(packages, "-")), func(half string) error {
+	dir := filepath.Join(folder, "debian-"+suite+"-"+strings.Join(packages, "-"))
+	return dir, cache.MakeOnce(dir, func(made, scratch string) error {
 		ctx, cancel := context.WithTimeout(ctx, debianTime)
 		defer cancel()
-		apt, err := newApt(ctx, half)
+		apt, err := newApt(ctx, scratch)
 		if err == nil {
-			err = apt.unpack(ctx, packages, deps)
+			err = apt.unpack(ctx, packages, deps, made)
 		}
 		switch {
 		case err == nil:
@@ -46,7 +49,7 @@ func unpackDebian(ctx context.Context, packages []string, deps bool) (string, er
 		case ctx.Err() != nil:
 			err = ctx.Err()
 		}
-		return &Error{fmt.Errorf("packages of Debian for arm64: %w", err), debianHint}
+		return &hint.Error{Err: fmt.Errorf("packages of Debian for arm64: %w", err), Hint: debianHint}
 	})
 }
 
@@ -58,7 +61,7 @@ type apt struct {
 
 func newApt(ctx context.Context, dir string) (*apt, error) {
 	a := &apt{dir: dir}
-	for _, sub := range []string{"lists/partial", "archives/partial", "deb", made} {
+	for _, sub := range []string{"lists/partial", "archives/partial", "deb"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
 		}
@@ -135,11 +138,11 @@ func (a *apt) run(ctx context.Context, name string, args ...string) (string, err
 	cmd := exec.CommandContext(ctx, name, append(a.options, args...)...)
 	cmd.Dir = filepath.Join(a.dir, "deb")
 	process.InGroup(cmd)
-	var text tail
+	var text process.Tail
 	cmd.Stderr = &text
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w%s", name, err, lastLine(string(text.text)))
+		return "", fmt.Errorf("%s: %w%s", name, err, process.LastLine(text.String()))
 	}
 	return string(out), nil
 }
@@ -151,8 +154,8 @@ var (
 	needed      = regexp.MustCompile(`(?m)^  Depends: (` + packageName + `)$`)
 )
 
-// unpack fetches packages and unpacks them in the folder made.
-func (a *apt) unpack(ctx context.Context, packages []string, deps bool) error {
+// unpack fetches packages and unpacks them into a folder.
+func (a *apt) unpack(ctx context.Context, packages []string, deps bool, to string) error {
 	pattern, args := needed, []string{"depends"}
 	if deps {
 		pattern = eachPackage
@@ -180,10 +183,10 @@ func (a *apt) unpack(ctx context.Context, packages []string, deps bool) error {
 		return err
 	}
 	for _, deb := range debs {
-		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(a.dir, made))
+		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, to)
 		process.InGroup(cmd)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("dpkg-deb: %w%s", err, lastLine(string(out)))
+			return fmt.Errorf("dpkg-deb: %w%s", err, process.LastLine(string(out)))
 		}
 	}
 	return nil

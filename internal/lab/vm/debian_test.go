@@ -1,4 +1,4 @@
-package lab
+package vm
 
 import (
 	"context"
@@ -69,6 +69,6 @@ func TestFreshCache(t *testing.T) {
 	require.NoError(t, err)
 	t.Setenv("GOCACHE", strings.TrimSpace(string(out)))
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(t.TempDir(), "none", "yet"))
-	_, err = kernel{}.initramfs(context.Background(), nil)
+	_, err = kernel{}.initramfs(context.Background(), options(t).BuildInit, nil)
 	require.NoError(t, err)
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 	"unsafe"
 
-	"splitadd/internal/lab/agent"
+	"splitadd/internal/lab/vm/agent"
 )
 
 func main() {

@@ -1,4 +1,4 @@
-package lab
+package vm
 
 import (
 	"bytes"
@@ -16,20 +16,34 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"splitadd/internal/lab/agent"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/vm/agent"
 )
 
 var withTools = flag.Bool("tools", false, "fetch tools of Debian's and run them in the virtual machine")
 
-// bootVM boots a virtual machine with tools.
-func bootVM(t *testing.T, tools ...string) *Engine {
+// options returns what to boot, with an init of this source.
+func options(t *testing.T) Options {
+	return Options{BuildInit: func(ctx context.Context, out string) error {
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "./agent/init")
+		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+		text, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s", text)
+		return err
+	}}
+}
+
+// boot boots a virtual machine with tools.
+func boot(t *testing.T, tools ...string) *Machine {
 	begin := time.Now()
-	e, err := FindEngine(context.Background(), Choice{Name: "vm", Tools: tools})
+	o := options(t)
+	o.Tools = tools
+	m, err := Boot(context.Background(), o)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, e.Close()) }) // twice does no harm
-	t.Logf("booted in %.1f s: %s", time.Since(begin).Seconds(), e.Evidence)
-	return e
+	t.Cleanup(m.Close) // twice does no harm
+	t.Logf("booted in %.1f s: %s", time.Since(begin).Seconds(), m.Evidence)
+	return m
 }
 
 // program builds a program of one file for the virtual machine.
@@ -45,9 +59,9 @@ func program(t *testing.T, body string) string {
 
 // TestVM runs jobs that end in every way in one virtual machine, and ends it.
 func TestVM(t *testing.T) {
-	e := bootVM(t)
+	m := boot(t)
 	ctx := context.Background()
-	assert.Regexp(t, `qemu-system-aarch64 [0-9.]+, (TCG|KVM), cpu \S+, Linux \S+, cpu part \S+ of implementer \S+, [0-9]+ cpus, on `, e.Evidence)
+	assert.Regexp(t, `qemu-system-aarch64 [0-9.]+, (TCG|KVM), cpu \S+, Linux \S+, cpu part \S+ of implementer \S+, [0-9]+ cpus, on `, m.Evidence)
 	path := program(t, `
 import ("fmt"; "os"; "syscall"; "time")
 func main() {
@@ -59,7 +73,7 @@ func main() {
 	}
 }`)
 	run := func(what string, deadline, stall time.Duration) process.Result {
-		r, err := e.Run(ctx, Job{Path: path, Args: []string{what}, Env: []string{"A=b"}, Deadline: deadline, Stall: stall})
+		r, err := m.Run(ctx, process.Job{Line: []string{path, what}, Env: []string{"A=b"}, Deadline: deadline, Stall: stall}, 0, what == "exit")
 		require.NoError(t, err, what)
 		return r
 	}
@@ -75,26 +89,26 @@ func main() {
 	assert.Equal(t, process.TooMuch, r.End)
 	assert.Len(t, r.Output, process.MaxOutput)
 
-	_, err := e.Run(ctx, Job{Path: path})
+	_, err := m.Run(ctx, process.Job{Line: []string{path}}, 0, false)
 	require.Error(t, err, "no deadline")
-	_, err = e.Run(ctx, Job{Path: "/nonexistent/guest", Deadline: time.Second})
+	_, err = m.Run(ctx, process.Job{Line: []string{"/nonexistent/guest"}, Deadline: time.Second}, 0, false)
 	require.Error(t, err, "no such file here")
-	_, err = e.Run(ctx, Job{Path: path, Under: []string{"/nonexistent/tool"}, Deadline: time.Second})
+	_, err = m.Run(ctx, process.Job{Line: []string{"/nonexistent/tool", path}, Deadline: time.Second}, 1, false)
 	require.ErrorContains(t, err, "in the virtual machine: ")
 	for i := range maxGuests + 2 { // it forgets the oldest and gets it again
 		other := filepath.Join(t.TempDir(), "guest")
 		require.NoError(t, os.WriteFile(other, []byte{byte(i)}, 0o600))
-		_, err := e.machine.put(other)
+		_, err := m.put(other)
 		require.NoError(t, err)
 	}
-	assert.Len(t, e.machine.files, maxGuests)
+	assert.Len(t, m.files, maxGuests)
 	assert.Equal(t, 3, run("exit", time.Minute, 0).Code)
 
 	within, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	_, err = e.Run(within, Job{Path: path, Args: []string{"sleep"}, Deadline: time.Minute})
+	_, err = m.Run(within, process.Job{Line: []string{path, "sleep"}, Deadline: time.Minute}, 0, false)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	<-e.machine.ended
+	<-m.ended
 }
 
 // TestVMTools runs a guest under tools of Debian's, and brings out a core file
@@ -103,36 +117,36 @@ func TestVMTools(t *testing.T) {
 	if !*withTools {
 		t.Skip("fetches 50 MB of packages: make test-vm")
 	}
-	e := bootVM(t, "gdb-minimal", "strace", "linux-perf")
+	m := boot(t, "gdb-minimal", "strace", "linux-perf")
 	ctx := context.Background()
 	path := program(t, `
 import "runtime"
 func main() { for i := 0; i < 10; i++ { runtime.GC() }; panic("over") }`)
-	run := func(job Job) string {
-		job.Path, job.Deadline = path, 2*time.Minute
-		r, err := e.Run(ctx, job)
+	run := func(job process.Job) string {
+		job.Line, job.Deadline = append(job.Line, path), 2*time.Minute
+		r, err := m.Run(ctx, job, len(job.Line)-1, false)
 		require.NoError(t, err)
 		return string(r.Output)
 	}
-	assert.Regexp(t, `(?s)rt_sigaction\(.*panic: .*\+\+\+ exited with 2 \+\+\+`, run(Job{Under: []string{"strace", "-f"}}))
-	out := run(Job{Under: []string{"gdb", "-q", "-batch", "-ex", "set startup-with-shell off", "-ex", "break main.main", "-ex", "run", "-ex", "info registers sp", "--args"}})
+	assert.Regexp(t, `(?s)rt_sigaction\(.*panic: .*\+\+\+ exited with 2 \+\+\+`, run(process.Job{Line: []string{"strace", "-f"}}))
+	out := run(process.Job{Line: []string{"gdb", "-q", "-batch", "-ex", "set startup-with-shell off", "-ex", "break main.main", "-ex", "run", "-ex", "info registers sp", "--args"}})
 	assert.Regexp(t, `(?s)Breakpoint 1, main\.main.*sp +0x[0-9a-f]+`, out)
-	assert.Regexp(t, `(?s)[0-9]+ +cycles.*[0-9]+ +context-switches`, run(Job{Under: []string{"perf", "stat", "-e", "cycles,context-switches"}}))
+	assert.Regexp(t, `(?s)[0-9]+ +cycles.*[0-9]+ +context-switches`, run(process.Job{Line: []string{"perf", "stat", "-e", "cycles,context-switches"}}))
 
 	dir := t.TempDir()
-	run(Job{Env: []string{"GOTRACEBACK=crash"}})
-	cores, err := e.Cores(dir)
+	run(process.Job{Env: []string{"GOTRACEBACK=crash"}})
+	cores, err := m.Cores(dir)
 	require.NoError(t, err)
 	assert.Empty(t, cores, "a guest that may not leave a core file")
-	run(Job{Env: []string{"GOTRACEBACK=crash"}, Core: true})
-	cores, err = e.Cores(dir)
+	run(process.Job{Env: []string{"GOTRACEBACK=crash"}, Core: true})
+	cores, err = m.Cores(dir)
 	require.NoError(t, err)
 	require.Len(t, cores, 1)
 	core, err := elf.Open(cores[0])
 	require.NoError(t, err)
 	defer core.Close()
 	assert.Equal(t, []any{elf.ET_CORE, elf.EM_AARCH64}, []any{core.Type, core.Machine})
-	cores, err = e.Cores(t.TempDir())
+	cores, err = m.Cores(t.TempDir())
 	require.NoError(t, err)
 	assert.Empty(t, cores, "left in the machine")
 }
@@ -144,32 +158,34 @@ func TestVMFails(t *testing.T) {
 	path := program(t, `
 import "time"
 func main() { time.Sleep(time.Hour) }`)
-	job := Job{Path: path, Deadline: 2 * time.Second}
+	job := process.Job{Line: []string{path}, Deadline: 2 * time.Second}
 	t.Run("panic", func(t *testing.T) {
-		e := bootVM(t)
-		e.machine.mu.Lock()
-		_, err := e.machine.exchange(agent.Request{Op: agent.Put, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
-		e.machine.mu.Unlock()
+		m := boot(t)
+		m.mu.Lock()
+		_, err := m.exchange(agent.Request{Op: agent.Put, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
+		m.mu.Unlock()
 		require.ErrorContains(t, err, "Kernel panic - not syncing: sysrq triggered crash")
-		_, err = e.Run(ctx, job)
+		_, err = m.Run(ctx, job, 0, false)
 		require.ErrorContains(t, err, "Kernel panic", "it does not come back")
 	})
 	t.Run("hang", func(t *testing.T) {
-		e := bootVM(t)
-		e.machine.patience = time.Second
-		time.AfterFunc(time.Second, func() { assert.NoError(t, e.machine.command("stop", map[string]any{})) })
-		_, err := e.Run(ctx, job)
+		m := boot(t)
+		m.patience = time.Second
+		time.AfterFunc(time.Second, func() { assert.NoError(t, m.tell("stop", map[string]any{})) })
+		_, err := m.Run(ctx, job, 0, false)
 		require.ErrorContains(t, err, "i/o timeout")
 	})
 	t.Run("killed", func(t *testing.T) {
-		e := bootVM(t)
-		time.AfterFunc(time.Second, e.machine.kill)
-		_, err := e.Run(ctx, job)
+		m := boot(t)
+		time.AfterFunc(time.Second, m.kill)
+		_, err := m.Run(ctx, job, 0, false)
 		require.ErrorContains(t, err, "virtual machine: ")
 	})
 	t.Run("no kernel", func(t *testing.T) {
-		_, err := FindEngine(ctx, Choice{Name: "vm", Kernel: t.TempDir()})
-		var hinted *Error
+		o := options(t)
+		o.Kernel = t.TempDir()
+		_, err := Boot(ctx, o)
+		var hinted *hint.Error
 		require.ErrorAs(t, err, &hinted)
 		require.ErrorContains(t, err, "0 files boot/vmlinuz-* in it: want one")
 	})
@@ -179,7 +195,9 @@ func main() { time.Sleep(time.Hour) }`)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "boot", "vmlinuz-1"), bytes.Repeat([]byte{0}, 1<<16), 0o600))
 		within, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		_, err := FindEngine(within, Choice{Name: "vm", Kernel: dir})
+		o := options(t)
+		o.Kernel = dir
+		_, err := Boot(within, o)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
@@ -188,6 +206,6 @@ func main() { time.Sleep(time.Hour) }`)
 // driver does not know to be open yet is none that was closed.
 func TestBoots(t *testing.T) {
 	for range 3 {
-		require.NoError(t, bootVM(t).Close())
+		boot(t).Close()
 	}
 }

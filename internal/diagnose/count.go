@@ -1,0 +1,90 @@
+package diagnose
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+
+	"gonum.org/v1/gonum/stat/combin"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/lab/process"
+	"splitadd/internal/window"
+)
+
+// A Count is what came of the runs of one way.
+type Count struct {
+	Way    string
+	Runs   int
+	Deaths int                // ended by a signal, or with a status and a Go crash's text
+	Failed int                // ended with another status than 0: its own doing
+	Hung   int                // killed by splitadd, at the limit
+	Cut    int                // printed so much that the middle was not looked at
+	Kinds  map[crash.Kind]int // of deaths
+	First  crash.Death        // the first death that names a window, or the first
+	Races  int                // runs in which the race detector spoke
+	Spoke  string             // where, the first time: its first lines
+}
+
+var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
+
+// add counts a run.
+func (c *Count) add(result process.Result, windows []window.Window) {
+	c.Runs++
+	if result.Dropped > 0 {
+		c.Cut++
+	}
+	if m := raceReport.FindSubmatch(result.Output); m != nil {
+		c.Races++
+		lines := bytes.SplitN(m[1], []byte("\n"), 4)
+		c.Spoke = string(bytes.Join(lines[:min(3, len(lines))], []byte("\n")))
+		return
+	}
+	death := crash.Classify(result.Output, windows)
+	switch {
+	case result.End != process.Exited: // the signal was ours
+		c.Hung++
+	case result.Signal != "" || result.Code != 0 && death.Kind != "":
+		c.Deaths++
+		if death.Kind == "" {
+			death.Kind, death.Evidence = "killed by a signal", result.Signal
+		}
+		c.Kinds[death.Kind]++
+		if c.Deaths == 1 || death.Window != nil && c.First.Window == nil {
+			c.First = death
+		}
+	case result.Code != 0:
+		c.Failed++
+	}
+}
+
+// count returns what came of a way, which may not have been tried.
+func (r *Report) count(way string) Count {
+	for _, c := range r.Counts {
+		if c.Way == way {
+			return c
+		}
+	}
+	return Count{Way: way}
+}
+
+// unwinding returns how many deaths look like this defect.
+func (c Count) unwinding() int {
+	return c.Kinds[crash.SplitSP] + c.Kinds[crash.SplitFP] + c.Kinds[crash.Unwind]
+}
+
+// sure is the greatest p at which two ways are said to differ.
+const sure = 0.05
+
+// fisher returns the probability that a or more of n runs die by chance where b
+// of m do, with a+b dead in all (Fisher's exact test, one-sided).
+func fisher(a, n, b, m int) (p float64) {
+	choose := func(n, k int) float64 { return combin.LogGeneralizedBinomial(float64(n), float64(k)) }
+	all := choose(n+m, a+b)
+	for k := a; k <= min(n, a+b); k++ {
+		if a+b-k <= m {
+			p += math.Exp(choose(n, k) + choose(m, a+b-k) - all)
+		}
+	}
+	return min(p, 1)
+}

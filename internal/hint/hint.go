@@ -1,0 +1,11 @@
+// Package hint has the error that tells a person what to do.
+package hint
+
+// An Error is one that a person can mend: what was wrong, and the next step.
+type Error struct {
+	Err  error
+	Hint string
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }

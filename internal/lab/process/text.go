@@ -1,0 +1,41 @@
+package process
+
+import (
+	"strings"
+	"sync"
+)
+
+// maxTail is how much a Tail keeps, in bytes.
+const maxTail = 4 << 10
+
+// A Tail keeps the last 4 KiB of what is written to it.
+type Tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *Tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - maxTail; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(p), nil
+}
+
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}
+
+// LastLine returns ": " and the last line of a text that is not blank, to be put
+// after an error, or "".
+func LastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return ": " + last
+	}
+	return ""
+}

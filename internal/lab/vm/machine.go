@@ -1,0 +1,217 @@
+// Package vm boots virtual machines for arm64 and runs guests in them.
+//
+// QEMU boots Debian's kernel with an initramfs that holds its virtio drivers and one
+// static program, the agent, which is the machine's only process. The host asks it to
+// write and read files and to run jobs.
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"splitadd/internal/hint"
+	"splitadd/internal/lab/process"
+	"splitadd/internal/lab/qemu"
+	"splitadd/internal/lab/vm/agent"
+)
+
+const (
+	// MemoryMB is the memory of a machine in MiB.
+	MemoryMB = 2048
+
+	bootTime    = time.Minute // a busy machine's; an idle one takes some seconds
+	answerTime  = 30 * time.Second
+	maxCPUs     = 8
+	maxCore     = 4 << 30 // of a core file, bytes
+	guestFolder = "/tmp/guest"
+	coreFolder  = "/tmp/core"
+	install     = "install QEMU's system emulator: apt-get install qemu-system-arm on Debian and Ubuntu"
+)
+
+// Options say what to boot.
+type Options struct {
+	// Emulator is the QEMU to use; "" is the one in PATH.
+	Emulator string
+	// Kernel is the folder in which a package of a Linux kernel for arm64 is
+	// unpacked, with its boot/vmlinuz-* and lib/modules. "" is Debian's cloud
+	// kernel, which is fetched once.
+	Kernel string
+	// Tools are Debian packages that the machine is to have, with all they need.
+	Tools []string
+	// BuildInit builds the program in agent/init for linux/arm64 to a file.
+	BuildInit func(ctx context.Context, out string) error
+}
+
+// A Machine is a booted virtual machine whose only process is the agent.
+type Machine struct {
+	Evidence string // what it is, exactly, for the record: emulated figures say so
+
+	emulator qemu.Emulator
+	port     net.Conn // to the agent
+	conn     *agent.Conn
+	monitor  net.Conn // to QEMU
+	answers  *json.Decoder
+	console  process.Tail
+	kill     func()
+	ended    chan struct{} // closed when QEMU has
+	patience time.Duration // with an answer, beyond what was asked for may take
+
+	mu     sync.Mutex // one exchange with the agent, or one run, at a time
+	single bool       // one instruction at a time
+	files  []string   // names of guests it has, the latest last
+}
+
+// Boot boots a virtual machine, which has to be closed.
+func Boot(ctx context.Context, o Options) (*Machine, error) {
+	emulator, err := qemu.Find(ctx, o.Emulator, []string{"qemu-system-aarch64"}, install)
+	if err != nil {
+		return nil, err
+	}
+	k, err := findKernel(ctx, o.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	initramfs, err := k.initramfs(ctx, o.BuildInit, o.Tools)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{emulator: emulator, patience: answerTime, ended: make(chan struct{})}
+	accelerator, cpu := "tcg", "cortex-a72"
+	if kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err == nil && runtime.GOARCH == "arm64" {
+		kvm.Close()
+		accelerator, cpu = "kvm", "host"
+	}
+	inside, err := m.start(ctx, m.command(k.image, initramfs, accelerator, cpu))
+	if err != nil {
+		return nil, err
+	}
+	m.Evidence = fmt.Sprintf("qemu-system-aarch64 %s, %s, cpu %s, %s, on %s/%s, %s",
+		emulator.Version, strings.ToUpper(accelerator), cpu, inside, runtime.GOOS, runtime.GOARCH, process.Machine())
+	if accelerator == "tcg" {
+		m.Evidence = "emulated: " + m.Evidence
+	}
+	return m, nil
+}
+
+// command returns the command that starts QEMU without a disk, a network or any
+// file of its own. It inherits its sockets, of the port and the monitor, as 3 and 4.
+func (m *Machine) command(kernel, initramfs, accelerator, cpu string) *exec.Cmd {
+	cmd := exec.Command(m.emulator.Path,
+		"-M", "virt,gic-version=max", "-accel", accelerator, "-cpu", cpu, "-smp", fmt.Sprint(min(runtime.NumCPU(), maxCPUs)),
+		"-m", fmt.Sprint(MemoryMB), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet panic=-1 nokaslr",
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", "socket,id=port,fd=3", "-device", "virtio-serial-device", "-device", "virtserialport,chardev=port",
+		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control")
+	cmd.Stdout, cmd.Stderr = &m.console, &m.console
+	process.InGroup(cmd)
+	return cmd
+}
+
+// start starts QEMU and waits for the agent to answer with what machine that is.
+func (m *Machine) start(ctx context.Context, cmd *exec.Cmd) (inside string, err error) {
+	port, portEnd, err := socketPair()
+	if err != nil {
+		return "", err
+	}
+	monitor, monitorEnd, err := socketPair()
+	if err != nil {
+		port.Close()
+		portEnd.Close()
+		return "", err
+	}
+	m.port, m.monitor, m.conn, m.answers = port, monitor, agent.NewConn(port), json.NewDecoder(monitor)
+	cmd.ExtraFiles = []*os.File{portEnd, monitorEnd}
+	started := make(chan error)
+	go func() { // the kernel ties QEMU's life to the thread that started it
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			close(m.ended)
+		}
+	}()
+	err = <-started
+	portEnd.Close() // QEMU's own is the only one: when it ends, so does the stream
+	monitorEnd.Close()
+	if err != nil {
+		m.port.Close()
+		m.monitor.Close()
+		return "", fmt.Errorf("virtual machine: %w", err)
+	}
+	m.kill = func() { process.KillGroup(cmd.Process) }
+	stop := context.AfterFunc(ctx, m.kill)
+	defer stop()
+	if inside, err = m.hello(); err == nil {
+		return inside, nil
+	}
+	m.Close()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", &hint.Error{
+		Err:  fmt.Errorf("virtual machine: no answer after its start: %w; %s", err, m.lastLines()),
+		Hint: "does this QEMU boot other arm64 kernels? -kernel names another one",
+	}
+}
+
+// Close ends the machine and waits until it has. Closing it again does no harm.
+func (m *Machine) Close() {
+	select {
+	case <-m.ended: // already
+	default:
+		m.kill()
+		<-m.ended
+	}
+	m.port.Close()
+	m.monitor.Close()
+}
+
+// Run runs a job in the machine. The job's Line[guest] names a file of the host,
+// which is brought into the machine; the rest of the line, and the folder, are the
+// machine's. With oneByOne a signal can land on any instruction. The error is that
+// of the machine: the guest's own end is in the result.
+func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne bool) (result process.Result, err error) {
+	if job.Deadline <= 0 {
+		return result, errors.New("a guest without a deadline")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	stop := context.AfterFunc(ctx, m.kill)
+	defer stop()
+	defer func() {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+	}()
+	name, err := m.put(job.Line[guest])
+	if err != nil {
+		return result, err
+	}
+	if err := m.setOneByOne(oneByOne); err != nil {
+		return result, err
+	}
+	job.Line = slices.Clone(job.Line)
+	job.Line[guest], job.Dir = name, guestFolder
+	var output bytes.Buffer
+	answer, err := m.exchange(agent.Request{Op: agent.Run, Job: job}, nil, job.Deadline, &output)
+	result = answer.Result
+	result.Output = output.Bytes()
+	return result, err
+}

@@ -1,0 +1,180 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"splitadd/internal/crash"
+	"splitadd/internal/diagnose"
+	"splitadd/internal/survey"
+	"splitadd/internal/triage"
+	"splitadd/internal/trial"
+	"splitadd/internal/window"
+)
+
+// A Writer writes the records of one toolchain.
+type Writer struct {
+	To     io.Writer
+	Go     string
+	Engine string
+	Shard  string // of every run; "" is none
+}
+
+func (w Writer) head(kind string) Head { return Head{kind, Version, w.Go} }
+
+func (w Writer) write(record any) error {
+	line, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	_, err = w.To.Write(append(line, '\n'))
+	return err
+}
+
+// Window writes a window with the instructions around it.
+func (w Writer) Window(x window.Window, disassembly string) error {
+	record := w.window(x)
+	record.Disassembly = disassembly
+	return w.write(record)
+}
+
+func (w Writer) window(x window.Window) Window {
+	return Window{
+		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
+		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Stale: x.Stale, Preemptible: x.Preemptible, Why: x.Why, Detail: x.Detail, Possible: x.Possible, File: x.File, Line: x.Line,
+	}
+}
+
+// Binary writes the windows of a binary, and then the binary.
+func (w Writer) Binary(b *survey.Binary) error {
+	w.Go = b.Go
+	for _, f := range b.Functions {
+		for _, x := range f.Windows {
+			record := w.window(x.Window)
+			record.Binary, record.Owner, record.Disassembly = b.Path, f.Owner, x.Disassembly
+			if err := w.write(record); err != nil {
+				return err
+			}
+		}
+	}
+	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...)})
+}
+
+// Failure writes what could not be scanned.
+func (w Writer) Failure(f Failure) error {
+	f.Head = w.head("error")
+	return w.write(f)
+}
+
+// Scan writes the sum of a scan.
+func (w Writer) Scan(s Scan) error {
+	s.Head, s.Errors = w.head("scan"), append([]string{}, s.Errors...)
+	return w.write(s)
+}
+
+// Run writes a run, or a control.
+func (w Writer) Run(r trial.Run) error {
+	record := Run{
+		Head: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
+		Observer: r.Observer, Pinned: r.Pinned, Outcome: r.Outcome, Seconds: r.Seconds,
+		Observations: r.Observations, Calls: r.Calls, Death: string(r.Death.Kind),
+		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed, Seed: r.Seed, Shard: w.Shard,
+	}
+	if !r.Pinned {
+		record.Racing = &r.Racing
+	}
+	if r.Control {
+		record.Kind = "control"
+	}
+	if r.Pinned {
+		record.PC, record.Offset = hex(r.Window.PC), hex(r.Window.Offset())
+	}
+	if r.Outcome == trial.Died {
+		function := ""
+		if r.Death.Window != nil {
+			function = r.Death.Window.Func
+		}
+		record.Log = crash.Cut(r.Log, function)
+	}
+	if r.Death.Window != nil {
+		record.Window = hex(r.Death.Window.PC)
+	}
+	return w.write(record)
+}
+
+// Series writes a series. One in which nothing was run is left out: it has no
+// bounds that JSON could hold.
+func (w Writer) Series(s trial.Series) error {
+	if s.Sample.Seconds() == 0 {
+		return nil
+	}
+	return w.write(w.series(s))
+}
+
+func (w Writer) series(s trial.Series) Series {
+	median, known := s.Sample.Median()
+	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
+	record := Series{
+		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
+		Racing: s.Racing, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
+		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
+		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
+	}
+	for _, l := range s.Sample {
+		record.Lives = append(record.Lives, Life{l.Seconds, l.Died})
+	}
+	return record
+}
+
+// Diagnosis writes a diagnosis.
+func (w Writer) Diagnosis(r *diagnose.Report) error {
+	record := Diagnosis{
+		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+	}
+	if r.Binary != nil {
+		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
+	}
+	for _, c := range r.Counts {
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.Races}
+		if c.First.Kind != "" {
+			way.Death = c.First.String()
+		}
+		record.Ways = append(record.Ways, way)
+	}
+	return w.write(record)
+}
+
+// Triage writes the verdict on a crash.
+func (w Writer) Triage(v triage.Verdict) error {
+	w.Go = v.Go
+	record := Triage{
+		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
+		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
+	}
+	if v.Count > 1 {
+		record.Count, record.Last = v.Count, v.Last
+	}
+	if v.Neighbour != nil {
+		record.Issues = v.Neighbour.Issues
+	}
+	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
+	if v.Window != nil {
+		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
+	}
+	for _, c := range v.Candidates {
+		record.Candidates = append(record.Candidates, c.Chain())
+	}
+	return w.write(record)
+}
+
+// Verdict writes a verdict.
+func (w Writer) Verdict(v trial.Verdict) error {
+	record := Verdict{Head: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
+	if v.Proved {
+		record.Tested = &Tested{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress, v.Tested.Seconds}
+	}
+	return w.write(record)
+}
+
+func hex(n uint64) string { return fmt.Sprintf("%#x", n) }

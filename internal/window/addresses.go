@@ -1,0 +1,85 @@
+package window
+
+import "splitadd/internal/arm64"
+
+// addresses returns the instructions before which R30 holds a value that is
+// used as an address later on, by itself or with something added. It returns nil
+// if that could not be told.
+func (o *origins) addresses() bitset {
+	b := o.b
+	result := newBitset(b.len())
+	transfer := func(i int, s bitset) { o.usesAddress(i, s) }
+	ok := b.backward(o.places(), transfer, func(i int, before bitset) {
+		if before.has(arm64.LR) {
+			result.add(i)
+		}
+	})
+	if !ok {
+		return nil
+	}
+	return result
+}
+
+// usesAddress turns the places whose values are used as addresses after an
+// instruction into those before it.
+func (o *origins) usesAddress(i int, s bitset) {
+	b, e := o.b, o.b.effect(i)
+	m, v := &e.Mem, &e.Value
+	at, onStack := b.slot(i)
+	if b.isCall(i) || b.unknown[i] {
+		for r := range firstSlot {
+			s.remove(r)
+		}
+	}
+	moves := v.Rd >= 0 && v.Rd < 31 && s.has(int(v.Rd)) && e.Writes64.Has(int(v.Rd))
+	var reloaded [4]bool
+	whole := m.Size == 8 && !m.Vector && !m.Atomic
+	if m.Load && onStack && whole {
+		for k := range int(m.N) {
+			reloaded[k] = m.Regs[k] >= 0 && m.Regs[k] < 31 && s.has(int(m.Regs[k]))
+		}
+	}
+	for r := range 31 {
+		if e.Writes.Has(r) {
+			s.remove(r)
+		}
+	}
+	if m.Store && onStack && whole {
+		for k := range int(m.N) {
+			p := o.place(at + int64(8*k))
+			if s.has(p) && m.Regs[k] >= 0 && m.Regs[k] < 31 {
+				s.add(int(m.Regs[k]))
+			}
+			s.remove(p)
+		}
+	}
+	for k := range int(m.N) {
+		if reloaded[k] {
+			s.add(o.place(at + int64(8*k)))
+		}
+	}
+	if moves {
+		switch v.Kind {
+		case arm64.Copy, arm64.Add:
+			if v.Rn >= 0 && v.Rn < 31 {
+				s.add(int(v.Rn))
+			}
+		case arm64.AddReg, arm64.SubReg:
+			// Of two registers the one that is not shifted is the address. Of
+			// two that are not it is either; then neither is believed.
+			plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
+			if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
+				s.add(int(v.Rn))
+			}
+		case arm64.Select:
+			for _, r := range []int8{v.Rn, v.Rm} {
+				if r >= 0 && r < 31 {
+					s.add(int(r))
+				}
+			}
+		}
+	}
+	if (m.Load || m.Store) && m.Base >= 0 && m.Base < 31 {
+		s.add(int(m.Base))
+	}
+}

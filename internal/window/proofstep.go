@@ -1,0 +1,91 @@
+package window
+
+import "splitadd/internal/arm64"
+
+// frames follows an instruction that writes the frame pointer, to one of the
+// values that make no window: see Finder.disagree.
+func (p *proof) frames(word uint32) bool {
+	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.FP && rn == arm64.SP {
+		p.fp = n - p.below
+		return p.fp == callersFP.n || n == -8 || n == -24
+	}
+	rn, n, load, ok := accessesFP(word)
+	p.fp = callersFP.n
+	return ok && load && rn == arm64.SP && p.saved != 0 && n-p.below == p.saved
+}
+
+// saves follows a store of the caller's frame pointer.
+func (p *proof) saves(i int, word uint32) {
+	rn, n, load, ok := accessesFP(word)
+	if !ok || load {
+		return
+	}
+	if p.saved = 0; rn == arm64.SP {
+		p.saved = n - p.below
+	} else if from, ok := p.define(i, rn, true); ok {
+		p.saved = from + n - p.below
+	}
+}
+
+// moves returns by how many bytes an instruction moves the stack pointer up.
+func (p *proof) moves(i int, word uint32) (by int64, ok bool) {
+	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.SP {
+		if rn == arm64.SP {
+			return n, true
+		}
+		from, ok := p.define(i, rn, true)
+		return from + n, ok
+	}
+	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(word); ok && rd == arm64.SP && rn == arm64.SP && rm != arm64.SP && shift <= 4 {
+		n, ok := p.define(i, rm, false)
+		if n <<= shift; sub {
+			n = -n
+		}
+		return n, ok
+	}
+	rn, n, exact, ok := arm64.Writeback(word)
+	return n, ok && exact && rn == arm64.SP
+}
+
+// define returns what the instructions before i make of a register: a distance
+// from the stack pointer, or a constant. No branch may enter between.
+func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
+	const most = 8
+	for j := i - 1; j >= max(i-most, p.written); j-- {
+		word := wordAt(p.code, j)
+		if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+			return 0, false
+		}
+		if !arm64.Writes(word).Has(r) {
+			continue
+		}
+		p.shut = append(p.shut, span{j + 1, i + 1})
+		if rd, rn, more, ok := arm64.AddImmediate(word); ok && rd == r && distance {
+			if n += more; rn == arm64.SP {
+				return n, true
+			} else if rn == r {
+				continue
+			}
+			return 0, false
+		}
+		if distance {
+			return 0, false
+		}
+		if rd, bits, ok := arm64.MoveBitmask(word); ok && rd == r {
+			return int64(bits), true
+		}
+		rd, value, keeps, ok := arm64.MoveWide(word)
+		if !ok || rd != r {
+			return 0, false
+		}
+		if keeps {
+			var before int64
+			if before, ok = p.define(j, r, false); !ok {
+				return 0, false
+			}
+			return int64(value(uint64(before))), true
+		}
+		return int64(value(0)), true
+	}
+	return 0, false
+}

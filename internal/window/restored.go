@@ -1,0 +1,142 @@
+package window
+
+import "splitadd/internal/arm64"
+
+// A copied register is one that asyncPreempt stores or loads: which half of
+// which, at how many bytes from where its base register began.
+type copied struct {
+	vector bool
+	reg    int8
+	upper  bool
+}
+
+// copies are what asyncPreempt has stored and loaded, up to an instruction.
+type copies struct {
+	// The first store of a register counts, and the last load.
+	stored, loaded map[copied]int64
+	bases          [32]base
+	// Registers that hold the flags, as they were read and as they are written back,
+	// and where on the stack the flags are.
+	flagsFrom, flagsTo int8
+	flags              map[int64]bool
+	flagsBack          bool
+}
+
+// A base register is at so many bytes from where it began, if that is known.
+type base struct {
+	known bool
+	at    int64
+}
+
+// restores reads asyncPreempt's code, which runs straight through with one
+// call in it, and returns the registers that are stored before the call and
+// loaded from the same place after it. From go1.26 on the vector registers go
+// to p.xRegs.scratch and come back from p.xRegs.cache, each in one run of
+// bytes (runtime/preempt_xreg.go).
+func restores(code []byte) (p preemption, ok bool) {
+	c := copies{
+		// R30 was stored before asyncPreempt began, by pushCall, at its stack pointer.
+		stored: map[copied]int64{{reg: arm64.LR}: 0}, loaded: map[copied]int64{},
+		flagsFrom: arm64.None, flagsTo: arm64.None, flags: map[int64]bool{},
+	}
+	c.bases[arm64.SP].known = true
+	calls := 0
+	for i := range len(code) / 4 {
+		w := wordAt(code, i)
+		e, known := arm64.Decode(w)
+		if !known {
+			return p, false
+		}
+		switch e.Jump.Kind.Flow() {
+		case arm64.Call:
+			calls++
+			for r := range 31 {
+				c.bases[r].known = false
+			}
+		case arm64.Next:
+			if !c.step(w, &e) {
+				return p, false
+			}
+		default:
+			return c.restored(), calls == 1
+		}
+	}
+	return p, false
+}
+
+// step follows an instruction that goes to the next one. It returns false if it loses
+// track of the stack pointer.
+func (c *copies) step(w uint32, e *arm64.Effects) bool {
+	m := &e.Mem
+	if (m.Load || m.Store) && m.Base >= 0 && m.Base < 32 {
+		c.access(m)
+	}
+	if e.Sys == arm64.MRS && w&^31 == 0xd53b4200 {
+		c.flagsFrom = int8(w & 31)
+	}
+	if e.Sys == arm64.MSR && w&^31 == 0xd51b4200 && int8(w&31) == c.flagsTo {
+		c.flagsBack = true
+	}
+	for r := range 31 {
+		if e.Writes.Has(r) && !(m.Updates && int(m.Base) == r) {
+			c.bases[r] = base{}
+		}
+	}
+	if v := &e.Value; v.Kind == arm64.Add && v.Rd == arm64.SP && v.Rn == arm64.SP {
+		c.bases[arm64.SP].at += v.N
+	} else if e.Writes.Has(arm64.SP) && !(m.Updates && m.Base == arm64.SP) {
+		return false
+	}
+	return true
+}
+
+// access follows a load or store.
+func (c *copies) access(m *arm64.Memory) {
+	from := &c.bases[m.Base]
+	if !from.known { // a pointer that was just loaded: its run of bytes begins here
+		*from = base{known: true}
+	}
+	for k := range int(m.N) {
+		r, size := m.Regs[k], int64(m.Size)
+		place := from.at + int64(m.Disp) + int64(k)*size
+		if m.Store && r == c.flagsFrom && m.Base == arm64.SP {
+			c.flags[place] = true
+		}
+		if m.Load && c.flags[place] && m.Base == arm64.SP {
+			c.flagsTo = r
+		}
+		if r < 0 || r > 31 || size < 8 || m.Lane {
+			continue
+		}
+		halves := []copied{{m.Vector, r, false}, {m.Vector, r, true}}
+		for h, half := range halves[:min(int(size)/8, 2)] {
+			at := place + int64(8*h)
+			if _, ok := c.stored[half]; m.Load {
+				c.loaded[half] = at
+			} else if !ok {
+				c.stored[half] = at
+			}
+		}
+	}
+	if m.Updates && m.Index == arm64.None {
+		from.at += int64(m.By)
+	}
+}
+
+// restored returns what was loaded from where it was stored.
+func (c *copies) restored() preemption {
+	p := preemption{general: 1<<28 | 1<<arm64.SP, flags: c.flagsBack}
+	for half, to := range c.loaded {
+		from, saved := c.stored[half]
+		switch {
+		case !saved || from != to:
+		case !half.vector:
+			p.general |= 1 << half.reg
+		case half.upper:
+			p.upper |= 1 << half.reg
+		default:
+			p.low |= 1 << half.reg
+		}
+	}
+	return p
+}
