@@ -72,7 +72,7 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 	defer signal.Stop(signals)
 	self, err := os.Executable()
 	if err != nil {
-		fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+		sayError(stderr, err)
 		return bisectStop
 	}
 	cmd := exec.Command(self, args...)
@@ -83,7 +83,7 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintf(stderr, "splitadd: error: %v\n", err)
+		sayError(stderr, err)
 		return bisectStop
 	}
 	go func() {

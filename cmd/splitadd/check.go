@@ -112,8 +112,8 @@ func (c *checker) start(ctx context.Context) error {
 	c.engine = engine
 	var hinted *lab.Error
 	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) && c.choice.Name == "auto" {
-		fmt.Fprintf(c.stderr, "splitadd: warning: %v: nothing is run, the verdict is from the code alone\n", err)
-		fmt.Fprintf(c.stderr, "splitadd: hint: %s\n", hinted.Hint)
+		say(c.stderr, "warning", err.Error()+": nothing is run, the verdict is from the code alone")
+		say(c.stderr, "hint", hinted.Hint)
 		return nil
 	}
 	if err != nil {

@@ -72,7 +72,7 @@ func merge(_ context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, note := range merged.Notes {
-		fmt.Fprintf(stderr, "splitadd: warning: %s\n", note)
+		say(stderr, "warning", note)
 	}
 	var b bytes.Buffer
 	if err := merged.Write(record.Writer{To: &b}); err != nil {

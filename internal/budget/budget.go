@@ -29,8 +29,8 @@ type Limits struct {
 // Default is ten times what the programs that were measured take, or more: see
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
-	Work:    Limit{10 << 20, 10 << 20},
-	Memory:  Limit{80 << 20, 3 << 19},
+	Work:    Limit{12 << 20, 12 << 20},
+	Memory:  Limit{88 << 20, 5 << 18},
 	Windows: Limit{64 << 10, 2 << 10},
 	Output:  Limit{16 << 20, 512 << 10},
 }

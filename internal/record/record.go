@@ -54,8 +54,10 @@ type Binary struct {
 	Format      string   `json:"format"`
 	Main        string   `json:"main,omitempty"` // main module and version
 	UnwindsFP   bool     `json:"unwinds_fp"`
-	Preemptible int      `json:"preemptible"` // windows in which the runtime preempts
-	Kinds       []string `json:"kinds"`       // of those
+	Preemptible int      `json:"preemptible"`         // windows in which the runtime preempts
+	Kinds       []string `json:"kinds"`               // of those
+	Unchecked   []string `json:"unchecked,omitempty"` // functions whose branches are too tangled for a clause to be checked
+	Undecoded   int      `json:"undecoded,omitempty"` // words of code that are not known; of scan -all
 }
 
 // A Failure, of kind "error", is a file or a package that could not be scanned.

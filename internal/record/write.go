@@ -58,7 +58,7 @@ func (w Writer) Binary(b *survey.Binary) error {
 			}
 		}
 	}
-	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...)})
+	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
 }
 
 // Failure writes what could not be scanned.

@@ -42,6 +42,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if stale > 0 {
 		fmt.Fprintf(&s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", english.Plural(stale, "function", ""))
 	}
+	unchecked(&s, b)
 	if n > 0 {
 		s.WriteString("\n  What to do\n")
 		for _, line := range survey.Remedies(b.Kinds()) {
@@ -52,6 +53,25 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	_, err := io.WriteString(to, s.String())
 	return err
 }
+
+// unchecked writes what of a binary was not checked.
+func unchecked(s *strings.Builder, b *survey.Binary) {
+	if n := len(b.Unchecked); n > 0 {
+		fmt.Fprintf(s, "\n  not checked for every kind, because of too many branches: %s\n", english.Plural(n, "function", ""))
+		for _, f := range b.Unchecked[:min(n, maxUnchecked)] {
+			fmt.Fprintf(s, "    %s\n", name(f))
+		}
+		if n > maxUnchecked {
+			fmt.Fprintf(s, "    and %d more: listed by -json\n", n-maxUnchecked)
+		}
+	}
+	if b.Undecoded > 0 {
+		fmt.Fprintf(s, "\n  %s not decoded, constants among the code included\n", plural(b.Undecoded, "word of code was", "words of code were"))
+	}
+}
+
+// maxUnchecked bounds the functions that unchecked lists.
+const maxUnchecked = 10
 
 // Scan writes the sum of a scan.
 func Scan(to io.Writer, s record.Scan) error {

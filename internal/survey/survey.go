@@ -20,6 +20,8 @@ type Binary struct {
 	Main      string // the main module and its version, or ""
 	UnwindsFP bool   // its runtime unwinds by frame pointer
 	Functions []Function
+	Unchecked []string // functions whose branches are too tangled for a clause to be checked
+	Undecoded int      // words that arm64.Decode does not know, if all windows were asked for
 }
 
 // A Function is one with windows.
@@ -91,7 +93,10 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Binary{Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion}
+	b := &Binary{
+		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion,
+		Unchecked: finder.Unchecked(), Undecoded: finder.Undecoded(),
+	}
 	if b.Main = module(info.Main); b.Main == "" {
 		b.Main = info.Path
 	}

@@ -2,16 +2,21 @@ package survey_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/budget"
+	"splitadd/internal/objfile/objtest"
+	"splitadd/internal/report"
 	"splitadd/internal/survey"
 	"splitadd/internal/window"
 )
@@ -130,4 +135,34 @@ func TestEach(t *testing.T) {
 	require.Error(t, survey.Each(ctx, paths, false, func(survey.Result) error { return nil }))
 	_, err = survey.Files(filepath.Join(dir, "none"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestUnchecked surveys a function with more branches and slots than can be followed,
+// and words that are not instructions. Both are told.
+func TestUnchecked(t *testing.T) {
+	const slots, branches = 1500, 4000
+	var code []byte
+	for k := range uint32(slots) {
+		code = binary.LittleEndian.AppendUint32(code, 0xf90003e0|k<<10) // STR X0, [SP, #8k]
+	}
+	for range branches {
+		code = binary.LittleEndian.AppendUint32(code, 0xb4000040) // CBZ X0, two instructions on
+	}
+	for _, word := range []uint32{0xaa0103fe, 0xf94003c2, 0xd65f03c0, 0xffffffff, 0xffffffff} { // MOV X30, X1; LDR X2, [X30]; RET
+		code = binary.LittleEndian.AppendUint32(code, word)
+	}
+	pcsp := binary.AppendUvarint([]byte{2}, uint64(len(code)/4))
+	path := filepath.Join(t.TempDir(), "made")
+	require.NoError(t, os.WriteFile(path, objtest.Made{Code: code, Function: len(code), PCSP: pcsp, Name: "main.tangled"}.Bytes(), 0o600))
+	b, err := survey.File(context.Background(), path, true, budget.Default)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)
+	assert.Equal(t, 2, b.Undecoded)
+	b, err = survey.File(context.Background(), path, false, budget.Default)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)
+	assert.Zero(t, b.Undecoded)
+	var text strings.Builder
+	require.NoError(t, report.Binary(&text, b))
+	assert.Contains(t, text.String(), "not checked for every kind, because of too many branches: 1 function\n    main.tangled\n")
 }

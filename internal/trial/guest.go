@@ -107,6 +107,11 @@ func (g *Guest) find() error {
 	for _, f := range functions {
 		g.Functions[strings.TrimPrefix(f.Name, prefix)] = f
 	}
+	for _, name := range finder.Unchecked() {
+		if strings.HasPrefix(name, prefix) {
+			return fmt.Errorf("%s: victim %s has too many branches to be checked for every kind", g.File.Path, strings.TrimPrefix(name, prefix))
+		}
+	}
 	for _, c := range victim.Cases() {
 		f, ok := g.Functions[c.Func]
 		if !ok {

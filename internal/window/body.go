@@ -28,6 +28,7 @@ type body struct {
 
 	head   []bool  // by instruction: control may come here by a branch, or past one
 	orphan []int32 // heads that no known branch reaches: the targets of jump tables
+	tables int     // jumps through a register
 }
 
 // decode reads the code of a function.
@@ -47,6 +48,9 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	for i := range n {
 		e, ok := arm64.Decode(b.word(i))
 		b.jumps[i], b.unknown[i] = e.Jump, !ok
+		if e.Jump.Kind == arm64.JumpReg {
+			b.tables++
+		}
 		if effects != nil {
 			effects[i] = e
 		}
@@ -72,6 +76,10 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	}
 	return b
 }
+
+// tangled reports whether the jump tables have too many ways for a clause that follows
+// values: each jump through a register may go to every orphan.
+func (b *body) tangled() bool { return b.tables*len(b.orphan) > 1<<18 }
 
 // What a decoded instruction takes: bytes, and work against an instruction that
 // the proof looks at.

@@ -28,7 +28,7 @@ func kinds(t *testing.T, path string) map[string]int {
 	require.NoError(t, err)
 	windows, err := finder.Find()
 	require.NoError(t, err)
-	require.Zero(t, finder.Tangled())
+	require.Empty(t, finder.Unchecked())
 	count := map[string]int{}
 	for _, w := range windows {
 		count[w.Kind()]++

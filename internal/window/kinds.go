@@ -161,6 +161,10 @@ func (f *Finder) check(b *body, w *walk, suspects suspicion, report func(Window)
 		b.barriers(f.flag(), at(Barrier))
 	}
 	if !ok {
-		f.tangled.Add(1)
+		name := b.fn.Name()
+		f.file.Budget.Output(len(name))
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.unchecked = append(f.unchecked, name)
 	}
 }

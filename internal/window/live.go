@@ -36,11 +36,15 @@ func (m *marks) clear(n int) {
 func (m *marks) has(n int32) bool { return m.stamp[n] == m.now }
 func (m *marks) add(n int32)      { m.stamp[n] = m.now }
 
-// backward computes a backward data-flow problem over sets of n locations. For
+// backward computes a backward data-flow problem over sets of n locations, and reports
+// whether it could: the branches may be too tangled. For
 // each instruction, transfer turns the set after it into the set before it, in
 // place. The result calls visit with the set after each instruction, last
 // instruction first.
 func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int, before bitset)) bool {
+	if b.tangled() {
+		return false
+	}
 	heads := map[int]bitset{} // the set before each head
 	after := newBitset(n)
 	join := func(i int) {
@@ -56,7 +60,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 		if sweeps == maxSweeps {
 			return false
 		}
-		b.budget.Work(b.len() * (1 + n/64))
+		b.budget.Work((b.len() + b.tables*len(b.orphan)) * (1 + n/64))
 		changed = false
 		for i := b.len() - 1; i >= 0; i-- {
 			if b.ends(i) {

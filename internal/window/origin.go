@@ -83,6 +83,9 @@ func follow(b *body) *origins {
 			}
 		}
 	}
+	if b.tangled() {
+		return nil
+	}
 	o.split()
 	if len(o.blocks)*o.places() > maxHeld {
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"splitadd/internal/arm64"
 	"splitadd/internal/objfile"
 	"splitadd/internal/pclntab"
 )
@@ -110,13 +111,39 @@ type Finder struct {
 	flag       func() barrierFlag
 	scansLink  func() answer
 
-	tangled atomic.Int64
-	long    sync.Mutex // held while a long function is checked
+	long      sync.Mutex // held while a long function is checked
+	mu        sync.Mutex // protects unchecked
+	unchecked []string
+	undecoded atomic.Int64
 }
 
-// Tangled returns how many functions were met so far whose branches are too
-// tangled for some clause: of that nothing is known.
-func (f *Finder) Tangled() int { return int(f.tangled.Load()) }
+// Unchecked returns the names, sorted, of the functions met so far whose branches are
+// too tangled for a clause to be checked.
+func (f *Finder) Unchecked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	slices.Sort(f.unchecked)
+	return slices.Clone(f.unchecked)
+}
+
+// Undecoded returns how many words of code, hand-written assembly included, All found
+// that arm64.Decode does not know. Constants between instructions are counted as well.
+func (f *Finder) Undecoded() int { return int(f.undecoded.Load()) }
+
+// countUndecoded counts the words of a function that arm64.Decode does not know.
+func (f *Finder) countUndecoded(fn pclntab.Func) error {
+	code, err := f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
+	if err != nil {
+		return fmt.Errorf("function at %#x: %w", fn.Entry, err)
+	}
+	f.file.Budget.Work(len(code) / 4)
+	for i := range len(code) / 4 {
+		if _, ok := arm64.Decode(wordAt(code, i)); !ok {
+			f.undecoded.Add(1)
+		}
+	}
+	return nil
+}
 
 // Open prepares to find the windows of a file.
 func Open(f *objfile.File) (*Finder, error) {
@@ -198,6 +225,11 @@ func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
 		assembly := fn.Assembly()
 		if !all && assembly {
 			continue
+		}
+		if all {
+			if err := f.countUndecoded(fn); err != nil {
+				return nil, err
+			}
 		}
 		clean, suspects := p.clean(f, fn), suspicion(0)
 		if !assembly {

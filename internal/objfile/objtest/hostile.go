@@ -159,6 +159,12 @@ func HostileFiles(t testing.TB) []Hostile {
 		{"many branches past many definitions", "exceeded", made(Made{
 			Code: repeat(largeFile, addR3, strFP, cbz), Function: 3 << 20, PCSP: constant(3 << 18),
 		})},
+		{"jumps to every instruction", "exceeded", made(Made{
+			Code: append(words(movLR), large(br)...), Function: largeFile + 4, PCSP: constant(largeFile/4 + 1),
+		})},
+		{"jumps to 4,000 instructions", "", made(Made{
+			Code: append(words(movLR), repeat(16_000, br)...), Function: 16_004, PCSP: constant(4_001),
+		})},
 		{"many symbol tables", "other", func() []byte {
 			return commands(100_000, words(2, 24, 32, 3_000_000, 0, largeFile), make([]byte, largeFile))
 		}},

@@ -27,6 +27,8 @@ const (
 	addSP = 0x910043ff // ADD $16, RSP
 	addR3 = 0x910043e3 // ADD $16, RSP, R3
 	strFP = 0xf900007d // MOVD R29, (R3)
+	movLR = 0xaa0103fe // MOVD R1, R30
+	br    = 0xd61f0000 // JMP (R0)
 	nop   = 0xd503201f
 	cbz   = 0xb4000040 // CBZ R0, 2 instructions on
 )
