@@ -30,7 +30,7 @@ type Limits struct {
 // TestReal of the package survey. The bases are for small files.
 var Default = Limits{
 	Work:    Limit{12 << 20, 12 << 20},
-	Memory:  Limit{88 << 20, 5 << 18},
+	Memory:  Limit{96 << 20, 5 << 18},
 	Windows: Limit{64 << 10, 2 << 10},
 	Output:  Limit{16 << 20, 512 << 10},
 }

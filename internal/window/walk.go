@@ -80,7 +80,7 @@ func (w *walk) reachClaimed(i int) {
 // Bytes that a state takes, with its share of the map, and what a step of the walk
 // costs, against an instruction that the proof looks at.
 const (
-	stateSize = 640
+	stateSize = 768
 	stepWork  = 4
 )
 
