@@ -113,8 +113,10 @@ func hard(t *testing.T) map[string]func(i int) string {
 
 // packs write the log of small crashes in another way.
 var packs = map[string]func(io.Writer) io.WriteCloser{
-	"gzip":   func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
-	"UTF-16": func(w io.Writer) io.WriteCloser { return unwritten{unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().Writer(w)} },
+	"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+	"UTF-16": func(w io.Writer) io.WriteCloser {
+		return unwritten{unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().Writer(w)}
+	},
 }
 
 type unwritten struct{ io.Writer }
@@ -153,7 +155,9 @@ func TestLogBounds(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	path := func(name string) string { return filepath.Join(folder, strings.NewReplacer(" ", "-", ",", "").Replace(name)+".log") }
+	path := func(name string) string {
+		return filepath.Join(folder, strings.NewReplacer(" ", "-", ",", "").Replace(name)+".log")
+	}
 	texts := hard(t)
 	for name := range packs {
 		texts[name] = texts["small crashes"]
