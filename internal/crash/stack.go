@@ -1,11 +1,11 @@
 package crash
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/crash/pattern"
 )
 
 // The functions of the runtime's that walk a stack, by the pointer they go by.
@@ -140,10 +140,10 @@ func (f *Facts) walking() bool {
 
 // overG matches what the unwinder says of the goroutine over which it gives
 // up, and what it is about to throw.
-var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
+var overG = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
 
 // ofSignal matches what the runtime says of a signal: the address and the pc.
-var ofSignal = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+var ofSignal = pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
 
 // Over returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the fatal error. It returns "" if there are several, or

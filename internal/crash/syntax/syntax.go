@@ -190,6 +190,15 @@ func isRegister(text []byte) bool {
 	return false
 }
 
+// IsDump reports whether a line is one of a dump of memory: "0x0000004000180000:  0x".
+func IsDump(text []byte) bool {
+	i := bytes.IndexByte(text[:min(len(text), 20)], ':')
+	if i < 8 || len(text) < i+2 || text[i+1] != ' ' {
+		return false
+	}
+	return isHex(bytes.TrimPrefix(text[:i], []byte("0x")))
+}
+
 func isHex(text []byte) bool {
 	for _, c := range text {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
