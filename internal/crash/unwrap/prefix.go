@@ -9,7 +9,8 @@ import (
 
 // Bounds on what a learner holds.
 const (
-	maxItems    = 8192    // lines, of which it passes on half at a time
+	maxItems    = 8192    // lines
+	kept        = 8       // one in so many stays when it passes them on, to learn from with those to come
 	maxArena    = 4 << 20 // bytes
 	maxPrefixes = 1 << 14
 )
@@ -58,7 +59,7 @@ func (l *learner) add(line Line) {
 	}
 	l.items = append(l.items, i)
 	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
-		l.flush((len(l.items) + 1) / 2)
+		l.flush(len(l.items) - len(l.items)/kept)
 	}
 }
 
