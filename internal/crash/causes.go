@@ -28,15 +28,16 @@ type Cause struct {
 	// and not the only one.
 	Likely bool
 	What   string // the answer in a few words; "" stands for the text of a fatal error
-	// Since and Fixed bound the releases that have the defect that this may be:
-	// [Since, Fixed). "" leaves that end open. A release outside
-	// excludes it.
-	Since, Fixed string
-	Lost         string // what is said of a release outside
-	Issues       []int  // of golang/go: what it is
-	Alike        []int  // of golang/go: what leaves the same text on amd64
-	Settle       string // what would settle it, if it is open
-	Read         string // what to do, or to read next
+	// Since is the first release that has the defect that this may be, and Fixed are
+	// the first patch releases without it, as of a window.Kind. "" and none leave that
+	// end open. A release outside excludes it.
+	Since  string
+	Fixed  []string
+	Lost   string // what is said of a release outside
+	Issues []int  // of golang/go: what it is
+	Alike  []int  // of golang/go: what leaves the same text on amd64
+	Settle string // what would settle it, if it is open
+	Read   string // what to do, or to read next
 
 	text *pattern.Pattern    // its first group that matches, or else all of it, is the evidence
 	when func(f *Facts) bool // what else the log has to show; nil is nothing
@@ -95,9 +96,14 @@ const (
 	outside = "a fault outside the runtime"
 
 	moreLog = "more of the log, or a core file"
-	lostR30 = "golang/go#80188, a lost pointer, is in go1.16 to go1.26.5 alone"
 	binary  = "the binary that ran: splitadd triage -binary FILE"
 )
+
+// lostPointer is the kind of a pointer that the collector does not see in R30.
+var lostPointer, _ = window.KindOf(string(window.Pointer))
+
+// lostR30 is what is said of a release that does not lose it.
+var lostR30 = "golang/go#80188, a lost pointer, is in releases since go1.16; " + lostPointer.Remedy
 
 // Causes are tried in order: the first that a log has is what the process died
 // of. What says more comes first.
@@ -177,14 +183,15 @@ var Causes = []Cause{
 		text: pattern.Compile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
 	{Name: "state of the scheduler or the allocator", Kind: OtherGo, Says: Named, Likely: true, What: "a state that the runtime never has: memory was overwritten, or the runtime or the machine is at fault",
 		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:bad g status|holding locks|lock count|invalid p state|malloc deadlock|misuse of itab|malloc during signal))[^\n]*$`)},
-	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
-		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, go1.16 to go1.26.5 can lose a pointer (golang/go#80188); this text alone is not evidence of it",
-		text:   pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
-		when:   func(f *Facts) bool { return !ownCause.Match(f.said) }},
+	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: lostPointer.Fixed, Lost: lostR30,
+		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, releases since go1.16 can lose a pointer (golang/go#80188; " +
+			lostPointer.Remedy + "); this text alone is not evidence of it",
+		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
+		when: func(f *Facts) bool { return !ownCause.Match(f.said) }},
 	{Name: "fatal error with a cause of its own", Kind: OtherGo, Says: Named, text: ownCause},
 	{Name: "fault outside the runtime", Kind: OtherGo, Says: Named, What: outside,
 		text: pattern.Compile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
-	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
+	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: lostPointer.Fixed, Lost: lostR30,
 		Settle: binary + "; a core file; go test -race",
 		text:   pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).busy},
 	{Name: "unexpected signal", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Settle: binary + "; " + moreLog,
