@@ -147,9 +147,9 @@ func writeLog(t *testing.T, path string, size int, pack func(io.Writer) io.Write
 // TestLogBounds reads logs that are made to take long, 100 MB of each with -all: at
 // most 5 s and 300 MB.
 func TestLogBounds(t *testing.T) {
-	size := 5 << 20
+	size, seconds := 5<<20, slack*1.0
 	if *allLogs {
-		size = 100 << 20
+		size, seconds = 100<<20, 5
 	}
 	folder := *keepLogs
 	if folder == "" {
@@ -168,7 +168,7 @@ func TestLogBounds(t *testing.T) {
 			if *keepLogs == "" {
 				defer os.Remove(path(name))
 			}
-			bound(t, name, max(1, 5*float64(size)/(100<<20)), 300, func() {
+			bound(t, name, seconds, 300, func() {
 				verdicts, err := File(context.Background(), path(name), nil)
 				for _, v := range verdicts {
 					assert.False(t, v.Answer.Split(), name)
