@@ -52,12 +52,12 @@ func normal(l unwrap.Line) line {
 	text := l.Text
 	switch {
 	case l.Kind == syntax.Location || l.Kind == syntax.None && syntax.IsLocation(text):
-		if trimmed := bytes.TrimLeft(text, " \t"); len(trimmed)+1 != len(text) || text[0] != '\t' {
+		if trimmed := syntax.Trim(text); len(trimmed)+1 != len(text) || text[0] != '\t' {
 			text = append([]byte{'\t'}, trimmed...)
 		}
 		return line{l.Number, text, syntax.Location}
 	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
-		text = bytes.TrimLeft(text, " \t")
+		text = syntax.Trim(text)
 	}
 	return line{l.Number, text, l.Kind}
 }
