@@ -24,6 +24,7 @@ type Facts struct {
 
 	log  []byte
 	said []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
+	over string // the goroutine over which the unwinder gave up, or ""
 	dump []byte // the first lines of dumps of memory, with words that are places in the code
 }
 
@@ -79,6 +80,7 @@ func (f Frame) ID() string {
 func FactsOf(log []byte) (f Facts) {
 	f.log = log
 	f.said, f.dump = said(log)
+	f.over = over(f.said)
 	if m := release.FindSubmatch(log); m != nil {
 		f.Go = string(m[1])
 	}

@@ -148,8 +148,11 @@ var ofSignal = pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc
 // Over returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the fatal error. It returns "" if there are several, or
 // none. While it prints stacks, the runtime names others.
-func (f *Facts) Over() (id string) {
-	for _, m := range overG.FindAllSubmatch(f.said, 100) {
+func (f *Facts) Over() string { return f.over }
+
+// over returns it.
+func over(said []byte) (id string) {
+	for _, m := range overG.FindAllSubmatch(said, 100) {
 		switch {
 		case m[1] == nil:
 			return id
