@@ -137,7 +137,8 @@ folder that is a package of a module and holds no Go binary for arm64.`,
 
 The answer is split SP, split FP, not this, or undecided, with the evidence and what
 would settle it. With no argument, or "-", standard input is read. Logs may have
-prefixes, be wrapped in JSON, be compressed, or come latest line first.
+prefixes, be wrapped in JSON, be compressed, or come latest line first. If some of a
+log was not read because of a limit, that is an error, after the answers on the rest.
 
 The first words of a line, and "answer" and "suspect" with -json, stay what they
 are in later versions. What follows them may change.`,

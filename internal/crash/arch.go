@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"splitadd/internal/crash/pattern"
 )
 
 // A Clue is one thing in a log that tells what machine the process ran on.
@@ -46,17 +48,17 @@ const (
 // told apart by the last registers.
 var dumps = []struct {
 	arch  string
-	match *regexp.Regexp
+	match *pattern.Pattern
 }{
-	{"amd64", regexp.MustCompile(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
-	{"386", regexp.MustCompile(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
-	{"arm", regexp.MustCompile(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
-	{"arm64", regexp.MustCompile(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
-	{"riscv64", regexp.MustCompile(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
-	{"ppc64x", regexp.MustCompile(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
-	{"mips", regexp.MustCompile(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
-	{"loong64", regexp.MustCompile(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
-	{"s390x", regexp.MustCompile(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
+	{"amd64", pattern.Compile(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
+	{"386", pattern.Compile(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
+	{"arm", pattern.Compile(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
+	{"arm64", pattern.Compile(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
+	{"riscv64", pattern.Compile(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
+	{"ppc64x", pattern.Compile(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
+	{"mips", pattern.Compile(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
+	{"loong64", pattern.Compile(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
+	{"s390x", pattern.Compile(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
 }
 
 // suffix matches names of files that are built for one architecture.
@@ -64,22 +66,25 @@ var suffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|r
 
 // faultPlaces match where the runtime says that a fault was: its address, if it
 // is known, and its pc.
-var faultPlaces = []*regexp.Regexp{
-	regexp.MustCompile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
-	regexp.MustCompile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
-	regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
+var faultPlaces = []*pattern.Pattern{
+	pattern.Compile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
+	pattern.Compile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
+	pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
 
 // clues returns what the log shows of its architecture.
 func (f *Facts) clues() (clues []Clue) {
 	for _, d := range dumps {
-		if m := d.match.Find(f.said); m != nil {
-			line, _, _ := bytes.Cut(bytes.TrimSpace(m), []byte("\n"))
+		if m := d.match.FindSubmatch(f.said); m != nil {
+			line, _, _ := bytes.Cut(bytes.TrimSpace(m[0]), []byte("\n"))
 			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the register dump is that of %s: %s", d.arch, line)})
 		}
 	}
 	seen := map[string]bool{}
 	for _, frame := range f.Frames {
+		if strings.IndexByte(frame.File, '_') < 0 {
+			continue
+		}
 		base := path.Base(strings.ReplaceAll(frame.File, `\`, "/"))
 		if m := suffix.FindStringSubmatch(base); m != nil && !seen[m[1]] {
 			seen[m[1]] = true
@@ -92,7 +97,7 @@ func (f *Facts) clues() (clues []Clue) {
 	if what, weight := misalignedFault(f.said); what != "" {
 		clues = append(clues, Clue{notARM64, weight, what})
 	}
-	clues = append(append(clues, starters(f.log)...), f.symbols(f.said)...)
+	clues = append(append(clues, starters(f.log)...), f.symbols()...)
 	return append(clues, f.misaligned()...)
 }
 
@@ -123,12 +128,12 @@ func (f *Facts) narrow() string {
 // not a multiple of 4. One whose own address is the fault, or may be, is a jump to
 // nowhere: arm64 has a SIGBUS for it, but not every emulator of arm64.
 func misalignedFault(log []byte) (what string, weight int) {
-	for _, pattern := range faultPlaces {
-		m := pattern.FindSubmatch(log)
+	for _, place := range faultPlaces {
+		m := place.FindSubmatch(log)
 		if m == nil {
 			continue
 		}
-		pc, addr := m[pattern.SubexpIndex("pc")], m[pattern.SubexpIndex("addr")]
+		pc, addr := m[place.SubexpIndex("pc")], m[place.SubexpIndex("addr")]
 		n := hex(pc)
 		if n%4 == 0 {
 			continue
@@ -218,12 +223,15 @@ const oldest = "go1.14"
 // thrown13 matches runtime.throw as releases before go1.14 print it: with a
 // string as two words, and in the first thousand lines of panic.go; go1.14 has it at
 // line 1112, and go1.18, which has it at line 992 again, prints the string in braces.
-var thrown13 = regexp.MustCompile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
+var thrown13 = pattern.Compile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
 
 // releaseOf returns the release that the frames show; or, for old ones, that
 // the process was built by an older one.
 func (f *Facts) releaseOf(log []byte) (release string, old bool) {
 	for _, frame := range f.Frames {
+		if !strings.Contains(frame.File, "src") {
+			continue
+		}
 		if m := built.FindStringSubmatch(frame.File); m != nil {
 			return "go" + m[1], false
 		}

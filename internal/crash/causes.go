@@ -1,9 +1,9 @@
 package crash
 
 import (
-	"regexp"
 	"strings"
 
+	"splitadd/internal/crash/pattern"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
@@ -28,17 +28,18 @@ type Cause struct {
 	// and not the only one.
 	Likely bool
 	What   string // the answer in a few words; "" stands for the text of a fatal error
-	// Since and Fixed bound the releases that have the defect that this may be:
-	// [Since, Fixed). "" leaves that end open. A release outside
-	// excludes it.
-	Since, Fixed string
-	Lost         string // what is said of a release outside
-	Issues       []int  // of golang/go: what it is
-	Alike        []int  // of golang/go: what leaves the same text on amd64
-	Settle       string // what would settle it, if it is open
-	Read         string // what to do, or to read next
+	// Since is the first release that has the defect that this may be, and Fixed are
+	// the first patch releases without it, as of a window.Kind. "" and none leave that
+	// end open. A release outside excludes it.
+	Since  string
+	Fixed  []string
+	Lost   string // what is said of a release outside
+	Issues []int  // of golang/go: what it is
+	Alike  []int  // of golang/go: what leaves the same text on amd64
+	Settle string // what would settle it, if it is open
+	Read   string // what to do, or to read next
 
-	text *regexp.Regexp      // its first group that matches, or else all of it, is the evidence
+	text *pattern.Pattern    // its first group that matches, or else all of it, is the evidence
 	when func(f *Facts) bool // what else the log has to show; nil is nothing
 }
 
@@ -74,18 +75,18 @@ var (
 	// gaveUpOn matches what the unwinder says when it gives up
 	// (runtime/traceback.go, unwinder.finishInternal and unwinder.next;
 	// gentraceback before go1.21).
-	gaveUpOn = regexp.MustCompile(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
+	gaveUpOn = pattern.Compile(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
 	// faultText matches a fault that the runtime does not survive.
-	faultText = regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
+	faultText = pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
 )
 
 // incgo matches the address at which the unwinder faults over a word that is no
 // return address, of a goroutine that no thread runs: it reads m.incgo of none
 // (runtime/traceback.go, gentraceback and unwinder.next, to go1.24).
-var incgo = regexp.MustCompile(`\baddr=0x118\b`)
+var incgo = pattern.Compile(`\baddr=0x118\b`)
 
 // fatalLine matches the line of a fatal error.
-var fatalLine = regexp.MustCompile(`(?m)^fatal error: `)
+var fatalLine = pattern.Compile(`(?m)^fatal error: `)
 
 const (
 	growing = "the stack of a goroutine that was growing it, which no preemption interrupts: assembly that moves the stack pointer behind the unwinder's back"
@@ -95,17 +96,22 @@ const (
 	outside = "a fault outside the runtime"
 
 	moreLog = "more of the log, or a core file"
-	lostR30 = "golang/go#80188, a lost pointer, is in go1.16 to go1.26.5 alone"
 	binary  = "the binary that ran: splitadd triage -binary FILE"
 )
+
+// lostPointer is the kind of a pointer that the collector does not see in R30.
+var lostPointer, _ = window.KindOf(string(window.Pointer))
+
+// lostR30 is what is said of a release that does not lose it.
+var lostR30 = "golang/go#80188, a lost pointer, is in releases since go1.16; " + lostPointer.Remedy
 
 // Causes are tried in order: the first that a log has is what the process died
 // of. What says more comes first.
 var Causes = []Cause{
 	{Name: "wrong result", Kind: Corrupt, Says: Open, What: "a victim computed something wrong", Settle: "the log without that line",
-		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
+		text: pattern.Compile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
 	{Name: "freed object", Kind: Freed, Says: Open, What: "an object was freed while a victim used it", Settle: "the log without that line",
-		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
+		text: pattern.Compile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
 	{Name: "unwinding a stack that grows", Kind: Unwind, Says: Named, What: growing, Issues: []int{62326},
@@ -122,11 +128,11 @@ var Causes = []Cause{
 		text: gaveUpOn, when: (*Facts).waited},
 
 	{Name: "unwinding C code below sigpanic", Kind: Unwind, Says: Named, Likely: true, What: inC,
-		text: regexp.MustCompile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
+		text: pattern.Compile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
 
 	// The unwinder gave up, or fell over its own word.
 	{Name: "incomplete unwind", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{62326, 71144, 81959},
-		text: regexp.MustCompile(`fatal error: traceback did not unwind completely`)},
+		text: pattern.Compile(`fatal error: traceback did not unwind completely`)},
 	{Name: "non-code return pc", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, text: gaveUpOn},
 	{Name: "partly expanded frame pointers", Kind: OtherGo, Says: Named, What: "a fault of the block and mutex profilers', while a panic is recovered", Issues: []int{73664},
 		text: faultText, when: func(f *Facts) bool { return f.faults(partial) }},
@@ -143,82 +149,83 @@ var Causes = []Cause{
 	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
 		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.said) }},
 	{Name: "traceback stuck", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
-		text: regexp.MustCompile(`fatal error: traceback stuck`)},
+		text: pattern.Compile(`fatal error: traceback stuck`)},
 	{Name: "traceback stuck, cut", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
-		text: regexp.MustCompile(`runtime: traceback stuck\. pc=[^\n]*`)},
+		text: pattern.Compile(`runtime: traceback stuck\. pc=[^\n]*`)},
 
 	// Other people's code.
 	{Name: "morestack on a system stack", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
-		text: regexp.MustCompile(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
+		text: pattern.Compile(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
 	{Name: "morestack on a system stack, cut", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
-		text: regexp.MustCompile(`(?m)^SIG[A-Z]+: [^\n]*`), when: func(f *Facts) bool { return f.begins("runtime.abort", "runtime.morestack") }},
+		text: pattern.Compile(`(?m)^SIG[A-Z]+: [^\n]*`), when: func(f *Facts) bool { return f.begins("runtime.abort", "runtime.morestack") }},
 	{Name: "C code's signal handler", Kind: OtherGo, Says: Named, What: "a signal handler that C code set up",
-		text: regexp.MustCompile(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
+		text: pattern.Compile(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
 	{Name: "signal in C code", Kind: OtherGo, Says: Named, What: inC,
-		text: regexp.MustCompile(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
+		text: pattern.Compile(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
 	{Name: "sigpanic from C code", Kind: OtherGo, Says: Named, What: inC,
-		text: regexp.MustCompile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), when: (*Facts).elsewhere},
+		text: pattern.Compile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), when: (*Facts).elsewhere},
 	{Name: "signal below cgocall", Kind: OtherGo, Says: Named, What: inC,
-		text: regexp.MustCompile(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
+		text: pattern.Compile(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
 		when: func(f *Facts) bool { return f.begins("runtime.cgocall") || f.begins("runtime.asmcgocall") }},
 
 	{Name: "foreign code without a goroutine", Kind: OtherGo, Says: Named, What: "a signal in code that is not Go's, on a thread of which the runtime knows nothing",
-		text: regexp.MustCompile(`(?m)^(?:fatal: |fatal error: )bad g in signal handler[^\n]*`)},
+		text: pattern.Compile(`(?m)^(?:fatal: |fatal error: )bad g in signal handler[^\n]*`)},
 	{Name: "forbidden system call", Kind: OtherGo, Says: Named, What: "a system call that the system forbids",
-		text: regexp.MustCompile(`(?m)^SIGSYS: [^\n]*$`)},
+		text: pattern.Compile(`(?m)^SIGSYS: [^\n]*$`)},
 	{Name: "failed futex", Kind: OtherGo, Says: Named, What: "a futex call that failed: the runtime faults on purpose",
-		text: regexp.MustCompile(`(?m)^(SIGSEGV: [^\n]*)\n[^\n]* addr=0x100[56]$`), when: func(f *Facts) bool {
+		text: pattern.Compile(`(?m)^(SIGSEGV: [^\n]*)\n[^\n]* addr=0x100[56]$`), when: func(f *Facts) bool {
 			return len(f.dying()) == 0 || f.dies("runtime.futexwakeup") || f.dies("runtime.futexsleep")
 		}},
 	{Name: "illegal instruction", Kind: OtherGo, Says: Named, Likely: true, What: "an illegal instruction",
-		text: regexp.MustCompile(`(?m)^SIGILL: [^\n]*$`)},
+		text: pattern.Compile(`(?m)^SIGILL: [^\n]*$`)},
 
 	{Name: "out of memory", Kind: OutOfMemory, Says: Named, What: "out of memory",
-		text: regexp.MustCompile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
+		text: pattern.Compile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
 	{Name: "state of the scheduler or the allocator", Kind: OtherGo, Says: Named, Likely: true, What: "a state that the runtime never has: memory was overwritten, or the runtime or the machine is at fault",
-		text: regexp.MustCompile(`(?m)^fatal error: (?:[^\n]*(?:bad g status|holding locks|lock count|invalid p state|malloc deadlock|misuse of itab|malloc during signal))[^\n]*$`)},
-	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
-		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, go1.16 to go1.26.5 can lose a pointer (golang/go#80188); this text alone is not evidence of it",
-		text:   regexp.MustCompile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
-		when:   func(f *Facts) bool { return !ownCause.Match(f.said) }},
+		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:bad g status|holding locks|lock count|invalid p state|malloc deadlock|misuse of itab|malloc during signal))[^\n]*$`)},
+	{Name: "corrupted heap", Kind: OtherGo, Says: Open, What: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: lostPointer.Fixed, Lost: lostR30,
+		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, releases since go1.16 can lose a pointer (golang/go#80188; " +
+			lostPointer.Remedy + "); this text alone is not evidence of it",
+		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
+		when: func(f *Facts) bool { return !ownCause.Match(f.said) }},
 	{Name: "fatal error with a cause of its own", Kind: OtherGo, Says: Named, text: ownCause},
 	{Name: "fault outside the runtime", Kind: OtherGo, Says: Named, What: outside,
-		text: regexp.MustCompile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
-	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: "go1.26.6", Lost: lostR30,
+		text: pattern.Compile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
+	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: lostPointer.Fixed, Lost: lostR30,
 		Settle: binary + "; a core file; go test -race",
-		text:   regexp.MustCompile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).busy},
+		text:   pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).busy},
 	{Name: "unexpected signal", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Settle: binary + "; " + moreLog,
-		text: regexp.MustCompile(`fatal error: unexpected signal during runtime execution`)},
+		text: pattern.Compile(`fatal error: unexpected signal during runtime execution`)},
 	{Name: "fatal error", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
-		text: regexp.MustCompile(`fatal error: [^\n]*`)},
+		text: pattern.Compile(`fatal error: [^\n]*`)},
 	{Name: "dump that was asked for", Kind: OtherGo, Says: Named, What: "SIGQUIT: a dump that somebody asked for",
-		text: regexp.MustCompile(`(?m)^SIGQUIT: [^\n]*$`)},
+		text: pattern.Compile(`(?m)^SIGQUIT: [^\n]*$`)},
 	{Name: "signal from outside", Kind: OtherGo, Says: Named, What: "ended by a signal",
-		text: regexp.MustCompile(`(?m)^SIG(?:ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
+		text: pattern.Compile(`(?m)^SIG(?:ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
 	{Name: "signal outside the runtime", Kind: OtherGo, Says: Named, What: outside,
-		text: regexp.MustCompile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), when: (*Facts).outside},
+		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), when: (*Facts).outside},
 	{Name: "signal", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
-		text: regexp.MustCompile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
+		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
 	{Name: "recovered panic", Kind: OtherGo, Says: Named, What: "a stack that the process printed and lived on",
-		text: regexp.MustCompile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).recovered},
+		text: pattern.Compile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).recovered},
 	{Name: "panic", Kind: OtherGo, Says: Named, What: "a panic",
-		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.said) }},
+		text: pattern.Compile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.said) }},
 	{Name: "panic, cut", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: "the log after the panic",
-		text: regexp.MustCompile(`(?m)^panic: [^\n]*$`)},
+		text: pattern.Compile(`(?m)^panic: [^\n]*$`)},
 	// What comes before the fatal error, which is cut off.
 	{Name: "incomplete unwind, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
-		text: regexp.MustCompile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
+		text: pattern.Compile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
 	{Name: "non-code return pc, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
-		text: regexp.MustCompile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc for [^\n]*)`)},
+		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc for [^\n]*)`)},
 }
 
 // ownCause matches fatal errors whose text says the cause, and all of it.
-var ownCause = regexp.MustCompile(`(?m)^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
+var ownCause = pattern.Compile(`(?m)^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
 	`concurrent map |stack overflow|sync: |thread exhaustion|too many |newosproc|runtime\.SetFinalizer|runtime\.AddCleanup|mlock failed|failed to create new OS thread|` +
 	`cgo argument|cgo result|checkptr|program exceeds|self deadlock|go of nil func|runtime: stack split at bad time|pipe failed|runtime: cannot|unlock of unlocked|index out of range|makeslice)[^\n]*`)
 
 // panicked matches what the runtime prints below a panic that a signal made.
-var panicked = regexp.MustCompile(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
+var panicked = pattern.Compile(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
 
 // early reports whether a release has golang/go#63830: go1.21.0 to go1.21.6, by
 // what they build.

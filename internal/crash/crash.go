@@ -4,10 +4,10 @@ package crash
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"splitadd/internal/crash/pattern"
 	"splitadd/internal/window"
 )
 
@@ -87,11 +87,11 @@ func (f *Facts) Classify(windows []window.Window) Death {
 
 // marked matches what a hexdump of the stack says of a word that is a pc, from
 // Go 1.26 on below it, and before that beside it.
-var marked = regexp.MustCompile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
+var marked = pattern.Compile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
 
 // named matches the function that the unwinder was in when it found a word
 // that is no return address.
-var named = regexp.MustCompile(`unexpected return pc for ([^\n]+) called from`)
+var named = pattern.Compile(`unexpected return pc for ([^\n]+) called from`)
 
 // find returns the window of a class in which the log says a goroutine was
 // interrupted. The offset of a caller is that of its return address, which is

@@ -97,7 +97,7 @@ func TestCauses(t *testing.T) {
 		assert.Equal(t, c.Says == Possible, c.Class != "", "%s: a window may be the cause", c.Name)
 		assert.Equal(t, c.Says == Open, c.Settle != "", "%s: what would settle it", c.Name)
 		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
-		assert.Equal(t, c.Fixed != "", c.Lost != "", "%s: what is said of a release outside", c.Name)
+		assert.Equal(t, len(c.Fixed) > 0, c.Lost != "", "%s: what is said of a release outside", c.Name)
 	}
 	for _, e := range append(crashtest.Corpus(t, "."), crashtest.Public(t, ".")...) {
 		for _, log := range append(Logs(e.Log), Log{Text: e.Log}) {

@@ -3,10 +3,11 @@ package crash
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+
+	"splitadd/internal/crash/pattern"
 )
 
 // Lines of a crash that are shown, from where it begins and to where the
@@ -18,7 +19,7 @@ const (
 )
 
 // unwound matches the number of a goroutine that the unwinder gives up on.
-var unwound = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
+var unwound = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
 
 // likely says how sure it is that a preempted goroutine, as printed, is the one that
 // could not be unwound; 0 is that it is not. The log may name one by its number, and

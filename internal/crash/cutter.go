@@ -83,7 +83,7 @@ func (o *open) look(lines []line, i int) {
 	}
 }
 
-func indent(text []byte) int { return len(text) - len(bytes.TrimLeft(text, " \t")) }
+func indent(text []byte) int { return len(text) - len(syntax.Trim(text)) }
 
 // startsInside reports whether a line can only be of a crash whose beginning is not
 // there.

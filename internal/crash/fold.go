@@ -134,7 +134,7 @@ func isHexDigit(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= '
 // Unwound reports whether an unwinder may have died: a fast look at words, that
 // says no only of crashes of which nothing says so.
 func Unwound(text []byte) bool {
-	return syntax.HasAny(text, "unexpected return pc", "unwind", "unknown caller pc", "frame.sp=", "traceback", "Traceback", "SIGSEGV: ", "SIGBUS: ",
-		"fatal error: unexpected signal", "asyncPreempt", "bad pointer", "Exception 0x") && !bytes.HasPrefix(text, []byte("panic: ")) ||
+	return !bytes.HasPrefix(text, []byte("panic: ")) && syntax.HasAny(text, "unexpected return pc", "unwind", "unknown caller pc", "frame.sp=", "traceback", "Traceback", "SIGSEGV: ", "SIGBUS: ",
+		"fatal error: unexpected signal", "asyncPreempt", "bad pointer", "Exception 0x") ||
 		syntax.HasAny(text, "traceback.go", "tracestack.go", "unwinder", "unexpected return pc")
 }

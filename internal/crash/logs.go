@@ -2,9 +2,9 @@ package crash
 
 import (
 	"bytes"
+	"container/list"
 	"fmt"
 	"io"
-	"slices"
 	"sort"
 
 	"github.com/dustin/go-humanize/english"
@@ -64,9 +64,9 @@ func (o Omitted) String() string {
 // them; the latest line may come first. What it holds in memory does not grow with
 // the log.
 func Find(from io.Reader, visit func(Log)) (Omitted, error) {
-	f := finder{visit: visit, streams: map[uint64]*stream{}}
+	f := finder{visit: visit, streams: map[uint64]*stream{}, quiet: list.New()}
 	err := unwrap.Read(from, f.line)
-	f.forget(len(f.streams), false)
+	f.forget(f.quiet.Len(), false)
 	return f.omitted, err
 }
 
@@ -82,8 +82,9 @@ func Logs(data []byte) (logs []Log) {
 type finder struct {
 	visit   func(Log)
 	streams map[uint64]*stream
-	lines   int // that have been read
-	held    int // bytes
+	quiet   *list.List // of the streams, those first that have been quiet for longest
+	lines   int        // that have been read
+	held    int        // bytes
 	omitted Omitted
 }
 
@@ -97,9 +98,11 @@ func (f *finder) line(l unwrap.Line) {
 		if len(f.streams) >= maxStreams {
 			f.evict()
 		}
-		s = &stream{complete: f.complete}
+		s = &stream{complete: f.complete, source: l.Source}
 		f.streams[l.Source] = s
+		s.place = f.quiet.PushBack(s)
 	}
+	f.quiet.MoveToBack(s.place)
 	s.last = f.lines
 	before := s.size
 	s.add(l)
@@ -127,27 +130,19 @@ func (f *finder) omit(what *int, line int) {
 const recent = 50000
 
 // evict forgets the half of the streams that have been quiet for longest.
-func (f *finder) evict() { f.forget((len(f.streams)+1)/2, true) }
+func (f *finder) evict() { f.forget((f.quiet.Len()+1)/2, true) }
 
 // forget completes the crashes of the n streams that have been quiet for longest,
 // early if more of the log is to come.
 func (f *finder) forget(n int, early bool) {
-	type keyed struct {
-		key uint64
-		*stream
-	}
-	quiet := make([]keyed, 0, len(f.streams))
-	for key, s := range f.streams {
-		quiet = append(quiet, keyed{key, s})
-	}
-	slices.SortFunc(quiet, func(a, b keyed) int { return a.last - b.last })
-	for _, s := range quiet[:n] {
+	for range n {
+		s := f.quiet.Remove(f.quiet.Front()).(*stream)
 		f.held -= s.size
 		s.finish()
 		if early && s.open != nil && s.open.told && f.lines-s.last < recent {
 			f.omit(&f.omitted.Quiet, s.open.Line)
 		}
 		s.end()
-		delete(f.streams, s.key)
+		delete(f.streams, s.source)
 	}
 }

@@ -1,11 +1,11 @@
 package crash
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"splitadd/internal/arm64"
+	"splitadd/internal/crash/pattern"
 )
 
 // The functions of the runtime's that walk a stack, by the pointer they go by.
@@ -140,16 +140,19 @@ func (f *Facts) walking() bool {
 
 // overG matches what the unwinder says of the goroutine over which it gives
 // up, and what it is about to throw.
-var overG = regexp.MustCompile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
+var overG = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
 
 // ofSignal matches what the runtime says of a signal: the address and the pc.
-var ofSignal = regexp.MustCompile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+var ofSignal = pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
 
 // Over returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the fatal error. It returns "" if there are several, or
 // none. While it prints stacks, the runtime names others.
-func (f *Facts) Over() (id string) {
-	for _, m := range overG.FindAllSubmatch(f.said, 100) {
+func (f *Facts) Over() string { return f.over }
+
+// over returns it.
+func over(said []byte) (id string) {
+	for _, m := range overG.FindAllSubmatch(said, 100) {
 		switch {
 		case m[1] == nil:
 			return id

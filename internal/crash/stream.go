@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"container/list"
 
 	"splitadd/internal/crash/syntax"
 	"splitadd/internal/crash/unwrap"
@@ -17,7 +18,9 @@ type line struct {
 // A stream is the lines of one source, from the first that may be of a crash.
 type stream struct {
 	complete func(Log) // takes a crash
-	last     int       // of the lines of the input, by which it is known who was quiet
+	source   uint64    // of its lines
+	place    *list.Element
+	last     int // the last of the lines of the input that is one of it
 
 	raw   []line // as they came
 	lines []line // without blank lines that a collector has put between them
@@ -49,12 +52,12 @@ func normal(l unwrap.Line) line {
 	text := l.Text
 	switch {
 	case l.Kind == syntax.Location || l.Kind == syntax.None && syntax.IsLocation(text):
-		if trimmed := bytes.TrimLeft(text, " \t"); len(trimmed)+1 != len(text) || text[0] != '\t' {
+		if trimmed := syntax.Trim(text); len(trimmed)+1 != len(text) || text[0] != '\t' {
 			text = append([]byte{'\t'}, trimmed...)
 		}
 		return line{l.Number, text, syntax.Location}
 	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
-		text = bytes.TrimLeft(text, " \t")
+		text = syntax.Trim(text)
 	}
 	return line{l.Number, text, l.Kind}
 }

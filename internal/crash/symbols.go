@@ -3,30 +3,28 @@ package crash
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strconv"
+
+	"splitadd/internal/crash/pattern"
 )
 
 // symbol matches a word of a hexdump of the stack that is a place in the code, with
 // the address of its line: before go1.16 with a decimal offset. The second of a line's
 // two words has a group of its own.
 var (
-	dumped = regexp.MustCompile(`(?m)^(?:0x)?([0-9a-f]{8,16}): [^\n]*$`)
-	symbol = regexp.MustCompile(`<([^<>\n]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
-	second = regexp.MustCompile(`^(?:0x)?[0-9a-f]{8,16}: +[0-9a-f]{8,16} (?:<[^<>]*> ?)? *[0-9a-f]{8,16} <([^<>]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
+	dumped = pattern.Compile(`(?m)^(?:0x)?([0-9a-f]{8,16}): [^\n]*$`)
+	symbol = pattern.Compile(`<([^<>\n]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
+	second = pattern.Compile(`^(?:0x)?[0-9a-f]{8,16}: +[0-9a-f]{8,16} (?:<[^<>]*> ?)? *[0-9a-f]{8,16} <([^<>]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
 )
 
 // symbols returns clues from words of a hexdump of the stack that are places in
 // the code at which arm64 has no instruction. A word may be a number by chance, so
 // that one does not decide, unless it stands where amd64's CALL has put it: right
 // below the frame of its function.
-func (f *Facts) symbols(log []byte) (clues []Clue) {
-	if !bytes.Contains(log, []byte(">")) {
-		return nil
-	}
+func (f *Facts) symbols() (clues []Clue) {
 	seen := map[string]bool{}
 	all := 0
-	for _, line := range dumped.FindAllSubmatch(log, 1000) {
+	for _, line := range dumped.FindAllSubmatch(f.dump, 1000) {
 		for _, m := range symbol.FindAllSubmatch(line[0], 4) {
 			place := string(m[0])
 			if seen[place] {
@@ -53,7 +51,7 @@ func (f *Facts) symbols(log []byte) (clues []Clue) {
 
 // starter matches where a goroutine was started. The runtime keeps the pc; the
 // unwinder has no part in it.
-var starter = regexp.MustCompile(`(?m)^created by (\S+)[^\n]*\n\s*[^\n]*:[0-9]+ \+0x([0-9a-f]{1,8})(?: [^\n]*)?$`)
+var starter = pattern.Compile(`(?m)^created by (\S+)[^\n]*\n\s*[^\n]*:[0-9]+ \+0x([0-9a-f]{1,8})(?: [^\n]*)?$`)
 
 // starters returns clues from where goroutines were started.
 func starters(log []byte) (clues []Clue) {

@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/lab/labtest"
 )
 
-// slack is how much longer than on an idle machine a test may take.
+// slack is how much longer than on an idle machine a test may take, among others.
 const slack = 4
 
 // bound fails if f takes more than some seconds, or allocates more than some
@@ -47,7 +47,7 @@ func bound(t *testing.T, what string, seconds float64, megabytes uint64, f func(
 	<-stopped
 	used := (peak - min(peak, before.HeapInuse)) >> 20
 	t.Logf("%s: %.2f s, %d MB", what, took, used)
-	assert.Less(t, took, slack*seconds, "%s: seconds", what)
+	assert.Less(t, took, seconds, "%s: seconds", what)
 	assert.Less(t, used, megabytes, "%s: megabytes", what)
 }
 
@@ -68,6 +68,7 @@ func TestCoreBounds(t *testing.T) {
 		link += 4
 	}
 	const stack = 0x4000000000
+	const hole = 0 // a word that is not written
 	write := func(headers uint32, threads int, size int, word uint64) string {
 		path := filepath.Join(t.TempDir(), "core")
 		f, err := os.Create(path)
@@ -105,6 +106,9 @@ func TestCoreBounds(t *testing.T) {
 			data = append(data, note...)
 		}
 		put(data)
+		if word == hole {
+			return path
+		}
 		_, err = f.Seek(int64(memory), 0)
 		require.NoError(t, err)
 		words := make([]uint64, size/8)
@@ -116,13 +120,14 @@ func TestCoreBounds(t *testing.T) {
 	}
 	for name, path := range map[string]string{
 		"10,000 threads on a stack of code":  write(2, 10000, 64<<10, scan),
-		"10,000 threads on a stack of zeros": write(2, 10000, 64<<10, 0),
+		"10,000 threads on a stack of zeros": write(2, 10000, 64<<10, hole),
+		"2 GB of holes":                      write(2, 10, 2<<30, hole),
 		"50,000 threads":                     write(2, 50000, 64<<10, 1),
 		"64 MB of a window's address":        write(2, 10, 64<<20, b.Windows[0].PC),
 		"1,000,000 program headers":          write(1000000, 10, 4096, 0),
 		"8,000,000 program headers":          write(8000000, 10, 4096, 0),
 	} {
-		bound(t, name, 2, 200, func() {
+		bound(t, name, slack*2, 200, func() {
 			v, err := Core(context.Background(), path, b)
 			if err == nil {
 				assert.False(t, v.Answer.Split(), "%s", name)

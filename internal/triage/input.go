@@ -66,8 +66,7 @@ func (r interruptible) Read(p []byte) (int, error) {
 
 // Reader gives the verdicts on a log, which may be compressed with gzip or zstd, or
 // be UTF-16, in the order in which the crashes begin. Crashes that read alike have
-// one. What it holds in memory does not grow with the log, but with the number of
-// crashes that are different.
+// one. What it holds in memory does not grow with the log, but with the verdicts.
 func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 	text, err := open(bufio.NewReaderSize(from, peeked))
 	if err != nil {
@@ -135,6 +134,8 @@ func (j *judge) take(l crash.Log) {
 	full := len(j.verdicts) >= maxShown
 	switch {
 	case full && !crash.Unwound(l.Text):
+		j.more.count(l.Line) // and is not remembered: there may be any number
+		return
 	case j.judged >= maxJudged:
 		if j.unread++; j.unreadAt == 0 || l.Line < j.unreadAt {
 			j.unreadAt = l.Line

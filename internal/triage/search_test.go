@@ -17,7 +17,7 @@ func TestSearchBudget(t *testing.T) {
 		}
 	}
 	left := maxSteps
-	bound(t, "a search", 2, 200, func() {
+	bound(t, "a search", slack*2, 200, func() {
 		_, _, ok := s.search(state{0, 1 << 20}, false, &left)
 		assert.False(t, ok)
 	})

@@ -64,7 +64,7 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 	switch {
 	case version.Compare(built, "go1.14") < 0 && !l.facts.Preempts():
 		return because(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
-	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || c.Fixed != "" && version.Compare(built, c.Fixed) >= 0:
+	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || window.FixedIn(built, c.Fixed):
 		if c.Lost == "" {
 			return because(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}

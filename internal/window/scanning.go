@@ -36,15 +36,22 @@ func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if !version.IsValid(release) {
 		return unsure
 	}
-	for _, first := range scanningLink {
-		if version.Lang(release) == version.Lang(first) && version.Compare(release, first) >= 0 {
-			return yes
-		}
-	}
-	if version.Compare(release, scanningLink[len(scanningLink)-1]) >= 0 {
+	if FixedIn(release, scanningLink) {
 		return yes
 	}
 	return no
+}
+
+// FixedIn reports whether a release is one of those from which on something is fixed,
+// the first patch releases with the fix, oldest first; or a later one. Both are valid
+// versions.
+func FixedIn(release string, first []string) bool {
+	for _, f := range first {
+		if version.Lang(release) == version.Lang(f) {
+			return version.Compare(release, f) >= 0
+		}
+	}
+	return len(first) > 0 && version.Compare(release, first[len(first)-1]) >= 0
 }
 
 // scanningLink are the first patch releases whose collector scans R30, oldest first.

@@ -19,6 +19,7 @@ const (
 
 // A scanner reads JSON that may have been cut off at both ends.
 type scanner struct {
+	names  map[uint64]bool // of those that have been read, by where they stand: whether they name a process
 	levels []level
 	found  []value // of the record
 	depth  int     // of brackets that are open; more than the levels where it is too deep
@@ -58,7 +59,7 @@ func (u *unwrapper) json(text []byte, emit func(path uint64, text []byte)) bool 
 	} else if next := bytes.TrimLeft(text[1:], " \t[{"); len(next) == 0 || next[0] != '"' && text[0] == '{' {
 		return false
 	}
-	var s scanner
+	s := scanner{names: u.names}
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
 		case '"':
@@ -186,7 +187,13 @@ func (s *scanner) text(raw []byte, key bool) {
 	}
 	if n > 0 && key && !s.levels[n-1].array {
 		l := &s.levels[n-1]
-		l.key, l.names, l.usual = hash(l.path, raw), identifies(raw), usual[string(raw)]
+		l.key, l.usual = hash(l.path, raw), usual[string(raw)]
+		var known bool
+		if l.names, known = s.names[l.key]; !known {
+			if l.names = identifies(raw); len(s.names) < maxPaths {
+				s.names[l.key] = l.names
+			}
+		}
 		return
 	}
 	s.value(value{path: s.next(), raw: raw, usual: n > 0 && s.levels[n-1].usual}, n > 0 && s.levels[n-1].names)

@@ -6,9 +6,10 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// Bounds on what is looked at on either side of a line that every crash has.
+// Bounds on what is looked at on either side of a line that every crash has: more
+// than the lines of a goroutine of 100 frames, of which the runtime prints no more.
 const (
-	nearLines = 160
+	nearLines = 240
 	nearBytes = 64 << 10
 )
 

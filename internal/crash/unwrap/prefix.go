@@ -9,9 +9,10 @@ import (
 
 // Bounds on what a learner holds.
 const (
-	maxItems    = 8192    // lines, of which it passes on half at a time
+	maxItems    = 8192    // lines
+	kept        = 8       // one in so many stays when it passes them on, to learn from with those to come
 	maxArena    = 4 << 20 // bytes
-	maxPrefixes = 1 << 15
+	maxPrefixes = 1 << 14
 )
 
 // A learner learns the prefixes of lines, and cuts them off. It looks at lines
@@ -22,15 +23,19 @@ const (
 type learner struct {
 	visit    func(Line)
 	items    []item
-	size     int // bytes
-	prefixes map[uint64]*prefix
+	size     int                // bytes
+	prefixes map[uint64]*prefix // by their shapes
+	shapes   filter             // of the prefixes, and of some that have been forgotten
+	seen     []uint64           // shapes of those that are not learned yet
+	round    int                // how often it has learned
 }
 
 type item struct {
 	Line
-	kind syntax.Kind // without taking off a prefix
-	glue bool        // something else was printed before it, without the end of a line
-	at   int         // where the line of a crash begins, if it has no known prefix
+	kind  syntax.Kind // without taking off a prefix
+	begin int         // where a line of a crash begins in it, or -1
+	glue  bool        // something else was printed before it, without the end of a line
+	at    int         // where the line of a crash begins, if it has no known prefix
 }
 
 // A prefix is what stands before lines of one source.
@@ -38,7 +43,8 @@ type prefix struct {
 	spaces    int  // at its end
 	quote     bool // what follows is quoted
 	explained int  // lines of a crash after it, less lines of a crash as they are
-	used      bool
+	learned   bool
+	used      int   // the last round in which a line had it
 	lines     []int // those that it was seen in, at most maxGlued and one more
 }
 
@@ -47,9 +53,13 @@ const maxGlued = 64
 
 func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
-	l.items = append(l.items, item{Line: line, kind: syntax.Of(bytes.TrimLeft(line.Text, " \t"))})
+	i := item{Line: line, kind: syntax.Of(syntax.Trim(line.Text)), begin: -1}
+	if i.kind == syntax.None {
+		i.begin = syntax.Begin(line.Text, maxPrefix)
+	}
+	l.items = append(l.items, i)
 	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
-		l.flush((len(l.items) + 1) / 2)
+		l.flush(len(l.items) - len(l.items)/kept)
 	}
 }
 
@@ -65,7 +75,7 @@ func (l *learner) flush(n int) {
 			continue
 		}
 		split(text, func(text []byte) {
-			l.visit(Line{item.Number, source, text, syntax.Of(bytes.TrimLeft(text, " \t"))})
+			l.visit(Line{item.Number, source, text, syntax.Of(syntax.Trim(text))})
 		})
 	}
 	rest := copy(l.items, l.items[n:])
@@ -73,51 +83,63 @@ func (l *learner) flush(n int) {
 	l.items = l.items[:rest]
 }
 
-// learn learns from the lines.
+// learn learns from the lines. What it takes does not depend on how many prefixes
+// are known, but when it forgets: then on those that have come since it did.
 func (l *learner) learn() {
-	if len(l.prefixes) > maxPrefixes {
-		for shape, p := range l.prefixes {
-			if !p.used {
-				delete(l.prefixes, shape)
-			}
-		}
+	l.round++
+	if len(l.prefixes) > maxPrefixes || l.shapes.added > 4*maxPrefixes {
+		l.forget()
 	}
-	for _, p := range l.prefixes {
-		p.used = false
-	}
-	seen := map[uint64]*prefix{}
+	l.seen = l.seen[:0]
 	for i := range l.items {
-		if l.items[i].glue, l.items[i].at = false, -1; l.items[i].kind == syntax.None {
-			l.see(i, seen)
+		if l.items[i].glue, l.items[i].at = false, -1; l.items[i].begin > 0 {
+			l.see(i)
 		}
 	}
-	if len(seen) == 0 {
+	if len(l.seen) == 0 {
 		return
 	}
 	for i := range l.items {
-		l.judge(&l.items[i], seen)
+		l.judge(&l.items[i])
 	}
-	for shape, p := range seen {
+	for _, shape := range l.seen {
+		p := l.prefixes[shape]
 		switch {
 		case p.explained > 0 && p.explained <= len(p.lines) && l.glued(p.lines):
 			for _, i := range p.lines {
 				l.items[i].glue = true
 			}
+			delete(l.prefixes, shape)
 		case p.explained > 0 && len(l.prefixes) < 2*maxPrefixes:
-			l.prefixes[shape] = p
+			p.learned, p.used, p.lines = true, l.round, nil
+		default:
+			delete(l.prefixes, shape)
 		}
 	}
 }
 
+// forget forgets prefixes that lines had long ago, if there are many.
+func (l *learner) forget() {
+	many := len(l.prefixes) > maxPrefixes
+	l.shapes = filter{}
+	for shape, p := range l.prefixes {
+		if many && p.used < l.round-1 {
+			delete(l.prefixes, shape)
+			continue
+		}
+		l.shapes.add(shape)
+	}
+}
+
 // see sees the prefix that a line has, if it has one that is not known.
-func (l *learner) see(i int, seen map[uint64]*prefix) {
+func (l *learner) see(i int) {
 	item := &l.items[i]
-	at := syntax.Begin(item.Text, maxPrefix)
-	if at <= 0 || len(bytes.TrimSpace(item.Text[:at])) == 0 || isWord(item.Text[at-1]) && isWord(item.Text[at]) {
+	at := item.begin
+	if len(bytes.TrimSpace(item.Text[:at])) == 0 || isWord(item.Text[at-1]) && isWord(item.Text[at]) {
 		return
 	}
 	before := item.Text[:at]
-	p := prefix{lines: []int{i}}
+	var p prefix
 	if c := before[at-1]; c == '"' || c == '\'' || c == '`' {
 		before, p.quote = before[:at-1], true
 	}
@@ -129,32 +151,42 @@ func (l *learner) see(i int, seen map[uint64]*prefix) {
 		p.spaces--
 	}
 	shape := shapeOf(before, item.Source)
-	if l.prefixes[shape] != nil {
+	old := l.prefix(shape)
+	if old != nil && old.learned {
 		return
 	}
 	item.at = at
-	if old := seen[shape]; old != nil {
+	if old != nil {
 		if len(old.lines) <= maxGlued {
 			old.lines = append(old.lines, i)
 		}
 		old.quote = old.quote || p.quote
 		return
 	}
-	seen[shape] = &p
+	p.lines = []int{i}
+	l.seen = append(l.seen, shape)
+	l.prefixes[shape] = &p
+	l.shapes.add(shape)
+}
+
+// prefix returns the prefix of a shape, or nil.
+func (l *learner) prefix(shape uint64) *prefix {
+	if !l.shapes.has(shape) {
+		return nil
+	}
+	return l.prefixes[shape]
 }
 
 // judge counts for each prefix that a line has whether it explains the line.
-func (l *learner) judge(item *item, seen map[uint64]*prefix) {
+func (l *learner) judge(item *item) {
 	known := item.kind != syntax.None
 	l.each(item, func(shape uint64, end int) bool {
-		p := seen[shape]
+		p := l.prefix(shape)
 		if p == nil {
-			if p = l.prefixes[shape]; p == nil {
-				return true
-			}
+			return true
 		}
 		rest := p.content(item.Text[end:])
-		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.Of(bytes.TrimLeft(rest, " \t")) != syntax.None
+		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.Of(syntax.Trim(rest)) != syntax.None
 		switch {
 		case known:
 			p.explained--
@@ -220,18 +252,18 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 		return source, text
 	}
 	l.each(item, func(shape uint64, end int) bool {
-		p := l.prefixes[shape]
+		p := l.prefix(shape)
 		if p == nil {
 			return true
 		}
-		p.used = true
+		p.used = l.round
 		source = shape
 		rest := item.Text[end:]
 		for n := 0; n < p.spaces && len(rest) > 0 && rest[0] == ' '; n++ {
 			rest = rest[1:]
 		}
 		text = p.content(rest)
-		return syntax.Of(bytes.TrimLeft(text, " \t")) == syntax.None
+		return syntax.Of(syntax.Trim(text)) == syntax.None
 	})
 	return source, text
 }

@@ -38,7 +38,11 @@ func (p *pretty) line(number int, text []byte) {
 	}
 	p.add(number, text)
 	if p.depth += brackets(trimmed); p.depth <= 0 {
-		joined := bytes.ReplaceAll(p.text, []byte("\n"), nil)
+		joined, from := p.text[:0], 0
+		for _, l := range p.lines {
+			joined = append(joined, bytes.TrimSuffix(p.text[from:l.end], []byte("\n"))...)
+			from = l.end
+		}
 		number := p.lines[0].number
 		p.lines, p.text = p.lines[:0], p.text[:0]
 		p.visit(number, joined)

@@ -2,7 +2,6 @@ package unwrap
 
 import (
 	"bytes"
-	"strings"
 )
 
 // maxPrefix is how long what a collector puts before a line may be, bytes.
@@ -91,11 +90,12 @@ func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c == '_'
 }
 
-const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun"
-
 func isMonth(token []byte) bool {
-	i := strings.Index(months, string(token))
-	return i >= 0 && i%4 == 0
+	switch string(token) {
+	case "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+		return true
+	}
+	return false
 }
 
 // addressEnd returns the length of the Internet address with which a text begins,

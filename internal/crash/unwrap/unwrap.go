@@ -23,7 +23,7 @@ type Line struct {
 // not depend on the length of the log, or of its lines.
 func Read(from io.Reader, visit func(Line)) error {
 	l := &learner{visit: visit, prefixes: map[uint64]*prefix{}}
-	u := &unwrapper{emit: l.add, paths: map[uint64]bool{}}
+	u := &unwrapper{emit: l.add, paths: map[uint64]bool{}, names: map[uint64]bool{}}
 	n := &near{visit: u.line}
 	p := &pretty{visit: n.line}
 	err := read(from, p.line)
@@ -38,6 +38,7 @@ type unwrapper struct {
 	// The places in JSON at which a line of a crash has been seen. What stands in
 	// others is not looked at further.
 	paths map[uint64]bool
+	names map[uint64]bool // of members, by their places: whether they name a process
 }
 
 // escape matches what a terminal is told: colours, and the links and marks of CI.
@@ -65,7 +66,7 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 			return
 		}
 	}
-	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(bytes.TrimLeft(l.Text, " \t")) == syntax.None {
+	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(syntax.Trim(l.Text)) == syntax.None {
 		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
 		for more := true; more; {
 			var line []byte

@@ -34,6 +34,15 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadDeep has a goroutine of as many frames as the runtime prints, and no other.
+func TestReadDeep(t *testing.T) {
+	n := 0
+	log := "panic: boom\n\ngoroutine 1 [running]:\n" + strings.Repeat("main.f()\n\t/src/a.go:1 +0x8\n", 50) + "...9 frames elided...\n" +
+		strings.Repeat("main.f()\n\t/src/a.go:1 +0x8\n", 50) + "exit status 2\n"
+	require.NoError(t, Read(strings.NewReader(log), func(l Line) { n++ }))
+	assert.Equal(t, strings.Count(log, "\n"), n)
+}
+
 // TestReadFar leaves out what is not near a line of a crash.
 func TestReadFar(t *testing.T) {
 	n := 0

@@ -1,0 +1,224 @@
+// Package pattern has regular expressions that cost little where they do not
+// match: on most of a long log.
+package pattern
+
+import (
+	"bytes"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+)
+
+// A Pattern is a regular expression. It is not tried on a text without the words
+// that each match has. One whose matches begin where a line does, with known words,
+// is tried there alone.
+type Pattern struct {
+	whole *regexp.Regexp
+	needs [][]byte // each match has one of them; nil if it may have none
+
+	line   *regexp.Regexp // matches at the beginning of a text; nil if it is tried everywhere
+	firsts [][]byte       // each match of line begins with one of them
+}
+
+// Compile compiles an expression in Go's syntax. It panics if it cannot.
+func Compile(expr string) *Pattern {
+	p := &Pattern{whole: regexp.MustCompile(expr)}
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		panic(err) // the compiler has read it
+	}
+	for _, word := range needs(tree) {
+		p.needs = append(p.needs, []byte(word))
+	}
+	// What goes on to the end of the text would make it quadratic.
+	if words := lineWords(tree); len(words) > 0 && !goesOn(tree) {
+		p.line = regexp.MustCompile(`\A(?:` + expr + `)`)
+		for _, word := range words {
+			p.firsts = append(p.firsts, []byte(word))
+		}
+	}
+	return p
+}
+
+// String returns the expression.
+func (p *Pattern) String() string { return p.whole.String() }
+
+// SubexpIndex returns the number of a group by its name, as of a regexp.Regexp.
+func (p *Pattern) SubexpIndex(name string) int { return p.whole.SubexpIndex(name) }
+
+// Match reports whether a text has a match.
+func (p *Pattern) Match(text []byte) bool { return p.FindSubmatchIndex(text) != nil }
+
+// FindSubmatch returns the first match and its groups, or nil.
+func (p *Pattern) FindSubmatch(text []byte) [][]byte { return parts(text, p.FindSubmatchIndex(text)) }
+
+// FindAllSubmatch returns the first n matches and their groups.
+func (p *Pattern) FindAllSubmatch(text []byte, n int) (all [][][]byte) {
+	if !p.possible(text) {
+		return nil
+	}
+	if p.line == nil {
+		return p.whole.FindAllSubmatch(text, n)
+	}
+	for at := 0; len(all) < n; {
+		m := p.inLines(text, at)
+		if m == nil {
+			break
+		}
+		all = append(all, parts(text, m))
+		at = max(m[1], m[0]+1)
+	}
+	return all
+}
+
+// FindSubmatchIndex returns the places of the first match and of its groups, or
+// nil.
+func (p *Pattern) FindSubmatchIndex(text []byte) []int {
+	switch {
+	case !p.possible(text):
+		return nil
+	case p.line == nil:
+		return p.whole.FindSubmatchIndex(text)
+	}
+	return p.inLines(text, 0)
+}
+
+// inLines finds a match in a line that begins at some byte or after it.
+func (p *Pattern) inLines(text []byte, at int) []int {
+	if at > 0 && at <= len(text) && text[at-1] != '\n' {
+		at += lineLength(text[at:])
+	}
+	for ; at < len(text); at += lineLength(text[at:]) {
+		for _, word := range p.firsts {
+			if !bytes.HasPrefix(text[at:], word) {
+				continue
+			}
+			if m := p.line.FindSubmatchIndex(text[at:]); m != nil {
+				for i := range m {
+					if m[i] >= 0 {
+						m[i] += at
+					}
+				}
+				return m
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// lineLength returns the length of the first line of a text, with its end.
+func lineLength(text []byte) int {
+	if n := bytes.IndexByte(text, '\n'); n >= 0 {
+		return n + 1
+	}
+	return len(text)
+}
+
+func (p *Pattern) possible(text []byte) bool {
+	for _, word := range p.needs {
+		if bytes.Contains(text, word) {
+			return true
+		}
+	}
+	return p.needs == nil
+}
+
+func parts(text []byte, m []int) (parts [][]byte) {
+	for i := 0; i < len(m); i += 2 {
+		var part []byte
+		if m[i] >= 0 {
+			part = text[m[i]:m[i+1]:m[i+1]]
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// needs returns words of which each match has one, or nil.
+func needs(tree *syntax.Regexp) (words []string) {
+	switch tree.Op {
+	case syntax.OpLiteral:
+		if tree.Flags&syntax.FoldCase == 0 {
+			return []string{string(tree.Rune)}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needs(tree.Sub[0])
+	case syntax.OpRepeat:
+		if tree.Min > 0 {
+			return needs(tree.Sub[0])
+		}
+	case syntax.OpConcat:
+		for _, sub := range tree.Sub {
+			if of := needs(sub); shortest(of) > shortest(words) {
+				words = of
+			}
+		}
+	case syntax.OpAlternate:
+		return union(tree.Sub, needs)
+	}
+	return words
+}
+
+// union returns the words of all alternatives, or nil if one has none.
+func union(alternatives []*syntax.Regexp, of func(*syntax.Regexp) []string) (words []string) {
+	for _, a := range alternatives {
+		more := of(a)
+		if more == nil {
+			return nil
+		}
+		words = append(words, more...)
+	}
+	return words
+}
+
+func shortest(words []string) int {
+	if len(words) == 0 {
+		return 0
+	}
+	n := len(words[0])
+	for _, w := range words {
+		n = min(n, len(w))
+	}
+	return n
+}
+
+// lineWords returns words with one of which each match begins, if each begins where
+// a line does; or nil.
+func lineWords(tree *syntax.Regexp) (words []string) {
+	switch tree.Op {
+	case syntax.OpCapture:
+		return lineWords(tree.Sub[0])
+	case syntax.OpConcat:
+		if tree.Sub[0].Op == syntax.OpBeginLine && len(tree.Sub) > 1 {
+			return firsts(tree.Sub[1])
+		}
+		return lineWords(tree.Sub[0])
+	case syntax.OpAlternate:
+		return union(tree.Sub, lineWords)
+	}
+	return nil
+}
+
+// goesOn reports whether a match may have any number of lines.
+func goesOn(tree *syntax.Regexp) bool {
+	if tree.Op == syntax.OpAnyChar {
+		return true
+	}
+	return slices.ContainsFunc(tree.Sub, goesOn)
+}
+
+// firsts returns words with one of which each match begins, or nil.
+func firsts(tree *syntax.Regexp) (words []string) {
+	switch tree.Op {
+	case syntax.OpLiteral:
+		if tree.Flags&syntax.FoldCase == 0 {
+			return []string{string(tree.Rune)}
+		}
+	case syntax.OpCapture, syntax.OpConcat, syntax.OpPlus:
+		return firsts(tree.Sub[0])
+	case syntax.OpAlternate:
+		return union(tree.Sub, firsts)
+	}
+	return nil
+}
