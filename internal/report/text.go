@@ -44,7 +44,7 @@ func (c Check) Text(to io.Writer) error {
 		fmt.Fprintf(&b, "also found, not run: %v\n", w)
 	}
 	if more := len(c.Elsewhere) - most; more > 0 {
-		fmt.Fprintf(&b, "also found, not run: %s more outside the victims\n", english.Plural(more, "window", ""))
+		fmt.Fprintf(&b, "also found, not run: %s\n", english.Plural(more, "more window", ""))
 	}
 	clean := c.Victims - c.affectedVictims()
 	fmt.Fprintf(&b, "%d of %d victims have no window.\n", clean, c.Victims)

@@ -93,11 +93,8 @@ var mayHoldPointer = []string{"pointer25", "pointer26"}
 func (d *decision) clause(ctx context.Context, k window.Kind, limit time.Duration) error {
 	windows := d.Held(k)
 	if len(windows) == 0 {
-		for _, w := range d.Elsewhere() {
-			if w.Kind() == k.Name && !w.Possible {
-				d.v.doubt("no victim has a %s window that could be proved, but the library has: %v", k.Name, w)
-				break
-			}
+		if w, ok := d.elsewhere(k.Name); ok {
+			d.v.doubt("no victim has a %s window that could be proved, but the library has: %v", k.Name, w)
 		}
 		return d.sound(ctx, k)
 	}

@@ -43,8 +43,7 @@ func (g *Guest) Static() Verdict {
 		}
 	}
 	for _, k := range window.Kinds {
-		elsewhere := slices.ContainsFunc(g.Elsewhere(), func(w window.Window) bool { return w.Kind() == k.Name && !w.Possible })
-		if k.Held && (len(g.Held(k)) > 0 || elsewhere) {
+		if _, elsewhere := g.elsewhere(k.Name); elsewhere || k.Held && len(g.Held(k)) > 0 {
 			v.affect(k.Name)
 		}
 	}
@@ -120,9 +119,22 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 			if err := d.clause(ctx, k, limit); err != nil {
 				return d.v, err
 			}
+			continue
 		}
+		d.unpinned(k.Name, windows)
 	}
 	return d.v, nil
+}
+
+// unpinned adds a doubt if there are windows of a kind, but none of those that were
+// pinned is of it.
+func (d *decision) unpinned(kind string, pinned []window.Window) {
+	if slices.ContainsFunc(pinned, func(w window.Window) bool { return w.Kind() == kind }) {
+		return
+	}
+	if w, ok := d.elsewhere(kind); ok {
+		d.v.doubt("%s has a %s window at +%#x, and no victim that is pinned has one: it was not run", w.Func, kind, w.Offset())
+	}
 }
 
 // A decision is one that is being made.

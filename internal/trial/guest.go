@@ -189,14 +189,31 @@ func (g *Guest) Return(name string) (uint64, error) {
 	return 0, fmt.Errorf("%s does not return", f.Name)
 }
 
-// Elsewhere returns the preemptible windows that are in no victim.
+// Elsewhere returns the preemptible windows that are not run: those outside the victims,
+// and those that a pin would prove in the victims that are held.
 func (g *Guest) Elsewhere() (windows []window.Window) {
+	held := map[string]bool{}
+	for _, c := range victim.Contract() {
+		held[prefix+c.Func] = true
+	}
 	for _, w := range g.Windows {
-		if w.Preemptible && !strings.HasPrefix(w.Func, prefix) {
+		k, _ := window.KindOf(w.Kind())
+		if w.Preemptible && (!strings.HasPrefix(w.Func, prefix) || held[w.Func] && !k.Held) {
 			windows = append(windows, w)
 		}
 	}
 	return windows
+}
+
+// elsewhere returns the first window of a kind that is not run, unless its harm is
+// only possible.
+func (g *Guest) elsewhere(kind string) (w window.Window, ok bool) {
+	all := g.Elsewhere()
+	i := slices.IndexFunc(all, func(w window.Window) bool { return w.Kind() == kind && !w.Possible })
+	if i < 0 {
+		return w, false
+	}
+	return all[i], true
 }
 
 // at is the window that an instruction of a victim would be.

@@ -137,6 +137,19 @@ func TestDecide(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
+
+	// A kind that only functions have that are not pinned.
+	for _, function := range []string{"errors.Is", prefix + "savenonleaf208"} {
+		stale := window.Window{Func: function, Class: window.FP, Stale: true, Preemptible: true, Entry: 0x1000, PC: 0x1010}
+		g.Windows = []window.Window{stale}
+		assert.Equal(t, []string{"leaf SP", "leaf FP", "stale FP"}, g.Static().Affected)
+		d := decision{Guest: g}
+		d.unpinned("stale FP", []window.Window{{Class: window.SP}})
+		assert.Equal(t, []string{function + " has a stale FP window at +0x10, and no victim that is pinned has one: it was not run"}, d.v.Doubts)
+		d = decision{Guest: g}
+		d.unpinned("stale FP", []window.Window{stale})
+		assert.Empty(t, d.v.Doubts)
+	}
 }
 
 // TestSplits states which victims the assembler's rule is tried on.
