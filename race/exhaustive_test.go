@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,13 +28,19 @@ var exhaustiveBounds = trial.Bounds{Observations: 3, Stall: 2 * time.Second, Dea
 // functions, under all observers in turn, and compares what happens with the
 // finder's map: where it reports a window in which the runtime preempts the
 // victim dies, of that; where it does not, it lives; and where it says that the
-// runtime does not preempt, no observation ever completes.
+// runtime does not preempt, no observation ever completes. The victims of clauses 3 to 7
+// are held instead.
 //
-// Without -exhaustive it does so for a leaf and a non-leaf of this Go.
+// Without -exhaustive it does so for a leaf, a non-leaf and a copy of this Go.
 func TestSplitADDExhaustive(t *testing.T) {
 	if *exhaustive == "" {
 		for _, name := range []string{"leaf65552", "nonleaf65552"} {
 			t.Run(name, func(t *testing.T) { everyBoundary(t, guest, name) })
+		}
+		for _, c := range victim.Contract() {
+			if c.Func == "copy64" {
+				t.Run(c.Func, func(t *testing.T) { everyHold(t, guest, c) })
+			}
 		}
 		return
 	}
@@ -46,6 +51,9 @@ func TestSplitADDExhaustive(t *testing.T) {
 			g, err := trial.Build(ctx, toolchain, engine, t.TempDir())
 			require.NoError(t, err)
 			defer g.Close()
+			for _, c := range victim.Contract() {
+				t.Run(c.Func, func(t *testing.T) { everyHold(t, g, c) })
+			}
 			for _, c := range victim.Cases() {
 				t.Run(c.Func, func(t *testing.T) { everyBoundary(t, g, c.Func) })
 			}
@@ -53,10 +61,62 @@ func TestSplitADDExhaustive(t *testing.T) {
 	}
 }
 
+// everyBoundary pins a victim at each of its boundaries.
 func everyBoundary(t *testing.T, g *trial.Guest, name string) {
+	f := g.Functions[name]
+	each(t, g, f, func(w window.Window, why string) (string, error) {
+		reported := false
+		for _, x := range f.Windows {
+			if x.PC == w.PC && x.Preemptible && !reported {
+				w, reported = x, true
+			}
+		}
+		pin := func() (trial.Run, error) { return g.PinBounded(ctx, name, w, "all", exhaustiveBounds) }
+		r, err := trial.RerunUnattributed(pin, func(trial.Run) {})
+		return boundary(r, reported, why), err
+	})
+}
+
+// everyHold holds a victim of clauses 3 to 7 at each of its boundaries: where nothing is
+// reported it goes on unharmed, and where windows are reported it is harmed in one of
+// them at least. What a victim loses without being held it may lose at any boundary.
+func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
+	f := g.Functions[c.Func]
+	preemptible := g.Preemptible(c.Func)
+	count := each(t, g, f, func(w window.Window, why string) (string, error) {
+		reported := false
+		for _, x := range preemptible {
+			if x.PC == w.PC {
+				w, reported = x, true
+			}
+		}
+		r, err := g.Hold(ctx, c.Func, w, "gc")
+		switch {
+		case err != nil:
+			return "", err
+		case reported && r.Harmed():
+			return "harmed", nil
+		case reported && r.Outcome == trial.Survived:
+			return "unharmed in a window", nil
+		case len(preemptible) > 0 && r.Harmed():
+			return "harmed outside a window", nil
+		}
+		return boundary(r, reported, why), nil
+	})
+	if len(preemptible) > 0 && count["harmed"] == 0 {
+		t.Errorf("%s has windows (%v) and was harmed in none", c.Func, preemptible[0])
+	}
+	if len(preemptible) > 0 && count["harmed outside a window"] > 0 && preemptible[0].Class != window.Pointer {
+		t.Errorf("%s was harmed at boundaries that are not reported", c.Func)
+	}
+}
+
+// each runs a victim at each of its boundaries, in order of their addresses, two at a
+// time. It returns how often each result was had. What follows a colon in a result is an
+// error.
+func each(t *testing.T, g *trial.Guest, f window.Function, run func(w window.Window, why string) (string, error)) map[string]int {
 	table, err := pclntab.Open(g.File)
 	require.NoError(t, err)
-	f := g.Functions[name]
 	fn, ok := table.Find(f.Entry)
 	require.True(t, ok)
 	points, err := fn.SafePoints()
@@ -64,45 +124,37 @@ func everyBoundary(t *testing.T, g *trial.Guest, name string) {
 	pcsp, err := fn.PCSP()
 	require.NoError(t, err)
 	end := pcsp[len(pcsp)-1].End // what follows is padding
-
 	code, err := g.File.Bytes(f.Entry, end-f.Entry)
 	require.NoError(t, err)
 	data := literals(code)
 
-	count := make(map[string]int, 4)
 	results := make([]string, (end-f.Entry)/4)
 	var group errgroup.Group
 	group.SetLimit(2)
 	for pc := f.Entry; pc < end; pc += 4 {
+		result := &results[(pc-f.Entry)/4]
 		if data[int(pc-f.Entry)] {
-			results[(pc-f.Entry)/4] = "data"
+			*result = "data"
 			continue
 		}
 		w := window.Window{Class: window.SP, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
-		reported := slices.IndexFunc(f.Windows, func(x window.Window) bool { return x.PC == pc && x.Preemptible })
-		if reported >= 0 {
-			w = f.Windows[reported]
-		}
 		_, why := points.At(pc)
-		group.Go(func() error {
-			pin := func() (trial.Run, error) { return g.PinBounded(ctx, name, w, "all", exhaustiveBounds) }
-			r, err := trial.RerunUnattributed(pin, func(trial.Run) {})
-			if err != nil {
-				return err
-			}
-			results[(pc-f.Entry)/4] = boundary(r, reported >= 0, why)
-			return nil
+		group.Go(func() (err error) {
+			*result, err = run(w, why)
+			return err
 		})
 	}
 	require.NoError(t, group.Wait())
+	count := make(map[string]int, 4)
 	for i, result := range results {
 		short, wrong, _ := strings.Cut(result, ": ")
 		count[short]++
 		if wrong != "" {
-			t.Errorf("%s+%#x: %s", name, 4*i, result)
+			t.Errorf("%s+%#x: %s", f.Name, 4*i, result)
 		}
 	}
-	t.Logf("%s: %d boundaries: %v", name, len(results), count)
+	t.Logf("%s: %d boundaries: %v", f.Name, len(results), count)
+	return count
 }
 
 // literals returns the offsets of the words in a function's code that are data:
