@@ -147,6 +147,27 @@ func traceback() []string {
 
 func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
 
+// windows returns how many windows the binary has that stop the unwinder, and the kinds of
+// those whose harm comes later, such as memory corruption.
+func (r *Report) windows() (n int, later []string) {
+	if r.Binary == nil {
+		return 0, nil
+	}
+	for _, f := range r.Binary.Functions {
+		for _, w := range f.Windows {
+			k, _ := window.KindOf(w.Kind())
+			switch {
+			case !w.Preemptible:
+			case !k.Held:
+				n++
+			case !slices.Contains(later, k.Name):
+				later = append(later, k.Name)
+			}
+		}
+	}
+	return n, later
+}
+
 // conclude weighs what was seen.
 func (r *Report) conclude() {
 	plain, off, race := r.count(Plain), r.count(Off), r.count(Race)
@@ -154,10 +175,7 @@ func (r *Report) conclude() {
 	add := func(what, because string, args ...any) {
 		found, why = append(found, what), append(why, fmt.Sprintf(because, args...))
 	}
-	windows := 0
-	if r.Binary != nil {
-		windows = r.Binary.Preemptible()
-	}
+	windows, later := r.windows()
 	p := fisher(plain.unwinding(), plain.Runs, off.unwinding(), off.Runs)
 	switch first := plain.First; {
 	case first.Window != nil:
@@ -183,8 +201,11 @@ func (r *Report) conclude() {
 		r.Confidence = fmt.Sprintf("it never died in %s: the chance of a death is below %.2g (95 %%)", english.Plural(plain.Runs, "run", ""), chance.High)
 	case off.Deaths > 0:
 		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
-	case r.Binary != nil && windows == 0:
+	case r.Binary != nil && windows == 0 && len(later) == 0:
 		r.Confidence = "the binary has no window: not this defect; what else it is was not found"
+	case len(later) > 0 && plain.unwinding() == 0 && fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs) < sure:
+		r.Confidence = fmt.Sprintf("looks like %s: %d of %d runs died, %d of %d with async preemption off (p = %.2g), and the binary has such windows; to settle it: %s",
+			strings.Join(later, ", "), plain.Deaths, plain.Runs, off.Deaths, off.Runs, fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs), strings.Join(survey.Remedies(later), "; "))
 	default:
 		r.Confidence = fmt.Sprintf("%d of %d runs ended badly, %d of %d with async preemption off: too few to tell, or not known to splitadd (p = %.2g)",
 			plain.Deaths, plain.Runs, off.Deaths, off.Runs, fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs))

@@ -15,8 +15,10 @@ import (
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/survey"
 	"splitadd/internal/trial"
 	"splitadd/internal/victim"
+	"splitadd/internal/window"
 )
 
 func diagnosed(t *testing.T, p Program) *Report {
@@ -142,6 +144,21 @@ func TestConclude(t *testing.T) {
 	r.conclude()
 	assert.Equal(t, "undecided", r.Conclusion, "no binary to scan")
 	assert.True(t, strings.Contains(r.Confidence, "too few to tell"))
+
+	// A pointer that is lost corrupts memory; it does not stop the unwinder.
+	lost := survey.Function{Windows: []survey.Window{{Window: window.Window{Class: window.Pointer, Preemptible: true}}}}
+	r.Binary = &survey.Binary{Functions: []survey.Function{lost}}
+	r.conclude()
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Contains(t, r.Confidence, "too few to tell", "deaths of the unwinder")
+	r.Counts[0].Kinds = map[crash.Kind]int{crash.OtherGo: 8}
+	r.conclude()
+	assert.Equal(t, "undecided", r.Conclusion)
+	assert.Contains(t, r.Confidence, "looks like lost pointer: 8 of 100 runs died, 0 of 100 with async preemption off (p = 0.0034)")
+	assert.Contains(t, r.Confidence, "the collectors of go1.25.13, go1.26.6 and later scan R30")
+	r.Counts[1].Deaths = 1
+	r.conclude()
+	assert.Contains(t, r.Confidence, "that death is not this defect")
 }
 
 // TestFisher holds the test against the tea that a lady tasted.

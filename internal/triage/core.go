@@ -78,10 +78,6 @@ func (c *corpse) word(addr uint64) (uint64, bool) {
 	return c.file.Word(addr)
 }
 
-// pushed is what a preemption pushes before it calls asyncPreempt, bytes
-// (runtime/signal_arm64.go, sigctxt.pushCall).
-const pushed = 16
-
 func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 	fits := c.prepare()
 	shown, same := c.same()
@@ -181,26 +177,14 @@ func (c *corpse) prepare() bool {
 			c.text.hi = ^uint64(0)
 		}
 	}
-	frame := func(name string) int64 {
-		for _, fn := range c.binary.funcs[name] {
-			if name == "runtime.asyncPreempt" {
-				c.preempt.entry, c.preempt.end = fn.Entry+c.moved, fn.End+c.moved
-			}
-			values, err := fn.PCSP()
-			if err != nil {
-				continue
-			}
-			most := int32(0)
-			for _, v := range values {
-				most = max(most, v.Value)
-			}
-			return int64(most)
-		}
-		return 0
+	push, below, ok := window.PreemptFrames(c.binary.table)
+	if !ok {
+		return false
 	}
-	c.push = frame("runtime.asyncPreempt") + pushed
-	c.below = frame("runtime.asyncPreempt2")
-	return c.preempt.entry != 0 && c.below > 0
+	fn, _ := c.binary.table.Named("runtime.asyncPreempt")
+	c.preempt.entry, c.preempt.end = fn.Entry+c.moved, fn.End+c.moved
+	c.push, c.below = push, below
+	return below > 0
 }
 
 // name returns the name of the function that holds an address, or "".

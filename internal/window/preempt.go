@@ -28,6 +28,25 @@ const pushed = 16
 // they are: the interrupted function's saved frame pointer is there.
 const spared = 8
 
+// PreemptFrames returns how many bytes below the interrupted stack pointer a preemption
+// writes to: those of sigctxt.pushCall and of asyncPreempt's frame, and those of the frame
+// of asyncPreempt2 below it. It is not ok if the function table does not tell.
+func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
+	var frames [2]int64
+	for i, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
+		fn, ok := table.Named(name)
+		if !ok {
+			return 0, 0, false
+		}
+		pcsp, err := fn.PCSP()
+		if err != nil {
+			return 0, 0, false
+		}
+		frames[i] = frame(pcsp)
+	}
+	return pushed + frames[0], frames[1], true
+}
+
 // preemptionOf reads what a preemption does from the code of asyncPreempt and
 // asyncPreempt2. If an obfuscator has removed the names it is what they do in
 // the releases from go1.16 on: all general registers but R18, R27 and R28, the
@@ -41,18 +60,11 @@ func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 		usual:   true,
 	}
 	usual := p
-	writes := int64(pushed)
-	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
-		fn, ok := table.Named(name)
-		if !ok {
-			return p
-		}
-		pcsp, err := fn.PCSP()
-		if err != nil {
-			return p
-		}
-		writes += frame(pcsp)
+	push, below, ok := PreemptFrames(table)
+	if !ok {
+		return p
 	}
+	writes := push + below
 	p.writes = writes
 	fn, _ := table.Named("runtime.asyncPreempt")
 	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
