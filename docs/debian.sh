@@ -42,7 +42,7 @@ status=0
 "$splitadd" scan . >"$dir/scan.txt" || status=$?
 [ $status = 0 ] || [ $status = 3 ] || exit $status
 # "package_version/path/program: ELF, go1.2.3, module: 4 windows in 1 function: kinds"
-sed -nE 's#^([^/ ]+)_([^/_ ]+)/[^:]*/([^/:]+): ELF, (go[0-9.]+|built by an unknown Go)[^:]*: ([0-9]+ windows?.*)$#| \1 \2 | \3 | \4 | \5 |#p' "$dir/scan.txt"
+sed -nE 's#^([^/ ]+)_([^/_ ]+)/[^:]*/([^/:]+): ELF, (go[0-9.]+|built by an unknown Go)[^:]*: ([0-9,]+ windows?.*)$#| \1 \2 | \3 | \4 | \5 |#p' "$dir/scan.txt"
 echo
 tail -n 1 "$dir/scan.txt"
 
