@@ -174,7 +174,7 @@ func TestSplitADDControls(t *testing.T) {
 	const off = "GODEBUG=asyncpreemptoff=1"
 	c, ok := victim.Find("leaf65552")
 	require.True(t, ok)
-	r, err := guest.Race(ctx, c.Func, window.SP, "gc", trial.Fast, *limit/16, off)
+	r, err := guest.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, *limit/16, off)
 	require.NoError(t, err)
 	require.Equal(t, trial.Survived, r.Outcome, "%v", r)
 	t.Logf("%s, raced with %s: %v", c.Func, off, r)
@@ -184,7 +184,7 @@ func TestSplitADDControls(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, trial.NotPreemptible, r.Outcome, "%v", r)
 	}
-	for _, w := range guest.Elsewhere() {
+	for _, w := range guest.WindowsOutsideVictims() {
 		t.Logf("this binary has a window outside the victims, too: %v", w)
 	}
 }
@@ -194,7 +194,7 @@ func disassembly(w window.Window) string { return window.Disassembly(guest.File,
 
 // epilogue returns the instructions before a victim's last return.
 func epilogue(c victim.Case) string {
-	pc, err := guest.Return(c.Func)
+	pc, err := guest.LastReturn(c.Func)
 	if err != nil {
 		return err.Error() + "\n"
 	}

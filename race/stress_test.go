@@ -19,12 +19,12 @@ import (
 func TestSplitADDStress(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
 	raced := 0
-	for kind, w := range guest.Telling() {
+	for kind, w := range guest.StressWindows() {
 		raced++
 		t.Run(kind, func(t *testing.T) {
 			c := guest.Case(w)
 			race := func() (trial.Run, error) {
-				return guest.Race(ctx, c.Func, w.Class, trial.Observer(w.Class), trial.Fast, *limit)
+				return guest.Stress(ctx, c.Func, w.Class, trial.Observer(w.Class), trial.DefaultStress, *limit)
 			}
 			r, err := trial.RerunUnattributed(race, func(r trial.Run) { t.Logf("%s, frame %d: %v", c.Func, c.Frame, r) })
 			require.NoError(t, err)
@@ -54,14 +54,14 @@ func BenchmarkSplitADDTimeToCrash(b *testing.B) {
 }
 
 func timeToCrash(b *testing.B, c victim.Case, w window.Window) {
-	how := trial.Fast
+	how := trial.DefaultStress
 	if c.Func == "canonical" {
-		how = trial.Alone
+		how = trial.SingleVictim
 	}
 	var r trial.Run
 	var err error
 	for range b.N {
-		r, err = guest.Race(ctx, c.Func, w.Class, trial.Observer(w.Class), how, *limit)
+		r, err = guest.Stress(ctx, c.Func, w.Class, trial.Observer(w.Class), how, *limit)
 		require.NoError(b, err)
 	}
 	// A leaf with both windows may die of the other one under the tracer.

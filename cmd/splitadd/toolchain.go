@@ -67,14 +67,14 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	}
 	shown := report.Check{
 		Go: t.Version, Engine: evidence, Victims: len(victim.Cases()) + len(victim.Contract()),
-		Others: guest.Others(), Elsewhere: guest.Elsewhere(),
+		Others: guest.UntestedHeld(), Elsewhere: guest.WindowsOutsideVictims(),
 	}
 	for _, c := range victim.Cases() {
 		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)
 	}
 	for _, k := range window.Kinds {
 		if k.Held {
-			shown.Windows = append(shown.Windows, guest.Held(k)...)
+			shown.Windows = append(shown.Windows, guest.HeldWindows(k)...)
 		}
 	}
 	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
@@ -110,10 +110,10 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
 	var all []trial.Series
 	var failed error
-	for kind, w := range guest.Telling() {
+	for kind, w := range guest.StressWindows() {
 		c.progress.say(name + ": calibrating, " + kind)
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
-		how, runs := trial.Fast, c.runs
+		how, runs := trial.DefaultStress, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
 		if c.shard.of > 0 { // shards are pooled: they all race alike
 			s.Seeds = c.shard.seeds(c.runs)
@@ -124,7 +124,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 				break
 			}
 		}
-		s.Racing = how
+		s.Stress = how
 		done := 0
 		var writing error
 		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {

@@ -73,7 +73,7 @@ func TestRepair(t *testing.T) {
 			repaired, err := trial.Open(out, e)
 			require.NoError(t, err)
 			defer repaired.Close()
-			assert.Empty(t, repaired.Elsewhere())
+			assert.Empty(t, repaired.WindowsOutsideVictims())
 			for _, c := range victim.Cases() {
 				assert.Empty(t, repaired.Preemptible(c.Func), c.Func)
 				observers := []string{"gc", "trace"}
@@ -81,13 +81,13 @@ func TestRepair(t *testing.T) {
 					observers = victim.Observers
 				}
 				if len(original.Preemptible(c.Func)) > 0 { // a victim knows what it has to compute
-					r, err := repaired.Race(ctx, c.Func, window.SP, "gc", trial.Fast, 200*time.Millisecond)
+					r, err := repaired.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, 200*time.Millisecond)
 					require.NoError(t, err)
 					assert.Equal(t, trial.Survived, r.Outcome, "%s: %v", c.Func, r)
 				}
 				for _, w := range original.Preemptible(c.Func) {
 					for _, observer := range observers {
-						r, err := repaired.PinBounded(ctx, c.Func, w, observer, trial.Bounds{Observations: 6, Stall: 10 * time.Second, Deadline: time.Minute})
+						r, err := repaired.PinBounded(ctx, c.Func, w, observer, trial.PinBounds{Observations: 6, Stall: 10 * time.Second, Deadline: time.Minute})
 						require.NoError(t, err)
 						assert.Equal(t, trial.Survived, r.Outcome, "%s under %s: %v", w, observer, r)
 					}
@@ -95,7 +95,7 @@ func TestRepair(t *testing.T) {
 			}
 			for _, w := range []window.Class{window.SP, window.FP} {
 				name := map[window.Class]string{window.SP: "leaf65552", window.FP: "leaf69632"}[w]
-				r, err := repaired.Race(ctx, name, w, trial.Observer(w), trial.Fast, *raceFor)
+				r, err := repaired.Stress(ctx, name, w, trial.Observer(w), trial.DefaultStress, *raceFor)
 				require.NoError(t, err)
 				assert.Equal(t, trial.Survived, r.Outcome, "%v", r)
 				t.Logf("%s as repaired: %v", name, r)

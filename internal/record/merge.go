@@ -18,7 +18,7 @@ type condition struct {
 	Class    window.Class
 	Leaf     bool
 	Observer string
-	Racing   trial.Racing
+	Racing   trial.StressConfig
 	Engine   string // with the machine: kernel, processor, how many there are
 }
 
@@ -139,7 +139,7 @@ func (a *All) pool() error {
 func (p *pool) series() Series {
 	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
 		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,
-		Racing: p.Racing, Engine: p.Engine, Sample: p.sample,
+		Stress: p.Racing, Engine: p.Engine, Sample: p.sample,
 	})
 	switch {
 	case p.leftOut == 1:

@@ -20,7 +20,7 @@ func whole() (all All) {
 		}
 		all.Runs = append(all.Runs, Run{
 			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed, Death: map[trial.Outcome]string{trial.Died: "split SP"}[outcome],
-			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
+			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.SingleVictim,
 		})
 	}
 	return all
@@ -91,7 +91,7 @@ func TestMergeAlike(t *testing.T) {
 		"class":      func(r *Run) { r.Class, r.Death = "FP", "split FP" },
 		"leaf":       func(r *Run) { r.Leaf = false },
 		"observer":   func(r *Run) { r.Observer = "trace" },
-		"victims":    func(r *Run) { r.Racing = &trial.Racing{Victims: 8} },
+		"victims":    func(r *Run) { r.Racing = &trial.StressConfig{Victims: 8} },
 		"no racing":  func(r *Run) { r.Racing = nil },
 		"engine":     func(r *Run) { r.Engine = "emulated: qemu-aarch64 7.2.22, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
 		"version":    func(r *Run) { r.Engine = "emulated: qemu-aarch64 10.0.2, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
@@ -128,7 +128,7 @@ func TestMergeDeaths(t *testing.T) {
 	for i, death := range []string{"out of memory", "other Go fatal error", "corrupt result", "split FP", "unwind failure", ""} {
 		all.Runs = append(all.Runs, Run{
 			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: trial.Died, Death: death, Seed: 100 + i,
-			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
+			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.SingleVictim,
 		})
 	}
 	got, err := all.Merge()

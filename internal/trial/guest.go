@@ -144,10 +144,10 @@ func (g *Guest) Case(w window.Window) victim.Case {
 	return c
 }
 
-// Telling yields, for each kind of window that the victims have, the one to
-// race: one that is alone in its victim, since a death there has one cause, and
+// StressWindows yields, for each kind of window that the victims have, the one to
+// stress: one that is alone in its victim, since a death there has one cause, and
 // with the smallest frame.
-func (g *Guest) Telling() iter.Seq2[string, window.Window] {
+func (g *Guest) StressWindows() iter.Seq2[string, window.Window] {
 	best := map[string]window.Window{}
 	for _, c := range victim.Cases() {
 		windows := g.Pinnable(c.Func)
@@ -169,8 +169,8 @@ func (g *Guest) Telling() iter.Seq2[string, window.Window] {
 	}
 }
 
-// Return returns the address of a victim's last return.
-func (g *Guest) Return(name string) (uint64, error) {
+// LastReturn returns the address of a victim's last return.
+func (g *Guest) LastReturn(name string) (uint64, error) {
 	f := g.Functions[name]
 	code, err := g.File.Bytes(f.Entry, (f.End-f.Entry)&^3)
 	if err != nil {
@@ -184,8 +184,8 @@ func (g *Guest) Return(name string) (uint64, error) {
 	return 0, fmt.Errorf("%s does not return", f.Name)
 }
 
-// Elsewhere returns the preemptible windows that are in no victim.
-func (g *Guest) Elsewhere() (windows []window.Window) {
+// WindowsOutsideVictims returns the preemptible windows that are in no victim.
+func (g *Guest) WindowsOutsideVictims() (windows []window.Window) {
 	for _, w := range g.Windows {
 		if w.Preemptible && !strings.HasPrefix(w.Func, prefix) {
 			windows = append(windows, w)
@@ -194,8 +194,8 @@ func (g *Guest) Elsewhere() (windows []window.Window) {
 	return windows
 }
 
-// at is the window that an instruction of a victim would be.
-func (g *Guest) at(name string, class window.Class, pc uint64) window.Window {
+// windowAt is the window that an instruction of a victim would be.
+func (g *Guest) windowAt(name string, class window.Class, pc uint64) window.Window {
 	f := g.Functions[name]
 	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
 }
