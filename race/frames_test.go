@@ -177,7 +177,7 @@ func TestSplitADDControls(t *testing.T) {
 	r, err := guest.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, *limit/16, off)
 	require.NoError(t, err)
 	require.Equal(t, trial.Survived, r.Outcome, "%v", r)
-	t.Logf("%s, raced with %s: %v", c.Func, off, r)
+	t.Logf("%s, stressed with %s: %v", c.Func, off, r)
 
 	for _, w := range guest.Preemptible(c.Func) {
 		r, err := guest.Pin(ctx, c.Func, w, "gc", off)

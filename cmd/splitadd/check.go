@@ -18,7 +18,7 @@ import (
 type checker struct {
 	json     bool
 	limit    time.Duration
-	runs     int // natural races of each kind, beside the verdict's own
+	runs     int // stress runs of each kind, beside the verdict's own
 	shard    shard
 	static   bool
 	choice   lab.Choice
@@ -91,9 +91,9 @@ func (c *checker) usage() error {
 	case c.limit <= 0:
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
 	case c.runs < 0 || c.runs > 0 && c.static:
-		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
+		return usageError{fmt.Errorf("-runs %d: want a number of stress runs, and not with -static", c.runs)}
 	case c.shard.of > 0 && c.runs == 0:
-		return usageError{errors.New("-shard deals races, -runs N")}
+		return usageError{errors.New("-shard deals stress runs, -runs N")}
 	}
 	return engineUsage(c.choice)
 }

@@ -104,8 +104,8 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	return v, errors.Join(err, writing)
 }
 
-// series races one victim of each kind c.runs times, in the way that calibration
-// finds, and prints how long they lived: what was measured so far, if that is
+// series makes c.runs stress runs of one victim of each kind, with the config that
+// calibration finds, and prints how long they lived: what was measured so far, if that is
 // interrupted.
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
 	var all []trial.Series
@@ -115,7 +115,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
 		how, runs := trial.DefaultStress, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
-		if c.shard.of > 0 { // shards are pooled: they all race alike
+		if c.shard.of > 0 { // shards are pooled: they all use one config
 			s.Seeds = c.shard.seeds(c.runs)
 			runs = len(s.Seeds)
 		} else {
@@ -129,7 +129,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		var writing error
 		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {
 			done++
-			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, runs)
+			c.progress.step(fmt.Sprintf("%s: stress %s", name, kind), done, runs)
 			writing = errors.Join(writing, records.Run(r))
 		})
 		all = append(all, s)

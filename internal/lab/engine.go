@@ -52,7 +52,7 @@ type Job struct {
 	Args     []string
 	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
 	Env      []string      // beside PATH and the like: GODEBUG, say
-	Raced    bool          // signals must be able to land on any instruction
+	OneByOne bool          // an emulator translates single instructions, so that signals land at any of them
 	AsItIs   bool          // a user's program: see process.Job
 	Core     bool          // may leave a core file: see Engine.Cores
 	Deadline time.Duration // when to kill the guest; required
@@ -121,7 +121,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 		Line: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
 	}
 	if e.machine != nil {
-		return e.machine.Run(ctx, run, len(job.Under), job.Raced)
+		return e.machine.Run(ctx, run, len(job.Under), job.OneByOne)
 	}
 	if run.Dir == "" {
 		run.Dir = filepath.Dir(job.Path)
@@ -138,14 +138,14 @@ func (e *Engine) Cores(dir string) ([]string, error) {
 	return e.machine.Cores(dir)
 }
 
-// command returns the command line that runs a guest. A raced guest must take
+// command returns the command line that runs a guest. A guest that runs one by one must take
 // signals at every instruction boundary: QEMU delivers them only between
 // translation blocks, and a whole epilogue is one.
 func (e *Engine) command(job Job) []string {
 	line := append(append([]string(nil), job.Under...), job.Path)
 	if e.emulator != "" {
 		line = append(line[:len(job.Under)], e.emulator, "-cpu", "max")
-		if job.Raced {
+		if job.OneByOne {
 			line = append(line, e.oneByOne)
 		}
 		line = append(line, job.Path)

@@ -26,7 +26,7 @@ import (
 	"splitadd/internal/window"
 )
 
-var raceFor = flag.Duration("race-for", 3*time.Second, "how long a repaired victim is raced")
+var stressFor = flag.Duration("stress-for", 3*time.Second, "how long a stress run of a repaired victim lasts")
 
 // debugInfo reads what a debugger, and go version -m, would.
 func debugInfo(t *testing.T, path string) {
@@ -45,7 +45,7 @@ func debugInfo(t *testing.T, path string) {
 
 // TestRepair repairs the victims of releases: the copy differs from the binary in
 // the words that are listed, has no window, waits at each old one without harm
-// under every observer, computes what the binary does, and is raced where the
+// under every observer, computes what the binary does, and is stressed where the
 // binary dies within a second.
 func TestRepair(t *testing.T) {
 	ctx := context.Background()
@@ -95,7 +95,7 @@ func TestRepair(t *testing.T) {
 			}
 			for _, w := range []window.Class{window.SP, window.FP} {
 				name := map[window.Class]string{window.SP: "leaf65552", window.FP: "leaf69632"}[w]
-				r, err := repaired.Stress(ctx, name, w, trial.Observer(w), trial.DefaultStress, *raceFor)
+				r, err := repaired.Stress(ctx, name, w, trial.Observer(w), trial.DefaultStress, *stressFor)
 				require.NoError(t, err)
 				assert.Equal(t, trial.Survived, r.Outcome, "%v", r)
 				t.Logf("%s as repaired: %v", name, r)

@@ -92,7 +92,7 @@ type Run struct {
 	Exposed      float64             `json:"exposed"` // seconds, since the victims began
 	Observations int                 `json:"observations"`
 	Calls        uint64              `json:"calls"`
-	Racing       *trial.StressConfig `json:"racing,omitempty"`   // of a run that was not pinned
+	Stress       *trial.StressConfig `json:"racing,omitempty"`   // of a run that was not pinned
 	Death        string              `json:"death,omitempty"`    // kind
 	Evidence     string              `json:"evidence,omitempty"` // line of the log
 	Window       string              `json:"window,omitempty"`   // pc that the log names
@@ -112,7 +112,7 @@ type Series struct {
 	Frame        int                `json:"frame"` // bytes
 	Func         string             `json:"func"`
 	Observer     string             `json:"observer"`
-	Racing       trial.StressConfig `json:"racing"`
+	Stress       trial.StressConfig `json:"racing"`
 	Env          []string           `json:"env,omitempty"`
 	Under        []string           `json:"under,omitempty"` // the tool that ran the guest
 	Limit        float64            `json:"limit"`           // seconds

@@ -82,7 +82,7 @@ func (w Writer) Run(r trial.Run) error {
 		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed, Seed: r.Seed, Shard: w.Shard,
 	}
 	if !r.Pinned {
-		record.Racing = &r.Stress
+		record.Stress = &r.Stress
 	}
 	if r.Control {
 		record.Kind = "control"
@@ -117,7 +117,7 @@ func (w Writer) series(s trial.Series) Series {
 	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 	record := Series{
 		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
-		Racing: s.Stress, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
+		Stress: s.Stress, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
 		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
 		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
 	}

@@ -17,7 +17,7 @@ type Check struct {
 	Go        string
 	Engine    string // "" where nothing could be run
 	Windows   []window.Window
-	Runs      []trial.Run // pinned and raced
+	Runs      []trial.Run // pinned, and stress runs
 	Controls  []trial.Run // in which nothing was to die
 	Victims   int         // how many functions were looked at
 	Verdict   trial.Verdict
@@ -79,23 +79,23 @@ func (c Check) affectedVictims() int {
 
 func (c Check) table(b *strings.Builder) {
 	var t table
-	fmt.Fprintln(&t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
+	fmt.Fprintln(&t, "kind\tframe\twindow\tactual, claimed\tpinned there\tstress run")
 	for _, w := range c.Windows {
 		name := w.Func[strings.LastIndexByte(w.Func, '.')+1:]
-		pinned, raced := "-", ""
+		pinned, stressed := "-", ""
 		for _, r := range c.Runs {
 			switch {
 			case r.Pinned && r.Window.PC == w.PC:
 				pinned = brief(r)
 			case !r.Pinned && r.Func == name && r.Class == w.Class:
-				raced = brief(r)
+				stressed = brief(r)
 			}
 		}
 		pointer := "-"
 		if w.Class == window.SP || w.Class == window.FP {
 			pointer = fmt.Sprintf("%d, %d", w.Actual, w.Claimed)
 		}
-		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%s\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), pointer, pinned, raced)
+		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%s\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), pointer, pinned, stressed)
 	}
 	b.WriteString(t.String() + "\n")
 }

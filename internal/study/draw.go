@@ -41,7 +41,7 @@ func drawBody(of []record.Series, m Model) (*plot.Plot, error) {
 	low, high := math.Inf(1), 0.0
 	for i, way := range []string{"lone", "crowd"} {
 		some := with(of, way)
-		if err := rates(p, way, i, some, func(s record.Series) float64 { return Instructions(s.Racing.Body) }); err != nil {
+		if err := rates(p, way, i, some, func(s record.Series) float64 { return Instructions(s.Stress.Body) }); err != nil {
 			return nil, err
 		}
 		var line plotter.XYs

@@ -90,7 +90,7 @@ func (p *page) body(of []record.Series) error {
 	var points []Point
 	for _, s := range of {
 		points = append(points, Point{
-			Instructions: Instructions(s.Racing.Body), Deaths: float64(s.Deaths), Seconds: s.Exposed,
+			Instructions: Instructions(s.Stress.Body), Deaths: float64(s.Deaths), Seconds: s.Exposed,
 			Crowd: strings.HasPrefix(s.Label, "body/crowd/"),
 		})
 	}

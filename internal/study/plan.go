@@ -30,11 +30,11 @@ var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
 // three an iteration.
 func Instructions(body int) float64 { return 31 + 3*float64(body) }
 
-// lone is how the canonical reproducer races, but for the body: a victim and an
+// lone is how the canonical reproducer runs, but for the body: a victim and an
 // observer, each with a CPU of its own.
 var lone = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
 
-// crowded is how most victims of the study race.
+// crowded is how most victims of the study are stressed.
 var crowded = trial.PoliteStress(3)
 
 // Plan returns the experiments. Newest is the release of all of them but the

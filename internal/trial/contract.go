@@ -70,7 +70,7 @@ func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, r
 	return d.v, err
 }
 
-// holdSteps returns how many steps clause takes.
+// holdSteps returns how many steps proveByHolding takes.
 func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
 	held := len(g.HeldWindows(k))
 	switch {

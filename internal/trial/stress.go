@@ -98,7 +98,7 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 	if how.StopWorld {
 		debug = append(debug, "gcstoptheworld=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: s.Under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
 	if len(s.Under) > 0 { // a tool may slow down the printing of a crash a hundred times
 		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
 	}
