@@ -18,14 +18,14 @@ type condition struct {
 	Class    window.Class
 	Leaf     bool
 	Observer string
-	Racing   trial.StressConfig
+	Stress   trial.StressConfig
 	Engine   string // with the machine: kernel, processor, how many there are
 }
 
 func (r Run) condition() condition {
 	c := condition{Go: r.Go, Func: r.Func, Frame: r.Frame, Class: r.Class, Leaf: r.Leaf, Observer: r.Observer, Engine: r.Engine}
 	if r.Stress != nil {
-		c.Racing = *r.Stress
+		c.Stress = *r.Stress
 	}
 	return c
 }
@@ -139,7 +139,7 @@ func (a *All) pool() error {
 func (p *pool) series() Series {
 	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
 		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,
-		Stress: p.Racing, Engine: p.Engine, Sample: p.sample,
+		Stress: p.Stress, Engine: p.Engine, Sample: p.sample,
 	})
 	switch {
 	case p.leftOut == 1:
