@@ -77,7 +77,7 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 // instead. Of such a folder it says which of the two was done.
 func (s *scanner) folder(ctx context.Context, root string) error {
 	var failed error
-	paths, err := survey.Files(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
+	paths, err := survey.ListFiles(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
@@ -153,11 +153,11 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 // they have to be Go binaries for arm64, others are counted.
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
-	return survey.Each(ctx, paths, s.all, func(r survey.Result) error {
+	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
 		s.progress.late(r.Path, done, len(paths))
 		done++
 		name, asked := names[r.Path]
-		var foreign survey.ForeignArch
+		var foreign survey.ForeignArchError
 		switch {
 		case r.Err == nil:
 			if asked {
@@ -168,7 +168,7 @@ func (s *scanner) files(ctx context.Context, paths []string, names map[string]st
 			return s.failed(name, r.Err)
 		case errors.As(r.Err, &foreign):
 			s.sum.Foreign[foreign.Arch]++
-		case errors.Is(r.Err, survey.ErrOther):
+		case errors.Is(r.Err, survey.ErrNotArm64Go):
 			s.sum.Others++
 		default:
 			return s.failed(r.Path, r.Err)
@@ -203,7 +203,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 // failed prints and counts what could not be scanned.
 func (s *scanner) failed(path string, err error) error {
 	s.progress.end()
-	if errors.Is(err, survey.ErrOther) {
+	if errors.Is(err, survey.ErrNotArm64Go) {
 		err = &lab.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
 	}
 	sayError(s.stderr, err)

@@ -62,8 +62,8 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
 	}
 	var windows []window.Window
-	r.Binary, err = survey.File(ctx, path, false, budget.Default)
-	if err != nil && !errors.Is(err, survey.ErrOther) {
+	r.Binary, err = survey.ScanFile(ctx, path, false, budget.Default)
+	if err != nil && !errors.Is(err, survey.ErrNotArm64Go) {
 		return r, err
 	}
 	engine := &lab.Engine{Name: "native"}

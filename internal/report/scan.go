@@ -74,8 +74,8 @@ func binaries(n int, arch string) string {
 
 func function(s *strings.Builder, f survey.Function) {
 	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", name(f.Name), f.Frame, name(f.Owner))
-	if f.Less > 0 || f.More > 0 {
-		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.Less, "smaller"), near(f.More, "larger"))
+	if f.ShrinkBy > 0 || f.GrowBy > 0 {
+		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.ShrinkBy, "smaller"), near(f.GrowBy, "larger"))
 	}
 	for i, w := range f.Windows {
 		if w.Detail != "" {

@@ -36,7 +36,7 @@ func FuzzSurvey(f *testing.F) {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			found, err := survey.Of(file, false)
+			found, err := survey.Scan(file, false)
 			if err != nil {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return

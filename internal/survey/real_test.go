@@ -35,7 +35,7 @@ func TestReal(t *testing.T) {
 		"cmd/go, go1.27":  labtest.Build(t, runtime.GOROOT(), "cmd/go", []string{"GOTOOLCHAIN=go1.27.4", "GOFLAGS="}),
 	}
 	if *programs != "" {
-		found, err := survey.Files(*programs, func(err error) { t.Error(err) })
+		found, err := survey.ListFiles(*programs, func(err error) { t.Error(err) })
 		require.NoError(t, err)
 		for _, path := range found {
 			paths[filepath.Base(path)] = path
@@ -48,11 +48,11 @@ func TestReal(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			b, err := survey.Of(f, all)
+			b, err := survey.Scan(f, all)
 			use := f.Budget.Use()
 			require.NoError(t, f.Close())
 			if err != nil {
-				require.ErrorIs(t, err, survey.ErrOther)
+				require.ErrorIs(t, err, survey.ErrNotArm64Go)
 				continue
 			}
 			binaries++
