@@ -96,7 +96,7 @@ func FuzzParse(f *testing.F) {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			sum := 0
 			for _, s := range file.Segments {
 				sum += len(s.Data)

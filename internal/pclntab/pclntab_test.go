@@ -192,7 +192,7 @@ func FuzzTable(f *testing.F) {
 			}
 			require.NotErrorIs(t, err, objfile.ErrPanic)
 			if err == nil {
-				require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+				require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			}
 		})
 	})

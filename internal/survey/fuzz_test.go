@@ -41,7 +41,7 @@ func FuzzSurvey(f *testing.F) {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			compare(t, file, found)
 		})
 	})
