@@ -36,7 +36,7 @@ var Default = Limits{
 }
 
 // A Budget is what is left for one file. Its methods may be called from several
-// goroutines. Those that spend panic with a *Stop at the limit, so that loops need
+// goroutines. Those that spend panic with a *LimitPanic at the limit, so that loops need
 // no checks: objfile.Guard makes that an error. A nil Budget has no limits.
 type Budget struct {
 	ctx                           context.Context
@@ -131,5 +131,5 @@ func (b *Budget) Usage() Usage {
 	}
 }
 
-// LargestShare returns the largest of a Use.
+// LargestShare returns the largest share of a limit that is spent.
 func (u Usage) LargestShare() float64 { return max(u.Work, u.Memory, u.Windows, u.Output) }

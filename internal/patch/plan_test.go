@@ -60,7 +60,7 @@ func TestRepair(t *testing.T) {
 			f := labtest.Open(t, release)
 			plan, err := patch.NewPlan(f)
 			require.NoError(t, err)
-			assert.Empty(t, plan.Unclosed)
+			assert.Empty(t, plan.Unrepaired)
 			require.NotEmpty(t, plan.Changes)
 			out := filepath.Join(t.TempDir(), "repaired")
 			require.NoError(t, plan.Write(out))
@@ -157,9 +157,9 @@ func TestReached(t *testing.T) {
 			require.NoError(t, err)
 			plan, err := patch.NewPlan(g)
 			require.NoError(t, err)
-			i := slices.IndexFunc(plan.Unclosed, func(u patch.Unclosed) bool { return u.PC == w.PC })
+			i := slices.IndexFunc(plan.Unrepaired, func(u patch.Unrepaired) bool { return u.PC == w.PC })
 			require.GreaterOrEqual(t, i, 0)
-			assert.Contains(t, plan.Unclosed[i].Reason, "leads to its middle")
+			assert.Contains(t, plan.Unrepaired[i].Reason, "leads to its middle")
 		})
 	}
 }
@@ -237,7 +237,7 @@ func TestTwoAtOnePC(t *testing.T) {
 	for _, c := range plan.Changes {
 		add(c.Window)
 	}
-	for _, u := range plan.Unclosed {
+	for _, u := range plan.Unrepaired {
 		add(u.Window)
 	}
 	require.NoError(t, f.Close())
@@ -250,11 +250,11 @@ func TestTwoAtOnePC(t *testing.T) {
 	require.NoError(t, err)
 	classes := map[uint64][]window.Class{}
 	two := false
-	for _, u := range plan.Unclosed {
+	for _, u := range plan.Unrepaired {
 		classes[u.PC] = append(classes[u.PC], u.Class)
 		two = two || len(classes[u.PC]) == 2
 	}
-	require.True(t, two, "%v", plan.Unclosed)
+	require.True(t, two, "%v", plan.Unrepaired)
 	require.NotEmpty(t, plan.Changes)
 	require.NoError(t, plan.Write(filepath.Join(t.TempDir(), "out")))
 }

@@ -29,7 +29,7 @@ type Function struct {
 	Frame   int64  // bytes
 	Owner   string // whose code it is: see Owner
 	Windows []Window
-	// ShrinkBy and More are by how many bytes the frame would have to shrink or to
+	// ShrinkBy and GrowBy are by how many bytes the frame would have to shrink or to
 	// grow to have no window; 0 where no such size is near.
 	ShrinkBy, GrowBy int64
 }
@@ -75,7 +75,7 @@ func (b *Binary) Kinds() (kinds []string) {
 	return kinds
 }
 
-// scan is Of, under the guard.
+// scan is Scan, under the guard.
 func scan(f *objfile.File, all bool) (*Binary, error) {
 	finder, err := window.Open(f)
 	if err != nil {
@@ -158,7 +158,7 @@ func Owner(info *debug.BuildInfo, function string) string {
 	return owner
 }
 
-// maxFrameChange is how far Nearest looks, in bytes.
+// maxFrameChange is by how many bytes NearestSafeFrames changes a frame at most.
 const maxFrameChange = 128 << 10
 
 // NearestSafeFrames returns by how many bytes a frame would have to shrink or to grow so
@@ -170,7 +170,7 @@ func NearestSafeFrames(frame int64, fp bool) (less, more int64) {
 	return less, more
 }
 
-// nearestSafeFrames is Nearest, and returns how many distances it tried.
+// nearestSafeFrames is NearestSafeFrames, and returns how many distances it tried.
 func nearestSafeFrames(frame int64, fp bool) (less, more int64, steps int) {
 	safe := func(n int64) bool {
 		return n > 0 && arm64.Expand(uint64(n)) != arm64.Pair && (!fp || arm64.Expand(uint64(n-8)) != arm64.Pair)

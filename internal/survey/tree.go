@@ -16,7 +16,7 @@ import (
 type Result struct {
 	Path   string
 	Binary *Binary // nil where there is an error
-	Err    error   // wraps ErrOther for a file that is not a Go binary for arm64
+	Err    error   // wraps ErrNotArm64Go for a file that is not a Go binary for arm64
 }
 
 // ListFiles returns the files that a path names: itself, or if it is a folder, or a
