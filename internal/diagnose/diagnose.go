@@ -95,7 +95,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 			step(trial.Step{Done: done, Total: p.Runs * len(ways), What: w.way})
 			done++
 			result, err := run.Run(ctx, lab.Job{
-				Path: w.path, Dir: ".", Args: p.Command[1:], Env: slices.Concat(traceback(), os.Environ(), w.env), OneByOne: true, Deadline: p.Limit, AsItIs: true,
+				Path: w.path, Dir: ".", Args: p.Command[1:], Env: slices.Concat(traceback(), os.Environ(), w.env), OneByOne: true, Deadline: p.Limit, UserProgram: true,
 			})
 			if err != nil {
 				r.Counts = append(r.Counts, c)

@@ -123,7 +123,7 @@ func TestAsItIs(t *testing.T) {
 // there is to be seen.
 func TestAdd(t *testing.T) {
 	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
-	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuch} {
+	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuchOutput} {
 		c := Count{Kinds: map[crash.Kind]int{}}
 		c.add(process.Result{End: end, Code: -1, Signal: "killed", Output: crashed}, nil)
 		assert.Equal(t, []int{1, 0, 0, 1}, []int{c.Runs, c.Deaths, c.Failed, c.Hung}, end)

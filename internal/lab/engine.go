@@ -47,16 +47,16 @@ type Engine struct {
 
 // A Job is one run of a guest.
 type Job struct {
-	Path     string   // the guest
-	Under    []string // the command and flags that are to run it, of the engine's own tools: strace, say
-	Args     []string
-	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
-	Env      []string      // beside PATH and the like: GODEBUG, say
-	OneByOne bool          // an emulator translates single instructions, so that signals land at any of them
-	AsItIs   bool          // a user's program: see process.Job
-	Core     bool          // may leave a core file: see Engine.Cores
-	Deadline time.Duration // when to kill the guest; required
-	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
+	Path        string   // the guest
+	Under       []string // the command and flags that are to run it, of the engine's own tools: strace, say
+	Args        []string
+	Dir         string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
+	Env         []string      // beside PATH and the like: GODEBUG, say
+	OneByOne    bool          // an emulator translates single instructions, so that signals land at any of them
+	UserProgram bool          // a user's program: see process.Job
+	Core        bool          // may leave a core file: see Engine.Cores
+	Deadline    time.Duration // when to kill the guest; required
+	Stall       time.Duration // kill it when it prints nothing for so long; 0 is never
 }
 
 // ErrNoEngine is wrapped by the error of FindEngine if nothing can run an arm64
@@ -118,7 +118,7 @@ func (e *Engine) Emulated() bool { return e.Name != "native" }
 // harness: the guest's own end is in the result.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	run := process.Job{
-		Line: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
+		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, UserProgram: job.UserProgram,
 	}
 	if e.machine != nil {
 		return e.machine.Run(ctx, run, len(job.Under), job.OneByOne)

@@ -110,14 +110,14 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	x := parseExposure(result.Output)
 	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.observations, x.calls, result.Output
 	if x.began {
-		r.Exposed = result.Seconds - result.First
+		r.Exposed = result.Seconds - result.FirstOutput
 	}
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
-	case result.End == process.TooMuch:
+	case result.End == process.TooMuchOutput:
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))

@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, NotPreemptible, false},
 		{"stalled before it began", process.Result{End: process.Stalled}, true, HarnessFailure, false},
 		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, NotPreemptible, false},
-		{"too much", process.Result{Output: []byte(ended), End: process.TooMuch}, false, HarnessFailure, false},
+		{"too much", process.Result{Output: []byte(ended), End: process.TooMuchOutput}, false, HarnessFailure, false},
 		{"corrupt", process.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

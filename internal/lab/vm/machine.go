@@ -200,15 +200,15 @@ func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne 
 			err = ctx.Err()
 		}
 	}()
-	name, err := m.put(job.Line[guest])
+	name, err := m.put(job.Command[guest])
 	if err != nil {
 		return result, err
 	}
 	if err := m.setOneByOne(oneByOne); err != nil {
 		return result, err
 	}
-	job.Line = slices.Clone(job.Line)
-	job.Line[guest], job.Dir = name, guestFolder
+	job.Command = slices.Clone(job.Command)
+	job.Command[guest], job.Dir = name, guestFolder
 	var output bytes.Buffer
 	answer, err := m.exchange(agent.Request{Op: agent.Run, Job: job}, nil, job.Deadline, &output)
 	result = answer.Result
