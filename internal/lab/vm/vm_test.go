@@ -162,7 +162,7 @@ func main() { time.Sleep(time.Hour) }`)
 	t.Run("panic", func(t *testing.T) {
 		m := boot(t)
 		m.mu.Lock()
-		_, err := m.exchange(agent.Request{Op: agent.Put, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
+		_, err := m.exchange(agent.Request{Op: agent.OpPut, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
 		m.mu.Unlock()
 		require.ErrorContains(t, err, "Kernel panic - not syncing: sysrq triggered crash")
 		_, err = m.Run(ctx, job, 0, false)
@@ -171,7 +171,7 @@ func main() { time.Sleep(time.Hour) }`)
 	t.Run("hang", func(t *testing.T) {
 		m := boot(t)
 		m.patience = time.Second
-		time.AfterFunc(time.Second, func() { assert.NoError(t, m.tell("stop", map[string]any{})) })
+		time.AfterFunc(time.Second, func() { assert.NoError(t, m.monitorCommand("stop", map[string]any{})) })
 		_, err := m.Run(ctx, job, 0, false)
 		require.ErrorContains(t, err, "i/o timeout")
 	})
