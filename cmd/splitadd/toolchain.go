@@ -30,7 +30,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 	}
 	defer guest.Close()
 	shown, records := c.outputs(t, guest)
-	for _, w := range slices.Concat(shown.Windows, shown.Elsewhere) {
+	for _, w := range slices.Concat(shown.Windows, shown.OutsideVictims) {
 		if err := records.Window(w, window.Disassembly(guest.File, w, 3, 2)); err != nil {
 			return v, err
 		}
@@ -67,7 +67,7 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	}
 	shown := report.Check{
 		Go: t.Version, Engine: evidence, Victims: len(victim.Cases()) + len(victim.Contract()),
-		Others: guest.UntestedHeld(), Elsewhere: guest.WindowsOutsideVictims(),
+		UntestedHeld: guest.UntestedHeld(), OutsideVictims: guest.WindowsOutsideVictims(),
 	}
 	for _, c := range victim.Cases() {
 		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)

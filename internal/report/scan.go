@@ -30,7 +30,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if n > 0 {
 		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
 	}
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, name(built), sum)
+	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, printableName(built), sum)
 	stale := 0
 	for _, f := range b.Functions {
 		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
@@ -73,7 +73,7 @@ func binaries(n int, arch string) string {
 }
 
 func function(s *strings.Builder, f survey.Function) {
-	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", name(f.Name), f.Frame, name(f.Owner))
+	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", printableName(f.Name), f.Frame, printableName(f.Owner))
 	if f.ShrinkBy > 0 || f.GrowBy > 0 {
 		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.ShrinkBy, "smaller"), near(f.GrowBy, "larger"))
 	}
@@ -96,7 +96,7 @@ func function(s *strings.Builder, f survey.Function) {
 		if !w.Known {
 			actual = "an unknown number of"
 		}
-		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line, why)
+		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line, why)
 		if first {
 			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry, where %d are believed\n", actual, w.Claimed)
 			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
@@ -121,7 +121,7 @@ func breach(s *strings.Builder, windows []survey.Window, i int) {
 		last++
 	}
 	w := windows[i]
-	fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line)
+	fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line)
 	if last > i {
 		fmt.Fprintf(s, ", and %s up to +%#x", plural(last-i, "more boundary", "more boundaries"), windows[last].Offset())
 	}
@@ -153,5 +153,5 @@ func near(bytes int64, how string) string {
 // maxName bounds a name from a binary that is shown, in bytes.
 const maxName = 300
 
-// name makes a name from a binary, which may be hostile, fit to print.
-func name(s string) string { return safe.Cut(s, maxName) }
+// printableName makes a name from a binary, which may be hostile, fit to print.
+func printableName(s string) string { return safe.Cut(s, maxName) }

@@ -14,15 +14,15 @@ import (
 
 // A Check is what was found and measured of one toolchain.
 type Check struct {
-	Go        string
-	Engine    string // "" where nothing could be run
-	Windows   []window.Window
-	Runs      []trial.Run // pinned, and stress runs
-	Controls  []trial.Run // in which nothing was to die
-	Victims   int         // how many functions were looked at
-	Verdict   trial.Verdict
-	Others    int             // windows of victims that the verdict does not rest on
-	Elsewhere []window.Window // preemptible, outside the victims
+	Go             string
+	Engine         string // "" where nothing could be run
+	Windows        []window.Window
+	Runs           []trial.Run // pinned, and stress runs
+	Controls       []trial.Run // in which nothing was to die
+	Victims        int         // how many functions were looked at
+	Verdict        trial.Verdict
+	UntestedHeld   int             // windows of victims that the verdict does not rest on
+	OutsideVictims []window.Window // preemptible, outside the victims
 }
 
 // Text writes a check as a table and a verdict.
@@ -36,14 +36,14 @@ func (c Check) Text(to io.Writer) error {
 	if len(c.Windows) > 0 {
 		c.table(&b)
 	}
-	if c.Others > 0 {
-		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", english.Plural(c.Others, "window", ""))
+	if c.UntestedHeld > 0 {
+		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", english.Plural(c.UntestedHeld, "window", ""))
 	}
 	const most = 10
-	for _, w := range c.Elsewhere[:min(len(c.Elsewhere), most)] {
+	for _, w := range c.OutsideVictims[:min(len(c.OutsideVictims), most)] {
 		fmt.Fprintf(&b, "also found, not run: %v\n", w)
 	}
-	if more := len(c.Elsewhere) - most; more > 0 {
+	if more := len(c.OutsideVictims) - most; more > 0 {
 		fmt.Fprintf(&b, "also found, not run: %s more outside the victims\n", english.Plural(more, "window", ""))
 	}
 	clean := c.Victims - c.affectedVictims()
