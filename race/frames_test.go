@@ -80,8 +80,8 @@ func classes(windows []window.Window) (found []window.Class) {
 
 // held reports whether a kind of window is proved by holding a victim in it.
 func held(kind string) bool {
-	k, _ := window.KindOf(kind)
-	return k.Held
+	k, _ := window.KindNamed(kind)
+	return k.ProvedByHold
 }
 
 // TestSplitADDFrames is the table: for each victim the windows that the

@@ -76,7 +76,7 @@ func TestMutantsApply(t *testing.T) {
 	from := labtest.GOROOT(t, planted)
 	clauses := map[int]bool{}
 	for _, m := range allMutants(t) {
-		kind, ok := window.KindOf(m.finds)
+		kind, ok := window.KindNamed(m.finds)
 		require.True(t, ok, "%s: %q", m.name, m.finds)
 		assert.True(t, strings.HasPrefix(m.name, string(rune('0'+kind.Clause))+"-"), m.name)
 		clauses[kind.Clause] = true

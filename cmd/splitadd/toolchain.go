@@ -73,7 +73,7 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)
 	}
 	for _, k := range window.Kinds {
-		if k.Held {
+		if k.ProvedByHold {
 			shown.Windows = append(shown.Windows, guest.HeldWindows(k)...)
 		}
 	}

@@ -48,7 +48,7 @@ func Bug(to io.Writer, p repro.Proof) error {
 	}
 	kind, leaf := "a leaf function", "The fix of golang/go#73259 covers the epilogue of functions that make calls; this is a leaf function."
 	if strings.HasPrefix(p.Kind, "non-leaf") {
-		known, _ := window.KindOf("non-leaf SP")
+		known, _ := window.KindNamed("non-leaf SP")
 		kind, leaf = "a function that makes calls", "This is golang/go#73259, fixed in "+english.WordSeries(known.Fixed, "and")+"."
 	}
 	var b strings.Builder

@@ -42,7 +42,7 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
 			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).
 			WithFullDescription(sarif.NewMultiformatMessageString(
-				"Where a goroutine may be preempted, " + k.Wrong + "; " + k.Harm + ".")).
+				"Where a goroutine may be preempted, " + k.Problem + "; " + k.Harm + ".")).
 			WithHelp(sarif.NewMultiformatMessageString(strings.Join(survey.Remedies([]string{kind}), ". "))).
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error"))
 	}

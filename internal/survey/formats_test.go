@@ -41,7 +41,7 @@ func countOf(b *survey.Binary) map[string]int {
 	n := map[string]int{}
 	for _, f := range b.Functions {
 		for _, w := range f.Windows {
-			if k, ok := window.KindOf(w.Kind()); ok && k.Clause <= 2 { // the others are in the tests of package window
+			if k, ok := window.KindNamed(w.Kind()); ok && k.Clause <= 2 { // the others are in the tests of package window
 				n[w.Kind()]++
 			}
 		}

@@ -47,7 +47,7 @@ func (g *Guest) HeldWindows(k window.Kind) (windows []window.Window) {
 // than a verdict rests on.
 func (g *Guest) UntestedHeld() (n int) {
 	for _, k := range window.Kinds {
-		if !k.Held {
+		if !k.ProvedByHold {
 			continue
 		}
 		for name := range g.Functions {

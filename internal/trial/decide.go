@@ -44,7 +44,7 @@ func (g *Guest) Static() Verdict {
 	}
 	for _, k := range window.Kinds {
 		elsewhere := slices.ContainsFunc(g.WindowsOutsideVictims(), func(w window.Window) bool { return w.Kind() == k.Name && !w.Possible })
-		if k.Held && (len(g.HeldWindows(k)) > 0 || elsewhere) {
+		if k.ProvedByHold && (len(g.HeldWindows(k)) > 0 || elsewhere) {
 			v.addAffected(k.Name)
 		}
 	}
@@ -90,7 +90,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	}
 	d.total = 1 + len(windows) + len(stressed) + len(missing)
 	for _, k := range window.Kinds {
-		if k.Held {
+		if k.ProvedByHold {
 			d.total += g.holdSteps(k, limit)
 		}
 	}
@@ -116,7 +116,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		}
 	}
 	for _, k := range window.Kinds {
-		if k.Held {
+		if k.ProvedByHold {
 			if err := d.proveByHolding(ctx, k, limit); err != nil {
 				return d.v, err
 			}

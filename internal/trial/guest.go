@@ -133,8 +133,8 @@ func (g *Guest) Preemptible(name string) (windows []window.Window) {
 // Pinnable returns those of Preemptible that a pin proves.
 func (g *Guest) Pinnable(name string) []window.Window {
 	return slices.DeleteFunc(g.Preemptible(name), func(w window.Window) bool {
-		k, ok := window.KindOf(w.Kind())
-		return ok && k.Held
+		k, ok := window.KindNamed(w.Kind())
+		return ok && k.ProvedByHold
 	})
 }
 

@@ -67,7 +67,7 @@ func (r Run) Confirmed() bool {
 	if r.Held {
 		return r.Harmed()
 	}
-	if k, ok := window.KindOf(string(r.Class)); ok && k.Held {
+	if k, ok := window.KindNamed(string(r.Class)); ok && k.ProvedByHold {
 		return r.Death.Kind == crash.Freed || r.Death.Kind == crash.Corrupt
 	}
 	w := r.Death.Window

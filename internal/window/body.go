@@ -26,8 +26,8 @@ type body struct {
 	deepest      int64 // see deepestLoad
 	deepestKnown bool
 
-	head   []bool  // by instruction: control may come here by a branch, or past one
-	orphan []int32 // heads that no known branch reaches: the targets of jump tables
+	head        []bool  // by instruction: control may come here by a branch, or past one
+	orphanHeads []int32 // heads that no known branch reaches: the targets of jump tables
 }
 
 // decode reads the code of a function.
@@ -40,7 +40,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	}
 	b.hold((jumpSize + 3) * n)
 	var effects []arm64.Effects
-	if n <= long {
+	if n <= longFunction {
 		b.hold(n * effectsSize)
 		effects = make([]arm64.Effects, n)
 	}
@@ -67,7 +67,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	for i := range n {
 		if !entered[i] {
 			b.head[i] = true
-			b.orphan = append(b.orphan, int32(i))
+			b.orphanHeads = append(b.orphanHeads, int32(i))
 		}
 	}
 	return b
@@ -81,11 +81,11 @@ const (
 	decodeWork  = 16
 )
 
-// long is the number of instructions above which a function is decoded anew each time,
+// longFunction is the number of instructions above which a function is decoded anew each time,
 // and checked by one goroutine at a time, so that memory does not grow with the number
 // of cores. Such functions are few; programs with tables have some of 200,000
 // instructions.
-const long = 1 << 12
+const longFunction = 1 << 12
 
 // hold takes memory until free.
 func (b *body) hold(n int) {
@@ -139,7 +139,7 @@ func (b *body) next(i int) []int32 {
 		return to
 	case arm64.Leave:
 		if jump.Kind == arm64.JumpReg {
-			return b.orphan
+			return b.orphanHeads
 		}
 		return nil
 	}

@@ -13,20 +13,20 @@ type preemption struct {
 	// ones, and vector ones in their low and their upper 64 bits.
 	general, low, upper arm64.Set
 	flags               bool
-	// writes is how many bytes below the stack pointer are written to.
-	writes int64
-	// usual is whether all registers are restored that compiled code may hold a
+	// writesBelow is how many bytes below the stack pointer are written to.
+	writesBelow int64
+	// restoresUsual is whether all registers are restored that compiled code may hold a
 	// value in at a safe point, but for the upper halves of vector registers.
-	usual bool
+	restoresUsual bool
 }
 
-// pushed are the bytes that sigctxt.pushCall (runtime/signal_arm64.go) takes
+// pushCallBytes are the bytes that sigctxt.pushCall (runtime/signal_arm64.go) takes
 // below the stack pointer for R30. It stores R29 below them.
-const pushed = 16
+const pushCallBytes = 16
 
-// spared are the bytes right below the stack pointer that pushCall leaves as
+// pushCallSpared are the bytes right below the stack pointer that pushCall leaves as
 // they are: the interrupted function's saved frame pointer is there.
-const spared = 8
+const pushCallSpared = 8
 
 // preemptionOf reads what a preemption does from the code of asyncPreempt and
 // asyncPreempt2. If an obfuscator has removed the names it is what they do in
@@ -34,14 +34,14 @@ const spared = 8
 // flags, and the low half of the vector registers.
 func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 	p := preemption{
-		general: scanned | 1<<28 | 1<<arm64.FP | 1<<arm64.LR | 1<<arm64.SP,
-		low:     1<<32 - 1,
-		flags:   true,
-		writes:  pushed + 496 + 32,
-		usual:   true,
+		general:       scannedRegisters | 1<<28 | 1<<arm64.FP | 1<<arm64.LR | 1<<arm64.SP,
+		low:           1<<32 - 1,
+		flags:         true,
+		writesBelow:   pushCallBytes + 496 + 32,
+		restoresUsual: true,
 	}
 	usual := p
-	writes := int64(pushed)
+	writes := int64(pushCallBytes)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
 		fn, ok := table.Named(name)
 		if !ok {
@@ -51,17 +51,17 @@ func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 		if err != nil {
 			return p
 		}
-		writes += frame(pcsp)
+		writes += frameSize(pcsp)
 	}
-	p.writes = writes
+	p.writesBelow = writes
 	fn, _ := table.Named("runtime.asyncPreempt")
 	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return p
 	}
-	if kept, ok := restores(code); ok {
-		kept.writes = writes
-		kept.usual = kept.general&usual.general == usual.general && kept.low == usual.low && kept.flags
+	if kept, ok := readRestored(code); ok {
+		kept.writesBelow = writes
+		kept.restoresUsual = kept.general&usual.general == usual.general && kept.low == usual.low && kept.flags
 		return kept
 	}
 	return p

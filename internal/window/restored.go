@@ -28,12 +28,12 @@ type base struct {
 	at    int64
 }
 
-// restores reads asyncPreempt's code, which runs straight through with one
+// readRestored reads asyncPreempt's code, which runs straight through with one
 // call in it, and returns the registers that are stored before the call and
 // loaded from the same place after it. From go1.26 on the vector registers go
 // to p.xRegs.scratch and come back from p.xRegs.cache, each in one run of
 // bytes (runtime/preempt_xreg.go).
-func restores(code []byte) (p preemption, ok bool) {
+func readRestored(code []byte) (p preemption, ok bool) {
 	c := copies{
 		// R30 was stored before asyncPreempt began, by pushCall, at its stack pointer.
 		stored: map[copied]int64{{reg: arm64.LR}: 0}, loaded: map[copied]int64{},

@@ -64,7 +64,7 @@ func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 		switch {
 		case v.Kind == arm64.SubReg && v.Shift == 0:
 			size, added = v.Rd, false
-		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushed:
+		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
 			added = true
 		case e.Jump.Kind == arm64.JumpCall:
 			to, ok := table.Find(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))

@@ -110,13 +110,13 @@ type Finder struct {
 	flag       func() barrierFlag
 	scansLink  func() answer
 
-	tangled atomic.Int64
-	long    sync.Mutex // held while a long function is checked
+	tangled   atomic.Int64
+	longMutex sync.Mutex // held while a long function is checked
 }
 
-// Tangled returns how many functions were met so far whose branches are too
+// TangledFunctions returns how many functions were met so far whose branches are too
 // tangled for some clause: of that nothing is known.
-func (f *Finder) Tangled() int { return int(f.tangled.Load()) }
+func (f *Finder) TangledFunctions() int { return int(f.tangled.Load()) }
 
 // Open prepares to find the windows of a file.
 func Open(f *objfile.File) (*Finder, error) {
@@ -132,8 +132,8 @@ func Open(f *objfile.File) (*Finder, error) {
 	return finder, nil
 }
 
-// frame returns the largest value in a function's pcsp.
-func frame(pcsp pclntab.Values) (bytes int64) {
+// frameSize returns the largest value in a function's pcsp.
+func frameSize(pcsp pclntab.Values) (bytes int64) {
 	for _, v := range pcsp {
 		bytes = max(bytes, int64(v.Value))
 	}
@@ -151,9 +151,9 @@ func (f *Finder) Find() ([]Window, error) { return f.find(false) }
 // assembly has many: it switches stacks.
 func (f *Finder) All() ([]Window, error) { return f.find(true) }
 
-// In returns the windows in which the runtime preempts of the function that
+// FindInFunction returns the windows in which the runtime preempts of the function that
 // holds an address.
-func (f *Finder) In(pc uint64) ([]Window, error) {
+func (f *Finder) FindInFunction(pc uint64) ([]Window, error) {
 	i, ok := f.table.Search(pc)
 	if !ok {
 		return nil, fmt.Errorf("address %#x is in no function", pc)
@@ -199,7 +199,7 @@ func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
 		if !all && assembly {
 			continue
 		}
-		clean, suspects := p.clean(f, fn), suspicion(0)
+		clean, suspects := p.showsClean(f, fn), clauseSet(0)
 		if !assembly {
 			suspects = s.suspects(f, fn, p.code)
 		}
@@ -238,7 +238,7 @@ func (f *Finder) functions(prefix string) ([]Function, error) {
 		if !strings.HasPrefix(fn.Name(), prefix) {
 			continue
 		}
-		function, err := f.function(fn, everything)
+		function, err := f.function(fn, allClauses)
 		if err != nil {
 			return nil, err
 		}
