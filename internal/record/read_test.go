@@ -67,7 +67,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(b.Bytes()[:b.Len()-3])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			_, _ = ReadSeries(bytes.NewReader(data))
 			if whole, err := Whole(data); err == nil {
 				require.LessOrEqual(t, whole.Size(), int64(len(data)))

@@ -130,7 +130,7 @@ func TestPipe(t *testing.T) {
 // TestInterrupted ends a survey of one file at once.
 func TestInterrupted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hostile")
-	data := objtest.Slow(60 << 20)
+	data := objtest.SlowExecutable(60 << 20)
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	limits := budget.Default
 	limits.Work.PerMB <<= 12

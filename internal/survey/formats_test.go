@@ -118,7 +118,7 @@ func universal(t *testing.T) string {
 	thin, err := os.ReadFile(guest(t, []string{"GOOS=darwin"}))
 	require.NoError(t, err)
 	out := filepath.Join(t.TempDir(), "universal")
-	require.NoError(t, os.WriteFile(out, labtest.Universal(thin), 0o600))
+	require.NoError(t, os.WriteFile(out, labtest.UniversalBinary(thin), 0o600))
 	return out
 }
 

@@ -23,14 +23,14 @@ func FuzzSurvey(f *testing.F) {
 		f.Add(i, uint32(24), uint64(1<<40), []byte(nil))
 		f.Add(i, uint32(4096), uint64(0xffffffff), []byte(nil))
 	}
-	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add(which, uint32(0), uint64(0), edits) })
+	objtest.AddSeedEdits(f, seeds, func(which uint8, edits []byte) { f.Add(which, uint32(0), uint64(0), edits) })
 	f.Fuzz(func(t *testing.T, which uint8, at uint32, word uint64, edits []byte) {
 		m := seeds[objtest.Names[int(which)%len(objtest.Names)]]
-		changed, _ := m.Edited(edits)
+		changed, _ := m.ApplyEdits(edits)
 		if at > 0 {
-			changed = m.Overwritten(int(at), word, edits)
+			changed = m.ApplyOverwrite(int(at), word, edits)
 		}
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			file, err := objfile.Parse("fuzzed", changed)
 			if err != nil {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
