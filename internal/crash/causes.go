@@ -103,9 +103,9 @@ const (
 // of. What says more comes first.
 var Causes = []Cause{
 	{Name: "wrong result", Kind: Corrupt, Says: Open, What: "a victim computed something wrong", Settle: "the log without that line",
-		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
+		text: regexp.MustCompile(`(?m)^` + victim.LineMark + `(corrupt result.*)$`)},
 	{Name: "freed object", Kind: Freed, Says: Open, What: "an object was freed while a victim used it", Settle: "the log without that line",
-		text: regexp.MustCompile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
+		text: regexp.MustCompile(`(?m)^` + victim.LineMark + `(object freed in use.*)$`)},
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
 	{Name: "unwinding a stack that grows", Kind: Unwind, Says: Named, What: growing, Issues: []int{62326},

@@ -23,7 +23,7 @@ func parseExposure(output []byte) (x exposure) {
 	for len(output) > 0 {
 		var line []byte
 		line, output, _ = bytes.Cut(output, []byte("\n"))
-		said, ok := bytes.CutPrefix(line, []byte(victim.Mark))
+		said, ok := bytes.CutPrefix(line, []byte(victim.LineMark))
 		if !ok {
 			continue
 		}

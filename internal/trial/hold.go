@@ -40,7 +40,7 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 	defer os.Remove(path)
 	config := victim.Config{
 		Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: defaultPinBounds.Observations,
-		Hold: victim.Pin(w.PC, binary.LittleEndian.Uint32(code)), After: afterHold,
+		Hold: victim.Pin(w.PC, binary.LittleEndian.Uint32(code)), ObserveAfterHold: afterHold,
 	}
 	err = g.run(ctx, &r, config, lab.Job{Path: path, Deadline: defaultPinBounds.Deadline, Stall: defaultPinBounds.Stall, Env: env})
 	return r, err

@@ -58,8 +58,8 @@ func (c Config) hold(p pin, watch observer, calls func() uint64, failed <-chan e
 	if err := p.release(); err != nil {
 		return fmt.Errorf("release of the pin at %#x: %w", p.address, err)
 	}
-	fmt.Fprintf(stdout, "%sreleased %#x\n", Mark, p.address)
-	more.Observe, more.For = c.After, 0
+	fmt.Fprintf(stdout, "%sreleased %#x\n", LineMark, p.address)
+	more.Observe, more.For = c.ObserveAfterHold, 0
 	for calls() == before {
 		if err := more.watch(watch, calls, failed, stdout, "observed"); err != nil {
 			return err
