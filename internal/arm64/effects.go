@@ -2,9 +2,9 @@ package arm64
 
 // Registers that have a number in Effects but not in a Set.
 const (
-	ZR   = 32 // the zero register: reads as zero, and a write to it is lost
-	PC   = 33 // the address of the instruction itself
-	None = -1
+	ZR         = 32 // the zero register: reads as zero, and a write to it is lost
+	PC         = 33 // the address of the instruction itself
+	NoRegister = -1
 )
 
 // Effects are what one instruction reads, writes and transfers control to.

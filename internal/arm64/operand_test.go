@@ -150,7 +150,7 @@ func parseList(registers, index string) (operand, error) {
 
 // parseMemory reads "[x0, #8]!", "[x0, w1, sxtw #2]" and their like.
 func parseMemory(s string) (operand, error) {
-	o := operand{kind: memory, reg2: None, pre: strings.HasSuffix(s, "!")}
+	o := operand{kind: memory, reg2: NoRegister, pre: strings.HasSuffix(s, "!")}
 	for i, part := range strings.Split(strings.Trim(s, "[]!"), ",") {
 		p, err := parseOperand(strings.TrimSpace(part))
 		if err != nil {

@@ -27,7 +27,7 @@ func (s expectedSplit) kind() string { return window.KindName(s.class, s.victim.
 // (cmd/internal/obj/arm64/obj7.go, preprocess). The functions of window have no
 // part in this: it tells what they would have to find.
 func expectedSplits() []expectedSplit {
-	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.Pair }
+	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.TwoADDs }
 	var all []expectedSplit
 	for _, want := range []struct {
 		class window.Class

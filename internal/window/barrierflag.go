@@ -70,7 +70,7 @@ func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 		switch {
 		case !ok || e.Jump.Kind != arm64.JumpNone:
 			return flag, 0
-		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.None && !m.Vector && !m.Updates:
+		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.NoRegister && !m.Vector && !m.Updates:
 			addr += uint64(int64(m.Disp))
 			if m.Size == 4 {
 				flag.addr, flag.known = addr, true

@@ -173,7 +173,7 @@ func (b *body) target(i int) (pc uint64, ok bool) {
 // stack pointer.
 func (b *body) slot(i int) (at int64, ok bool) {
 	m := b.effect(i).Mem
-	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.None || m.Block {
+	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.NoRegister || m.Block {
 		return 0, false
 	}
 	return int64(m.Disp) - b.below(i), true

@@ -81,11 +81,11 @@ func (p *proof) run(i, end int, next int64) bool {
 	for at := 0; at+3 < len(code); at += 4 {
 		word := uint32(code[at]) | uint32(code[at+1])<<8 | uint32(code[at+2])<<16 | uint32(code[at+3])<<24
 		class := arm64.Classes[word>>24<<5&0x1fe0|word&31]
-		if class == arm64.Boring {
+		if class == arm64.ClassIrrelevant {
 			continue
 		}
 		last := at+4 == len(code)
-		if class == arm64.Calls && !last || class == arm64.Loads && !arm64.MayMatter(word) {
+		if class == arm64.ClassCall && !last || class == arm64.ClassLoadStore && !arm64.MayMatter(word) {
 			continue
 		}
 		i := first + at/4

@@ -37,7 +37,7 @@ func readRestored(code []byte) (p preemption, ok bool) {
 	c := copies{
 		// R30 was stored before asyncPreempt began, by pushCall, at its stack pointer.
 		stored: map[copied]int64{{reg: arm64.LR}: 0}, loaded: map[copied]int64{},
-		flagsFrom: arm64.None, flagsTo: arm64.None, flags: map[int64]bool{},
+		flagsFrom: arm64.NoRegister, flagsTo: arm64.NoRegister, flags: map[int64]bool{},
 	}
 	c.bases[arm64.SP].known = true
 	calls := 0
@@ -118,7 +118,7 @@ func (c *copies) access(m *arm64.Memory) {
 			}
 		}
 	}
-	if m.Updates && m.Index == arm64.None {
+	if m.Updates && m.Index == arm64.NoRegister {
 		from.at += int64(m.By)
 	}
 }

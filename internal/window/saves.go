@@ -42,7 +42,7 @@ func (b *body) accessLayout(w *walk) layout {
 		}
 		l.known[i], l.sp[i] = true, regs[arm64.SP].n
 		m := b.effect(i).Mem
-		if m.Base < 0 || m.Base > 31 || m.Index != arm64.None || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
+		if m.Base < 0 || m.Base > 31 || m.Index != arm64.NoRegister || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
 			return
 		}
 		a := access{regs[m.Base].n + int64(m.Disp), int64(m.Bytes())}
