@@ -26,12 +26,12 @@ type checker struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	records  io.Writer // beside stdout; or nil
-	shown    bool      // tables are wanted
+	tables   bool      // tables are wanted
 	progress *progress
 }
 
 func newChecker(stdout, stderr io.Writer) *checker {
-	return &checker{stdout: stdout, stderr: stderr, shown: true, shard: shard{decides: true}}
+	return &checker{stdout: stdout, stderr: stderr, tables: true, shard: shard{decides: true}}
 }
 
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -92,7 +92,7 @@ func (c *checker) usage() error {
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
 	case c.runs < 0 || c.runs > 0 && c.static:
 		return usageError{fmt.Errorf("-runs %d: want a number of stress runs, and not with -static", c.runs)}
-	case c.shard.of > 0 && c.runs == 0:
+	case c.shard.count > 0 && c.runs == 0:
 		return usageError{errors.New("-shard deals stress runs, -runs N")}
 	}
 	return engineUsage(c.choice)

@@ -49,9 +49,9 @@ var pages = map[string]struct {
 	kind  output.Kind
 	write func(*report.Page, io.Writer) error
 }{
-	".html": {output.Kind{Name: "a report", Is: holds("<title>" + report.HTMLTitle + "</title>")}, (*report.Page).HTML},
-	".md":   {output.Kind{Name: "a report", Is: beginsWith("# " + report.TextTitle)}, (*report.Page).Markdown},
-	".txt":  {output.Kind{Name: "a report", Is: beginsWith(report.TextTitle)}, (*report.Page).Text},
+	".html": {output.Kind{Name: "a report", Verify: containsText("<title>" + report.HTMLTitle + "</title>")}, (*report.Page).HTML},
+	".md":   {output.Kind{Name: "a report", Verify: beginsWith("# " + report.TextTitle)}, (*report.Page).Markdown},
+	".txt":  {output.Kind{Name: "a report", Verify: beginsWith(report.TextTitle)}, (*report.Page).Text},
 }
 
 // page writes one file of files of records: HTML, Markdown or text, by its name.

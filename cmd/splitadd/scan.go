@@ -92,7 +92,7 @@ func (s *scanner) folder(ctx context.Context, root string) error {
 		return nil
 	}
 	say(s.stderr, "note", root+": without a Go binary for arm64: its package is built and scanned")
-	s.sum.Foreign, s.sum.Others = before.Foreign, before.Others
+	s.sum.Foreign, s.sum.NotArm64Go = before.Foreign, before.NotArm64Go
 	return s.packages(ctx, root, ".")
 }
 
@@ -154,7 +154,7 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
 	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
-		s.progress.late(r.Path, done, len(paths))
+		s.progress.stepIfSlow(r.Path, done, len(paths))
 		done++
 		name, asked := names[r.Path]
 		var foreign survey.ForeignArchError
@@ -169,7 +169,7 @@ func (s *scanner) files(ctx context.Context, paths []string, names map[string]st
 		case errors.As(r.Err, &foreign):
 			s.sum.Foreign[foreign.Arch]++
 		case errors.Is(r.Err, survey.ErrNotArm64Go):
-			s.sum.Others++
+			s.sum.NotArm64Go++
 		default:
 			return s.failed(r.Path, r.Err)
 		}
@@ -235,9 +235,9 @@ func (s *scanner) finish() (err error) {
 	case s.sum.Affected > 0:
 		return errAffected
 	case len(s.sum.Errors) > 0:
-		return errSaid
+		return errAlreadyReported
 	case s.sum.Binaries == 0:
-		say(s.stderr, "warning", "no Go binary for arm64: "+report.Others(s.sum))
+		say(s.stderr, "warning", "no Go binary for arm64: "+report.NotArm64GoText(s.sum))
 		say(s.stderr, "hint", "name a Go binary for arm64, or packages to build for it, such as ./...")
 	}
 	return nil

@@ -42,7 +42,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	c.progress.end()
-	if shown.Verdict = v; !c.json && c.shown && c.shard.decides {
+	if shown.Verdict = v; !c.json && c.tables && c.shard.decides {
 		if err := shown.Text(c.stdout); err != nil {
 			return v, err
 		}
@@ -115,7 +115,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
 		how, runs := trial.DefaultStress, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
-		if c.shard.of > 0 { // shards are pooled: they all use one config
+		if c.shard.count > 0 { // shards are pooled: they all use one config
 			s.Seeds = c.shard.seeds(c.runs)
 			runs = len(s.Seeds)
 		} else {

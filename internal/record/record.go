@@ -68,12 +68,12 @@ type Failure struct {
 // A Scan is the last record of a scan.
 type Scan struct {
 	Head
-	Tool     string         `json:"tool"`              // its version
-	Binaries int            `json:"binaries"`          // Go binaries for arm64
-	Affected int            `json:"affected"`          // of those, with a window in which the runtime preempts
-	Foreign  map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
-	Others   int            `json:"others"`            // all other files
-	Errors   []string       `json:"errors"`            // of the failures
+	Tool       string         `json:"tool"`              // its version
+	Binaries   int            `json:"binaries"`          // Go binaries for arm64
+	Affected   int            `json:"affected"`          // of those, with a window in which the runtime preempts
+	Foreign    map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
+	NotArm64Go int            `json:"others"`            // all other files
+	Errors     []string       `json:"errors"`            // of the failures
 }
 
 // A Run is one run of a guest; of kind "control" it is one that must survive.

@@ -55,17 +55,17 @@ func Binary(to io.Writer, b *survey.Binary) error {
 
 // Scan writes the sum of a scan.
 func Scan(to io.Writer, s record.Scan) error {
-	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, Others(s), english.Plural(len(s.Errors), "error", ""))
+	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
 	return err
 }
 
-// Others counts the files of a scan that are not Go binaries for arm64.
-func Others(s record.Scan) string {
+// NotArm64GoText counts the files of a scan that are not Go binaries for arm64.
+func NotArm64GoText(s record.Scan) string {
 	var counts []string
 	for _, arch := range slices.Sorted(maps.Keys(s.Foreign)) {
 		counts = append(counts, binaries(s.Foreign[arch], arch))
 	}
-	return strings.Join(append(counts, english.Plural(s.Others, "other file", "")), "; ")
+	return strings.Join(append(counts, english.Plural(s.NotArm64Go, "other file", "")), "; ")
 }
 
 func binaries(n int, arch string) string {

@@ -143,7 +143,7 @@ func TestHostile(t *testing.T) {
 
 func TestScanSum(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, Scan(&out, record.Scan{Binaries: 1, Affected: 1, Others: 1, Errors: []string{"x"}}))
+	require.NoError(t, Scan(&out, record.Scan{Binaries: 1, Affected: 1, NotArm64Go: 1, Errors: []string{"x"}}))
 	assert.Equal(t, "1 Go binary for arm64, 1 with windows; 1 other file; 1 error\n", out.String())
 	out.Reset()
 	require.NoError(t, Scan(&out, record.Scan{Binaries: 2, Foreign: map[string]int{"riscv64": 2, "amd64": 1}}))

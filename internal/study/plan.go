@@ -30,12 +30,12 @@ var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
 // three an iteration.
 func Instructions(body int) float64 { return 31 + 3*float64(body) }
 
-// lone is how the canonical reproducer runs, but for the body: a victim and an
+// loneVictim is how the canonical reproducer runs, but for the body: a victim and an
 // observer, each with a CPU of its own.
-var lone = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
+var loneVictim = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
 
-// crowded is how most victims of the study are stressed.
-var crowded = trial.PoliteStress(3)
+// manyVictims is how most victims of the study are stressed.
+var manyVictims = trial.PoliteStress(3)
 
 // Plan returns the experiments. Newest is the release of all of them but the
 // pair, whose victims are compared: they are to be the same code. Short is the
@@ -47,7 +47,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	}
 	body := Group{Name: "body", Go: newest, Runs: 6}
 	for _, n := range Bodies {
-		crowd, single := crowded, lone
+		crowd, single := manyVictims, loneVictim
 		crowd.Body, single.Body = n, n
 		body.Series = append(body.Series,
 			series(fmt.Sprintf("body/crowd/%d", n), spin, "gc", crowd),
@@ -65,14 +65,14 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	}
 	observer := Group{Name: "observer", Go: newest, Runs: 5}
 	for _, name := range []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"} {
-		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, crowded))
+		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, manyVictims))
 	}
 	frame := Group{Name: "frame", Go: newest, Runs: 10}
 	for _, size := range []string{"65536", "65568", "131088", "1048592"} {
-		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", crowded))
+		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", manyVictims))
 	}
 	for _, size := range []string{"65536", "69632", "131040", "16777200"} {
-		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", crowded))
+		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", manyVictims))
 	}
 	groups := []Group{body, crowd, observer, frame}
 	for _, release := range pair {
@@ -93,7 +93,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 // watched returns the experiments in which somebody looks on.
 func watched(release string, limit time.Duration) []Group {
 	series := func(label string) trial.Series {
-		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Stress: crowded, Limit: limit}
+		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Stress: manyVictims, Limit: limit}
 	}
 	plain, off, one, trace := series("plain"), series("GODEBUG=asyncpreemptoff=1"), series("GOMAXPROCS=1"), series("execution tracer")
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
