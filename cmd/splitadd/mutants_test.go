@@ -21,8 +21,8 @@ import (
 
 var mutants = flag.Bool("mutants", false, "build toolchains with planted defects, and check them")
 
-// mutatedRelease is the release that the patches of docs/mutants are made for, and own
-// are the kinds that it has without them.
+// mutatedRelease is the release that the patches of docs/mutants are made for, and
+// unmutatedKinds are the kinds that it has without them.
 const mutatedRelease = "go1.27.4"
 
 var unmutatedKinds = []string{"leaf SP", "leaf FP"}

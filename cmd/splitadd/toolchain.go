@@ -74,7 +74,7 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	}
 	for _, k := range window.Kinds {
 		if k.ProvedByHold {
-			shown.Windows = append(shown.Windows, guest.HeldWindows(k)...)
+			shown.Windows = append(shown.Windows, guest.WindowsToHold(k)...)
 		}
 	}
 	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}

@@ -11,7 +11,7 @@ const (
 //
 // Registers in a Set are R0 to R30, and bit 31 for the stack pointer. The zero
 // register is in no Set. Registers in int8 fields are numbered the same way,
-// with ZR, PC and None beside them.
+// with ZR, PC and NoRegister beside them.
 //
 // Two kinds of effects are left out. The cumulative exception bits of FPSR and
 // the local exclusive monitor are not tracked. What a called function, or the
@@ -103,7 +103,7 @@ type Memory struct {
 	Updates bool // Base is written back
 
 	Base   int8 // 0 to 31, where 31 is SP; or PC for a literal
-	Index  int8 // or None; with Updates, what is added to Base afterwards
+	Index  int8 // or NoRegister; with Updates, what is added to Base afterwards
 	Extend Extend
 	Shift  uint8
 

@@ -13,7 +13,7 @@ import (
 type operand struct {
 	kind byte   // one of the below
 	reg  int8   // number: 31 is SP, ZR is the zero register
-	reg2 int8   // of memory: the index, or None
+	reg2 int8   // of memory: the index, or NoRegister
 	k    uint32 // of a vector register: the logarithm of how many of its bytes are used
 	n    int    // of a list: how many registers
 	imm  int64  // constant; displacement; shift

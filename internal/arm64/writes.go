@@ -135,13 +135,13 @@ func fromVector(w uint32) Set {
 func MayMatter(w uint32) bool {
 	// Rd or Rt is 29 or 31; branches and system; UDF; some loads and stores.
 	return w&high == high || w&0x1c000000 == 0x14000000 || w>>25 == 0 ||
-		w&0x0a000000 == 0x08000000 && loadMatters(w)
+		w&0x0a000000 == 0x08000000 && loadMayMatter(w)
 }
 
 const high = 0x1d // registers 29 and 31 have these bits of five
 
-// loadMatters is MayMatter for a load or store, but for Rt.
-func loadMatters(w uint32) bool {
+// loadMayMatter is MayMatter for a load or store, but for Rt.
+func loadMayMatter(w uint32) bool {
 	if w&0x3b000000 == 0x39000000 { // unsigned offset: the most of them
 		return false
 	}

@@ -97,9 +97,9 @@ func TestUndecided(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestAsItIs is of programs that splitadd has to leave alone: one that prints much,
+// TestUserProgram is of programs that splitadd has to leave alone: one that prints much,
 // one that leaves a child in a session of its own, one that wants its own limits.
-func TestAsItIs(t *testing.T) {
+func TestUserProgram(t *testing.T) {
 	r := diagnosed(t, Program{Command: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
 	c := r.count(WayPlain)
 	assert.Equal(t, []int{3, 0, 0, 0, 3}, []int{c.Runs, c.Deaths, c.Failed, c.Hung, c.Cut})

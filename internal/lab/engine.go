@@ -52,7 +52,7 @@ type Job struct {
 	Args        []string
 	Dir         string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
 	Env         []string      // beside PATH and the like: GODEBUG, say
-	OneByOne    bool          // an emulator translates single instructions, so that signals land at any of them
+	OneByOne    bool          // signals must be able to land at any instruction: see qemu.Emulator.OneByOne
 	UserProgram bool          // a user's program: see process.Job
 	Core        bool          // may leave a core file: see Engine.Cores
 	Deadline    time.Duration // when to kill the guest; required
@@ -138,7 +138,7 @@ func (e *Engine) Cores(dir string) ([]string, error) {
 	return e.machine.Cores(dir)
 }
 
-// command returns the command line that runs a guest. A guest that runs one by one must take
+// command returns the command line that runs a guest. A guest of a Job with OneByOne must take
 // signals at every instruction boundary: QEMU delivers them only between
 // translation blocks, and a whole epilogue is one.
 func (e *Engine) command(job Job) []string {

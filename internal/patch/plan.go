@@ -21,8 +21,8 @@ type Change struct {
 	Before, After [2]uint32 // the pair: the window is at the second
 }
 
-// An Unrepaired is a window that stays as it is, and why.
-type Unrepaired struct {
+// An UnrepairedWindow is a window that stays as it is, and why.
+type UnrepairedWindow struct {
 	window.Window
 	Reason string
 }
@@ -45,7 +45,7 @@ type Unrepaired struct {
 // both are proved from the binary.
 type Plan struct {
 	Changes    []Change
-	Unrepaired []Unrepaired
+	Unrepaired []UnrepairedWindow
 	// OtherKinds counts the windows of other clauses than those of the stack and frame
 	// pointer, by kind: no change of instructions closes them.
 	OtherKinds map[string]int
@@ -79,7 +79,7 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 			reason = saved.Error()
 		}
 		if reason != "" {
-			p.Unrepaired = append(p.Unrepaired, Unrepaired{w, reason})
+			p.Unrepaired = append(p.Unrepaired, UnrepairedWindow{w, reason})
 			continue
 		}
 		p.Changes = append(p.Changes, c)

@@ -157,7 +157,7 @@ func TestReached(t *testing.T) {
 			require.NoError(t, err)
 			plan, err := patch.NewPlan(g)
 			require.NoError(t, err)
-			i := slices.IndexFunc(plan.Unrepaired, func(u patch.Unrepaired) bool { return u.PC == w.PC })
+			i := slices.IndexFunc(plan.Unrepaired, func(u patch.UnrepairedWindow) bool { return u.PC == w.PC })
 			require.GreaterOrEqual(t, i, 0)
 			assert.Contains(t, plan.Unrepaired[i].Reason, "leads to its middle")
 		})

@@ -18,10 +18,10 @@ const (
 	oneVictimTime  = 2 * time.Second
 )
 
-// HeldWindows returns the windows of a kind that a verdict rests on: the first, the last
+// WindowsToHold returns the windows of a kind that a verdict rests on: the first, the last
 // and one between them, of a few victims. Those for its clause come first, but a
 // toolchain may break it in others.
-func (g *Guest) HeldWindows(k window.Kind) (windows []window.Window) {
+func (g *Guest) WindowsToHold(k window.Kind) (windows []window.Window) {
 	victims := 0
 	all := append(victim.Contract(), victim.Cases()...)
 	slices.SortStableFunc(all, func(a, b victim.Case) int {
@@ -57,7 +57,7 @@ func (g *Guest) UntestedHeld() (n int) {
 				}
 			}
 		}
-		n -= len(g.HeldWindows(k))
+		n -= len(g.WindowsToHold(k))
 	}
 	return n
 }
@@ -72,7 +72,7 @@ func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, r
 
 // holdSteps returns how many steps proveByHolding takes.
 func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
-	held := len(g.HeldWindows(k))
+	held := len(g.WindowsToHold(k))
 	switch {
 	case k.Class != window.Pointer:
 		return max(1, held)
@@ -91,7 +91,7 @@ var mayHoldPointer = []string{"pointer25", "pointer26"}
 // control that holding a victim of its clause harms nothing. A window of which no
 // victim is harmed is a doubt if none of its victim's is.
 func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time.Duration) error {
-	windows := d.HeldWindows(k)
+	windows := d.WindowsToHold(k)
 	if len(windows) == 0 {
 		for _, w := range d.WindowsOutsideVictims() {
 			if w.Kind() == k.Name && !w.Possible {

@@ -44,7 +44,7 @@ func (g *Guest) Static() Verdict {
 	}
 	for _, k := range window.Kinds {
 		elsewhere := slices.ContainsFunc(g.WindowsOutsideVictims(), func(w window.Window) bool { return w.Kind() == k.Name && !w.Possible })
-		if k.ProvedByHold && (len(g.HeldWindows(k)) > 0 || elsewhere) {
+		if k.ProvedByHold && (len(g.WindowsToHold(k)) > 0 || elsewhere) {
 			v.addAffected(k.Name)
 		}
 	}

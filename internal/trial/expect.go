@@ -11,7 +11,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A expectedSplit is a kind of window that the assembler's rule for constants makes, and a
+// An expectedSplit is a kind of window that the assembler's rule for constants makes, and a
 // victim that has it unless the release writes its epilogue in another way.
 type expectedSplit struct {
 	class  window.Class

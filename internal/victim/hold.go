@@ -34,7 +34,7 @@ const (
 )
 
 // hold observes until a bound of c is reached, puts the pinned instruction back, and
-// observes c.After times more, and until the victim has completed a call. The lines
+// observes c.ObserveAfterHold times more, and until the victim has completed a call. The lines
 // that it prints begin with "held", "released" and "end". If the victim never waits
 // at the pin, nothing is put back, and the line after "held" begins with "end".
 func (c Config) hold(p pin, watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {

@@ -19,7 +19,7 @@ type body struct {
 	budget  *budget.Budget
 	held    int // bytes of it, to be freed
 
-	unsafe []int   // reused by guarded
+	unsafe []int   // reused by guardedStores
 	line   []int   // likewise
 	places []place // likewise
 

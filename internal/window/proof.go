@@ -156,7 +156,7 @@ func (p *proof) ends(i int) bool {
 }
 
 // enter reports whether every branch goes where pcsp claims the same as where
-// it comes from, and to no instruction that is shut.
+// it comes from, and to no instruction in noEntry.
 func (p *proof) enter(fn pclntab.Func) bool {
 	if len(p.pcsp) == 1 && len(p.noEntry) == 0 {
 		return true

@@ -101,9 +101,9 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// TestAsItIs runs a user's program: it keeps its own limits and environment, and
+// TestUserProgram runs a user's program: it keeps its own limits and environment, and
 // what it prints does not kill it.
-func TestAsItIs(t *testing.T) {
+func TestUserProgram(t *testing.T) {
 	t.Run("output", func(t *testing.T) {
 		job := script(t, "echo first; yes | head -c 100000000; echo last; exit 7")
 		job.UserProgram, job.Env = true, os.Environ()

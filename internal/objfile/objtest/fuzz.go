@@ -10,7 +10,7 @@ import (
 // Names are the names of the seeds, in an order for fuzz targets to choose by number.
 var Names = []string{"elf", "macho", "pe", "pie", "chained", "go1.16", "go1.18", "go1.20", "go1.23"}
 
-// AddSeedEdits are edits for fuzz targets to begin with: for each seed, fields of each
+// AddSeedEdits adds edits for fuzz targets to begin with: for each seed, fields of each
 // part of a file, set to what is out of range or much too large.
 func AddSeedEdits(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits []byte)) {
 	tb.Helper()

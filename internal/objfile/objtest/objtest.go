@@ -132,7 +132,7 @@ func (m *Image) ApplyEdits(edits []byte) (data []byte, changed []string) {
 	return data, changed
 }
 
-// Edit returns an edit for Edited that sets a field.
+// Edit returns an edit for ApplyEdits that sets a field.
 func (m *Image) Edit(name string, value uint64) []byte {
 	at := slices.Index(m.names, name)
 	edit := binary.LittleEndian.AppendUint16(nil, uint16(at))

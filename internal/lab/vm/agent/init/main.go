@@ -73,7 +73,7 @@ func run() error {
 // portTime is how long the host may take to be there.
 const portTime = 20 * time.Second
 
-// A waitingReader reader waits for its host: a port of which the driver does not know
+// A waitingReader waits for its host: a port of which the driver does not know
 // yet that its other end is open reads as if that were closed
 // (drivers/char/virtio_console.c, port_fops_read).
 type waitingReader struct {
