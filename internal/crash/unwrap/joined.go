@@ -110,7 +110,7 @@ func unjoin(text []byte) []byte {
 		}
 		if syntax.IsLocation(trimmed) {
 			out = append(out, '\t')
-		} else if k := syntax.Of(trimmed); k == syntax.Goroutine || k == syntax.Stack {
+		} else if k := syntax.KindOf(trimmed); k == syntax.Goroutine || k == syntax.Stack {
 			out = append(out, '\n')
 		}
 		out = append(append(out, trimmed...), '\n')

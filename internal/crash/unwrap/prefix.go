@@ -47,7 +47,7 @@ const maxGlued = 64
 
 func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
-	l.items = append(l.items, item{Line: line, kind: syntax.Of(bytes.TrimLeft(line.Text, " \t"))})
+	l.items = append(l.items, item{Line: line, kind: syntax.KindOf(bytes.TrimLeft(line.Text, " \t"))})
 	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
 		l.flush((len(l.items) + 1) / 2)
 	}
@@ -65,7 +65,7 @@ func (l *learner) flush(n int) {
 			continue
 		}
 		split(text, func(text []byte) {
-			l.visit(Line{item.Number, source, text, syntax.Of(bytes.TrimLeft(text, " \t"))})
+			l.visit(Line{item.Number, source, text, syntax.KindOf(bytes.TrimLeft(text, " \t"))})
 		})
 	}
 	rest := copy(l.items, l.items[n:])
@@ -154,7 +154,7 @@ func (l *learner) judge(item *item, seen map[uint64]*prefix) {
 			}
 		}
 		rest := p.content(item.Text[end:])
-		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.Of(bytes.TrimLeft(rest, " \t")) != syntax.None
+		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.KindOf(bytes.TrimLeft(rest, " \t")) != syntax.None
 		switch {
 		case known:
 			p.explained--
@@ -231,7 +231,7 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 			rest = rest[1:]
 		}
 		text = p.content(rest)
-		return syntax.Of(bytes.TrimLeft(text, " \t")) == syntax.None
+		return syntax.KindOf(bytes.TrimLeft(text, " \t")) == syntax.None
 	})
 	return source, text
 }

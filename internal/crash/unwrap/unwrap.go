@@ -65,7 +65,7 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 			return
 		}
 	}
-	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(bytes.TrimLeft(l.Text, " \t")) == syntax.None {
+	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.KindOf(bytes.TrimLeft(l.Text, " \t")) == syntax.None {
 		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
 		for more := true; more; {
 			var line []byte
