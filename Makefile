@@ -66,10 +66,10 @@ sweep: emulator
 pool: emulator
 	$(GO) test ./cmd/splitadd -run Pooled -v -timeout 1h -args -pool
 
-# Repaired binaries: the standard library's tests, and races of a thousand times the
+# Repaired binaries: the standard library's tests, and stress runs of a thousand times the
 # original's median time to crash.
 repair: emulator
-	$(GO) test ./internal/patch -v -timeout 2h -args -std -race-for 6m
+	$(GO) test ./internal/patch -v -timeout 2h -args -std -stress-for 6m
 
 # Every log of the corpus, as every collector writes it, with lines missing; and the
 # bounds of time and memory, with 100 MB of log.

@@ -18,7 +18,7 @@ func TestSplitADDContract(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
 	kinds := known(t)
 	for _, k := range window.Kinds {
-		if !k.Held {
+		if !k.ProvedByHold {
 			continue
 		}
 		t.Run(k.Name, func(t *testing.T) {

@@ -22,7 +22,7 @@ var exhaustive = flag.String("exhaustive", "", "toolchains, with commas, of whic
 
 // exhaustiveBounds are for thousands of runs. An observation by all observers
 // takes some 50 ms.
-var exhaustiveBounds = trial.Bounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
+var exhaustiveBounds = trial.PinBounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
 
 // TestSplitADDExhaustive pins victims at every instruction boundary of their
 // functions, under all observers in turn, and compares what happens with the
@@ -180,7 +180,7 @@ func literals(code []byte) map[int]bool {
 // the finder leads one to expect.
 func boundary(r trial.Run, reported bool, why string) string {
 	switch {
-	case r.Missed:
+	case r.PinNotReached:
 		return "not reached"
 	case reported && r.Confirmed():
 		return "died"

@@ -61,10 +61,10 @@ func record(t *testing.T, kinds []string) {
 // frame size less 8 to the frame pointer (cmd/internal/obj/arm64/obj7.go,
 // preprocess). Non-leaf functions load their frame pointer instead.
 func split(c victim.Case) (classes []window.Class) {
-	if c.Leaf && arm64.Expand(uint64(c.Frame-8)) == arm64.Pair {
+	if c.Leaf && arm64.Expand(uint64(c.Frame-8)) == arm64.TwoADDs {
 		classes = append(classes, window.FP)
 	}
-	if arm64.Expand(uint64(c.Frame)) == arm64.Pair {
+	if arm64.Expand(uint64(c.Frame)) == arm64.TwoADDs {
 		classes = append(classes, window.SP)
 	}
 	return classes
@@ -80,8 +80,8 @@ func classes(windows []window.Window) (found []window.Class) {
 
 // held reports whether a kind of window is proved by holding a victim in it.
 func held(kind string) bool {
-	k, _ := window.KindOf(kind)
-	return k.Held
+	k, _ := window.KindNamed(kind)
+	return k.ProvedByHold
 }
 
 // TestSplitADDFrames is the table: for each victim the windows that the
@@ -174,17 +174,17 @@ func TestSplitADDControls(t *testing.T) {
 	const off = "GODEBUG=asyncpreemptoff=1"
 	c, ok := victim.Find("leaf65552")
 	require.True(t, ok)
-	r, err := guest.Race(ctx, c.Func, window.SP, "gc", trial.Fast, *limit/16, off)
+	r, err := guest.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, *limit/16, off)
 	require.NoError(t, err)
 	require.Equal(t, trial.Survived, r.Outcome, "%v", r)
-	t.Logf("%s, raced with %s: %v", c.Func, off, r)
+	t.Logf("%s, stressed with %s: %v", c.Func, off, r)
 
 	for _, w := range guest.Preemptible(c.Func) {
 		r, err := guest.Pin(ctx, c.Func, w, "gc", off)
 		require.NoError(t, err)
 		require.Equal(t, trial.NotPreemptible, r.Outcome, "%v", r)
 	}
-	for _, w := range guest.Elsewhere() {
+	for _, w := range guest.WindowsNotRun() {
 		t.Logf("this binary has a window outside the victims, too: %v", w)
 	}
 }
@@ -194,7 +194,7 @@ func disassembly(w window.Window) string { return window.Disassembly(guest.File,
 
 // epilogue returns the instructions before a victim's last return.
 func epilogue(c victim.Case) string {
-	pc, err := guest.Return(c.Func)
+	pc, err := guest.LastReturn(c.Func)
 	if err != nil {
 		return err.Error() + "\n"
 	}

@@ -12,28 +12,28 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestSplitADDStress races the binary as it was built, for each kind of window
+// TestSplitADDStress runs the binary as it was built under stress, for each kind of window
 // it has. A death has to be that of a window, and is looked for again where its
 // log does not say where the goroutine was; a survival says how long the victim
 // was exposed, and is no failure.
 func TestSplitADDStress(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
-	raced := 0
-	for kind, w := range guest.Telling() {
-		raced++
+	stressed := 0
+	for kind, w := range guest.StressWindows() {
+		stressed++
 		t.Run(kind, func(t *testing.T) {
 			c := guest.Case(w)
-			race := func() (trial.Run, error) {
-				return guest.Race(ctx, c.Func, w.Class, trial.Observer(w.Class), trial.Fast, *limit)
+			stress := func() (trial.Run, error) {
+				return guest.Stress(ctx, c.Func, w.Class, trial.Observer(w.Class), trial.DefaultStress, *limit)
 			}
-			r, err := trial.RerunUnattributed(race, func(r trial.Run) { t.Logf("%s, frame %d: %v", c.Func, c.Frame, r) })
+			r, err := trial.RerunUnattributed(stress, func(r trial.Run) { t.Logf("%s, frame %d: %v", c.Func, c.Frame, r) })
 			require.NoError(t, err)
 			if r.Outcome != trial.Survived && !r.Confirmed() {
 				t.Errorf("the death is not that of a %s window\n%s", kind, r.Log)
 			}
 		})
 	}
-	t.Logf("%d kinds of window to race", raced)
+	t.Logf("%d kinds of window to stress", stressed)
 }
 
 // BenchmarkSplitADDTimeToCrash measures how long each victim with a window
@@ -54,14 +54,14 @@ func BenchmarkSplitADDTimeToCrash(b *testing.B) {
 }
 
 func timeToCrash(b *testing.B, c victim.Case, w window.Window) {
-	how := trial.Fast
+	how := trial.DefaultStress
 	if c.Func == "canonical" {
-		how = trial.Alone
+		how = trial.SingleVictim
 	}
 	var r trial.Run
 	var err error
 	for range b.N {
-		r, err = guest.Race(ctx, c.Func, w.Class, trial.Observer(w.Class), how, *limit)
+		r, err = guest.Stress(ctx, c.Func, w.Class, trial.Observer(w.Class), how, *limit)
 		require.NoError(b, err)
 	}
 	// A leaf with both windows may die of the other one under the tracer.

@@ -18,7 +18,7 @@ import (
 type checker struct {
 	json     bool
 	limit    time.Duration
-	runs     int // natural races of each kind, beside the verdict's own
+	runs     int // stress runs of each kind, beside the verdict's own
 	shard    shard
 	static   bool
 	choice   lab.Choice
@@ -26,12 +26,12 @@ type checker struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	records  io.Writer // beside stdout; or nil
-	shown    bool      // tables are wanted
+	tables   bool      // tables are wanted
 	progress *progress
 }
 
 func newChecker(stdout, stderr io.Writer) *checker {
-	return &checker{stdout: stdout, stderr: stderr, shown: true, shard: shard{decides: true}}
+	return &checker{stdout: stdout, stderr: stderr, tables: true, shard: shard{decides: true}}
 }
 
 func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -91,9 +91,9 @@ func (c *checker) usage() error {
 	case c.limit <= 0:
 		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
 	case c.runs < 0 || c.runs > 0 && c.static:
-		return usageError{fmt.Errorf("-runs %d: want a number of races, and not with -static", c.runs)}
-	case c.shard.of > 0 && c.runs == 0:
-		return usageError{errors.New("-shard deals races, -runs N")}
+		return usageError{fmt.Errorf("-runs %d: want a number of stress runs, and not with -static", c.runs)}
+	case c.shard.count > 0 && c.runs == 0:
+		return usageError{errors.New("-shard deals stress runs, -runs N")}
 	}
 	return engineUsage(c.choice)
 }

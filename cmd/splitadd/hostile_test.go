@@ -99,7 +99,7 @@ func TestHostileBinaries(t *testing.T) {
 func TestManyWindows(t *testing.T) {
 	const windows = 11_000
 	path := filepath.Join(t.TempDir(), "many")
-	require.NoError(t, os.WriteFile(path, objtest.Windows(windows, 1000, 60<<20), 0o600))
+	require.NoError(t, os.WriteFile(path, objtest.ManyWindows(windows, 1000, 60<<20), 0o600))
 	scan := func(form ...string) string {
 		c, status, stdout, stderr := costOf(t, append(append([]string{"scan"}, form...), path)...)
 		c.check(t, "scan "+strings.Join(form, " "))
@@ -122,7 +122,7 @@ func TestManyWindows(t *testing.T) {
 // functions take seconds.
 func TestInterruptedBinary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slow")
-	require.NoError(t, os.WriteFile(path, objtest.Functions(5<<20), 0o600))
+	require.NoError(t, os.WriteFile(path, objtest.ManyFunctions(5<<20), 0o600))
 	for _, args := range [][]string{{"scan", path}, {"repair", "-dry-run", path}, {"triage", "-binary", path, crashLog}} {
 		cmd, stdout, stderr := splitadd(t, args...)
 		require.NoError(t, cmd.Start())

@@ -29,8 +29,8 @@ const (
 // errAffected is returned by a verb that found a window or a crash.
 var errAffected = errors.New("affected")
 
-// errSaid is returned by a verb that has written its errors.
-var errSaid = errors.New("failed")
+// errAlreadyReported is returned by a verb that has written its errors.
+var errAlreadyReported = errors.New("failed")
 
 // errSuspect is returned by triage for a crash that looks like a split, while
 // nothing shows that it is one.
@@ -65,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitAffected
 	case errors.Is(err, errSuspect):
 		return exitSuspect
-	case errors.Is(err, errSaid):
+	case errors.Is(err, errAlreadyReported):
 		return exitFailed
 	case errors.As(err, &mistake):
 		hint, status = usageHint(args), exitUsage

@@ -14,28 +14,28 @@ import (
 
 // A shard is the part of a check that one of several machines does.
 type shard struct {
-	number, of int  // 1 to of; 0 of 0 is all
-	decides    bool // it is this shard that pins the toolchain at hand
+	number, count int  // 1 to of; 0 of 0 is all
+	decides       bool // it is this shard that pins the toolchain at hand
 }
 
 func (s *shard) set(text string) error {
 	var rest string
-	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.number, &s.of, &rest)
-	if n != 3 || rest != "." || s.number < 1 || s.number > s.of {
+	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.number, &s.count, &rest)
+	if n != 3 || rest != "." || s.number < 1 || s.number > s.count {
 		return fmt.Errorf("want I/N, and I from 1 to N: 3/8, say")
 	}
 	return nil
 }
 
 func (s shard) String() string {
-	if s.of == 0 {
+	if s.count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d/%d", s.number, s.of)
+	return fmt.Sprintf("%d/%d", s.number, s.count)
 }
 
 // has reports whether the shard has the thing of that index.
-func (s shard) has(i int) bool { return s.of == 0 || i%s.of == s.number-1 }
+func (s shard) has(i int) bool { return s.count == 0 || i%s.count == s.number-1 }
 
 // seeds returns the seeds, from 1 on, of a number of runs that are the shard's.
 func (s shard) seeds(runs int) []int {

@@ -21,11 +21,11 @@ import (
 
 var mutants = flag.Bool("mutants", false, "build toolchains with planted defects, and check them")
 
-// planted is the release that the patches of docs/mutants are made for, and own
-// are the kinds that it has without them.
-const planted = "go1.27.4"
+// mutatedRelease is the release that the patches of docs/mutants are made for, and
+// unmutatedKinds are the kinds that it has without them.
+const mutatedRelease = "go1.27.4"
 
-var own = []string{"leaf SP", "leaf FP"}
+var unmutatedKinds = []string{"leaf SP", "leaf FP"}
 
 // A mutant is a patch that plants a defect in a release.
 type mutant struct {
@@ -73,10 +73,10 @@ func allMutants(t *testing.T) (list []mutant) {
 // TestMutantsApply applies each to the release's source. Together they plant a
 // defect in every clause.
 func TestMutantsApply(t *testing.T) {
-	from := labtest.GOROOT(t, planted)
+	from := labtest.GOROOT(t, mutatedRelease)
 	clauses := map[int]bool{}
 	for _, m := range allMutants(t) {
-		kind, ok := window.KindOf(m.finds)
+		kind, ok := window.KindNamed(m.finds)
 		require.True(t, ok, "%s: %q", m.name, m.finds)
 		assert.True(t, strings.HasPrefix(m.name, string(rune('0'+kind.Clause))+"-"), m.name)
 		clauses[kind.Clause] = true
@@ -101,7 +101,7 @@ func TestMutantsApply(t *testing.T) {
 func (m mutant) build(t *testing.T, cache string) string {
 	root := t.TempDir()
 	run := runIn(t, root)
-	run("cp", "-r", labtest.GOROOT(t, planted)+"/.", root)
+	run("cp", "-r", labtest.GOROOT(t, mutatedRelease)+"/.", root)
 	run("chmod", "-R", "u+w", root)
 	run("git", "init", "-q")
 	run("git", "apply", m.path)
@@ -158,7 +158,7 @@ func TestMutants(t *testing.T) {
 			}
 			verdicts := records(t, "verdict", "check", "-static", "-json", root)
 			require.Len(t, verdicts, 1)
-			want := append([]string{m.finds}, own...)
+			want := append([]string{m.finds}, unmutatedKinds...)
 			assert.ElementsMatch(t, want, verdicts[0]["affected"])
 			assert.ElementsMatch(t, want, kindsIn(t, labtest.Guest(t, root)))
 		})

@@ -14,8 +14,8 @@ import (
 
 // What the verbs write to the files that a user names.
 var (
-	recordsKind    = output.Kind{Name: "records", Is: isRecords}
-	executableKind = output.Kind{Name: "an executable", Is: beginsWith("\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe")}
+	recordsKind    = output.Kind{Name: "records", Verify: isRecords}
+	executableKind = output.Kind{Name: "an executable", Verify: beginsWith("\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe")}
 )
 
 // beginsWith returns a function that tells files by their first bytes.
@@ -34,8 +34,8 @@ func beginsWith(magics ...string) func(io.Reader) error {
 	}
 }
 
-// holds returns a function that tells files by a text near their beginning.
-func holds(text string) func(io.Reader) error {
+// containsText returns a function that tells files by a text near their beginning.
+func containsText(text string) func(io.Reader) error {
 	return func(r io.Reader) error {
 		head, err := io.ReadAll(io.LimitReader(r, 4096))
 		if err == nil && !bytes.Contains(head, []byte(text)) {
@@ -48,7 +48,7 @@ func holds(text string) func(io.Reader) error {
 func isRecords(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err == nil {
-		_, err = record.Whole(data)
+		_, err = record.CompleteRecords(data)
 	}
 	return err
 }

@@ -53,8 +53,8 @@ func (p *progress) end() {
 	}
 }
 
-// late is step, after a second's work.
-func (p *progress) late(what string, done, total int) {
+// stepIfSlow is step, after a second's work.
+func (p *progress) stepIfSlow(what string, done, total int) {
 	if time.Since(p.begin) > time.Second {
 		const most = 40 // characters
 		if runes := []rune(what); len(runes) > most {

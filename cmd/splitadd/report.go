@@ -49,9 +49,9 @@ var pages = map[string]struct {
 	kind  output.Kind
 	write func(*report.Page, io.Writer) error
 }{
-	".html": {output.Kind{Name: "a report", Is: holds("<title>" + report.PageTitle + "</title>")}, (*report.Page).HTML},
-	".md":   {output.Kind{Name: "a report", Is: beginsWith("# " + report.Title)}, (*report.Page).Markdown},
-	".txt":  {output.Kind{Name: "a report", Is: beginsWith(report.Title)}, (*report.Page).Text},
+	".html": {output.Kind{Name: "a report", Verify: containsText("<title>" + report.HTMLTitle + "</title>")}, (*report.Page).HTML},
+	".md":   {output.Kind{Name: "a report", Verify: beginsWith("# " + report.TextTitle)}, (*report.Page).Markdown},
+	".txt":  {output.Kind{Name: "a report", Verify: beginsWith(report.TextTitle)}, (*report.Page).Text},
 }
 
 // page writes one file of files of records: HTML, Markdown or text, by its name.
@@ -68,7 +68,7 @@ func page(out string, paths []string) error {
 		return err
 	}
 	var b bytes.Buffer
-	if err := form.write(report.Of(all), &b); err != nil {
+	if err := form.write(report.NewPage(all), &b); err != nil {
 		return err
 	}
 	return output.Write(out, b.Bytes())

@@ -76,7 +76,7 @@ func (r *reproducer) source() (kind string, source []byte, err error) {
 func (r *reproducer) prove(ctx context.Context, name, kind string, source []byte, stderr io.Writer) (repro.Proof, error) {
 	p := newProgress(stderr)
 	defer p.end()
-	p.say("racing the reproducer with " + name)
+	p.say("stress runs of the reproducer with " + name)
 	engine, err := lab.FindEngine(ctx, r.choice)
 	if err != nil {
 		return repro.Proof{}, err

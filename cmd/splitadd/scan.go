@@ -77,7 +77,7 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 // instead. Of such a folder it says which of the two was done.
 func (s *scanner) folder(ctx context.Context, root string) error {
 	var failed error
-	paths, err := survey.Files(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
+	paths, err := survey.ListFiles(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *scanner) folder(ctx context.Context, root string) error {
 		return nil
 	}
 	say(s.stderr, "note", root+": without a Go binary for arm64: its package is built and scanned")
-	s.sum.Foreign, s.sum.Others = before.Foreign, before.Others
+	s.sum.Foreign, s.sum.NotArm64Go = before.Foreign, before.NotArm64Go
 	return s.packages(ctx, root, ".")
 }
 
@@ -153,11 +153,11 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 // they have to be Go binaries for arm64, others are counted.
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
-	return survey.Each(ctx, paths, s.all, func(r survey.Result) error {
-		s.progress.late(r.Path, done, len(paths))
+	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
+		s.progress.stepIfSlow(r.Path, done, len(paths))
 		done++
 		name, asked := names[r.Path]
-		var foreign survey.ForeignArch
+		var foreign survey.ForeignArchError
 		switch {
 		case r.Err == nil:
 			if asked {
@@ -168,8 +168,8 @@ func (s *scanner) files(ctx context.Context, paths []string, names map[string]st
 			return s.failed(name, r.Err)
 		case errors.As(r.Err, &foreign):
 			s.sum.Foreign[foreign.Arch]++
-		case errors.Is(r.Err, survey.ErrOther):
-			s.sum.Others++
+		case errors.Is(r.Err, survey.ErrNotArm64Go):
+			s.sum.NotArm64Go++
 		default:
 			return s.failed(r.Path, r.Err)
 		}
@@ -203,7 +203,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 // failed prints and counts what could not be scanned.
 func (s *scanner) failed(path string, err error) error {
 	s.progress.end()
-	if errors.Is(err, survey.ErrOther) {
+	if errors.Is(err, survey.ErrNotArm64Go) {
 		err = &lab.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
 	}
 	sayError(s.stderr, err)
@@ -235,9 +235,9 @@ func (s *scanner) finish() (err error) {
 	case s.sum.Affected > 0:
 		return errAffected
 	case len(s.sum.Errors) > 0:
-		return errSaid
+		return errAlreadyReported
 	case s.sum.Binaries == 0:
-		say(s.stderr, "warning", "no Go binary for arm64: "+report.Others(s.sum))
+		say(s.stderr, "warning", "no Go binary for arm64: "+report.NotArm64GoText(s.sum))
 		say(s.stderr, "hint", "name a Go binary for arm64, or packages to build for it, such as ./...")
 	}
 	return nil

@@ -56,7 +56,7 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if c.engine == nil {
 		return &lab.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
 	}
-	s := sweep.Sweep{Missing: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }, Check: c.release}
+	s := sweep.Sweep{IsUnavailable: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }, Check: c.release}
 	if kept != "" {
 		file, whole, err := openRecords(kept)
 		if err != nil {
@@ -76,7 +76,7 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if to == "" {
 		to = slices.MaxFunc(s.Listed, version.Compare)
 	}
-	c.limit, c.shown = 0, false
+	c.limit, c.tables = 0, false
 	result, err := s.Run(ctx, from, to)
 	c.progress.end()
 	if !c.json && len(result.Rows) > 0 { // so far, if it was interrupted

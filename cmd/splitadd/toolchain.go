@@ -30,7 +30,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 	}
 	defer guest.Close()
 	shown, records := c.outputs(t, guest)
-	for _, w := range slices.Concat(shown.Windows, shown.Elsewhere) {
+	for _, w := range slices.Concat(shown.Windows, shown.NotRun) {
 		if err := records.Window(w, window.Disassembly(guest.File, w, 3, 2)); err != nil {
 			return v, err
 		}
@@ -42,7 +42,7 @@ func (c *checker) toolchain(ctx context.Context, t *lab.Toolchain) (v trial.Verd
 		}
 	}
 	c.progress.end()
-	if shown.Verdict = v; !c.json && c.shown && c.shard.decides {
+	if shown.Verdict = v; !c.json && c.tables && c.shard.decides {
 		if err := shown.Text(c.stdout); err != nil {
 			return v, err
 		}
@@ -67,14 +67,14 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	}
 	shown := report.Check{
 		Go: t.Version, Engine: evidence, Victims: len(victim.Cases()) + len(victim.Contract()),
-		Others: guest.Others(), Elsewhere: guest.Elsewhere(),
+		UntestedHeld: guest.UntestedHeld(), NotRun: guest.WindowsNotRun(),
 	}
 	for _, c := range victim.Cases() {
 		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)
 	}
 	for _, k := range window.Kinds {
-		if k.Held {
-			shown.Windows = append(shown.Windows, guest.Held(k)...)
+		if k.ProvedByHold {
+			shown.Windows = append(shown.Windows, guest.WindowsToHold(k)...)
 		}
 	}
 	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
@@ -104,18 +104,18 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	return v, errors.Join(err, writing)
 }
 
-// series races one victim of each kind c.runs times, in the way that calibration
-// finds, and prints how long they lived: what was measured so far, if that is
+// series makes c.runs stress runs of one victim of each kind, with the config that
+// calibration finds, and prints how long they lived: what was measured so far, if that is
 // interrupted.
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
 	var all []trial.Series
 	var failed error
-	for kind, w := range guest.Telling() {
+	for kind, w := range guest.StressWindows() {
 		c.progress.say(name + ": calibrating, " + kind)
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
-		how, runs := trial.Fast, c.runs
+		how, runs := trial.DefaultStress, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
-		if c.shard.of > 0 { // shards are pooled: they all race alike
+		if c.shard.count > 0 { // shards are pooled: they all use one config
 			s.Seeds = c.shard.seeds(c.runs)
 			runs = len(s.Seeds)
 		} else {
@@ -124,12 +124,12 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 				break
 			}
 		}
-		s.Racing = how
+		s.Stress = how
 		done := 0
 		var writing error
 		failed = guest.Measure(ctx, &s, runs, func(r trial.Run) {
 			done++
-			c.progress.step(fmt.Sprintf("%s: race %s", name, kind), done, runs)
+			c.progress.step(fmt.Sprintf("%s: stress %s", name, kind), done, runs)
 			writing = errors.Join(writing, records.Run(r))
 		})
 		all = append(all, s)

@@ -44,7 +44,7 @@ func TestTriage(t *testing.T) {
 	require.NoError(t, err)
 	defer b.Close()
 	for range 10 { // until the log tells; most do
-		r, err := e.Run(ctx, lab.Job{Path: binary, Raced: true, Deadline: time.Minute})
+		r, err := e.Run(ctx, lab.Job{Path: binary, OneByOne: true, Deadline: time.Minute})
 		require.NoError(t, err)
 		log = r.Output
 		verdicts, err := triage.Reader("log", bytes.NewReader(log), b)

@@ -4,9 +4,9 @@ package arm64
 type Form int
 
 const (
-	One      Form = iota // a single ADD
-	Register             // the constant into R27, then one ADD; restartable
-	Pair                 // two ADDs, with a partial sum between them
+	OneADD      Form = iota // a single ADD
+	RegisterADD             // the constant into R27, then one ADD; restartable
+	TwoADDs                 // two ADDs, with a partial sum between them
 )
 
 func (f Form) String() string { return [...]string{"one", "register", "pair"}[f] }
@@ -22,11 +22,11 @@ func (f Form) String() string { return [...]string{"one", "register", "pair"}[f]
 func Expand(n uint64) Form {
 	switch {
 	case n < 1<<12, n < 1<<24 && n&0xfff == 0:
-		return One
+		return OneADD
 	case n < 1<<24 && !sixteenBits(n) && !sixteenBits(^n) && !isBitmask(n):
-		return Pair
+		return TwoADDs
 	}
-	return Register
+	return RegisterADD
 }
 
 // sixteenBits reports whether n has no bits outside one aligned group of 16.

@@ -57,11 +57,11 @@ func form(words []uint32) Form {
 	_, _, _, immediate := AddImmediate(words[len(words)-1])
 	switch {
 	case len(words) == 1 && immediate:
-		return One
+		return OneADD
 	case len(words) == 2 && immediate:
-		return Pair
+		return TwoADDs
 	}
-	return Register
+	return RegisterADD
 }
 
 // listed returns the machine code of an assembler listing, which ends with a
@@ -262,9 +262,9 @@ func TestMayMatter(t *testing.T) {
 			through++
 		}
 		switch class := Classes[word>>24<<5|word&31]; {
-		case class == Calls:
+		case class == ClassCall:
 			require.Equal(t, Call, flow)
-		case class != Loads && MayMatter(word) != (class == Matters):
+		case class != ClassLoadStore && MayMatter(word) != (class == ClassRelevant):
 			t.Fatalf("%08x is of class %d", word, class)
 		}
 	}

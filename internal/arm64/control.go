@@ -4,7 +4,7 @@ package arm64
 func (e *Effects) control(w uint32) bool {
 	switch {
 	case w&0x7c000000 == 0x14000000: // unconditional branch (immediate)
-		e.Jump = Jump{Kind: JumpAlways, Reg: None, Offset: signed(w, 0, 26) * 4}
+		e.Jump = Jump{Kind: JumpAlways, Reg: NoRegister, Offset: signed(w, 0, 26) * 4}
 		if bit(w, 31) {
 			e.Jump.Kind = JumpCall
 			e.writes(LR, true)
@@ -12,7 +12,7 @@ func (e *Effects) control(w uint32) bool {
 		return true
 	case w&0xff000010 == 0x54000000: // conditional branch (immediate)
 		e.ReadsFlags = true
-		e.Jump = Jump{Kind: JumpCond, Arg: uint8(w & 15), Reg: None, Offset: signed(w, 5, 19) * 4}
+		e.Jump = Jump{Kind: JumpCond, Arg: uint8(w & 15), Reg: NoRegister, Offset: signed(w, 5, 19) * 4}
 		return true
 	case w&0x7e000000 == 0x34000000: // compare and branch
 		r := orZero(w, 0)
@@ -62,7 +62,7 @@ func (e *Effects) exception(w uint32) bool {
 	case 0xd4000001:
 		e.Sys = Supervisor
 	case 0xd4200000:
-		e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: None}
+		e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: NoRegister}
 	default:
 		return false
 	}
@@ -132,7 +132,7 @@ func (e *Effects) maintain(w uint32, rt int8) bool {
 	case zva:
 		e.Sys = ZeroBlock
 		e.reads(rt, true)
-		e.Mem = Memory{Store: true, Block: true, Base: rt, Index: None}
+		e.Mem = Memory{Store: true, Block: true, Base: rt, Index: NoRegister}
 		return rt != ZR
 	case 0xd50b7a20, 0xd50b7b20, 0xd50b7c20, 0xd50b7d20, 0xd50b7e20, // DC CVAC, CVAU, CVAP, CVADP, CIVAC
 		0xd50b7520: // IC IVAU
@@ -151,17 +151,17 @@ func (e *Effects) hint(w uint32) {
 		e.Sys = Auth
 		e.reads(r, true)
 		e.writes(r, true)
-		if modifier != None {
+		if modifier != NoRegister {
 			e.reads(modifier, true)
 		}
 	}
 	switch field(w, 5, 7) {
 	case 7: // XPACLRI
-		auth(LR, None)
+		auth(LR, NoRegister)
 	case 8, 10, 12, 14: // PACIA1716, PACIB1716, AUTIA1716, AUTIB1716
 		auth(r17, r16)
 	case 24, 26, 28, 30: // PACIAZ, PACIBZ, AUTIAZ, AUTIBZ
-		auth(LR, None)
+		auth(LR, NoRegister)
 	case 25, 27, 29, 31: // PACIASP, PACIBSP, AUTIASP, AUTIBSP
 		auth(LR, SP)
 	}

@@ -22,13 +22,13 @@ func Decode(word uint32) (e Effects, ok bool) {
 		ok = e.vector(word)
 	case 0:
 		if ok = word>>16 == 0; ok { // UDF
-			e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: None}
+			e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: NoRegister}
 		}
 	}
 	switch {
 	case ok:
 	case word == undef:
-		return Effects{Sys: Break, Jump: Jump{Kind: JumpTrap, Reg: None}}, true
+		return Effects{Sys: Break, Jump: Jump{Kind: JumpTrap, Reg: NoRegister}}, true
 	default:
 		return Effects{}, false
 	}

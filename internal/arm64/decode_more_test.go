@@ -192,7 +192,7 @@ func TestDecodeSystem(t *testing.T) {
 		{0xd51b4201, Effects{Reads: 2, Reads64: 2, Sys: MSR, SysReg: 0xda10, WritesFlags: true}},
 		{0xd51b443f, Effects{Sys: MSR, SysReg: 0xda21}}, // MSR ZR, FPSR
 		{0xd503415f, Effects{Sys: MSR}},                 // MSR $1, DIT
-		{0xbea71700, Effects{Sys: Break, Jump: Jump{Kind: JumpTrap, Reg: None}}},
+		{0xbea71700, Effects{Sys: Break, Jump: Jump{Kind: JumpTrap, Reg: NoRegister}}},
 	} {
 		e, ok := Decode(c.word)
 		assert.True(t, ok, "%08x", c.word)

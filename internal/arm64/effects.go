@@ -2,16 +2,16 @@ package arm64
 
 // Registers that have a number in Effects but not in a Set.
 const (
-	ZR   = 32 // the zero register: reads as zero, and a write to it is lost
-	PC   = 33 // the address of the instruction itself
-	None = -1
+	ZR         = 32 // the zero register: reads as zero, and a write to it is lost
+	PC         = 33 // the address of the instruction itself
+	NoRegister = -1
 )
 
 // Effects are what one instruction reads, writes and transfers control to.
 //
 // Registers in a Set are R0 to R30, and bit 31 for the stack pointer. The zero
 // register is in no Set. Registers in int8 fields are numbered the same way,
-// with ZR, PC and None beside them.
+// with ZR, PC and NoRegister beside them.
 //
 // Two kinds of effects are left out. The cumulative exception bits of FPSR and
 // the local exclusive monitor are not tracked. What a called function, or the
@@ -103,7 +103,7 @@ type Memory struct {
 	Updates bool // Base is written back
 
 	Base   int8 // 0 to 31, where 31 is SP; or PC for a literal
-	Index  int8 // or None; with Updates, what is added to Base afterwards
+	Index  int8 // or NoRegister; with Updates, what is added to Base afterwards
 	Extend Extend
 	Shift  uint8
 

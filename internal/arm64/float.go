@@ -117,7 +117,7 @@ func (e *Effects) convert(w uint32) bool {
 		if ok = ok && wide == (k == 3); toVector {
 			e.Value = Value{Kind: ToVector, Rd: orSP(w, 0), Rn: orZero(w, 5)}
 		} else {
-			e.give(Value{Kind: FromVector, Rd: orZero(w, 0), Rn: orSP(w, 5)})
+			e.setValue(Value{Kind: FromVector, Rd: orZero(w, 0), Rn: orSP(w, 5)})
 		}
 	case opcode >= 6 && rmode == 1 && wide && field(w, 22, 2) == 2: // the upper half
 		k, ok = 4, true

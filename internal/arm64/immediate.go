@@ -32,11 +32,11 @@ func (e *Effects) address(w uint32) {
 	if bit(w, 31) {
 		v.Kind, v.N = Page, n<<12
 	}
-	e.give(v)
+	e.setValue(v)
 }
 
-// give notes the value of a general register, unless it is lost.
-func (e *Effects) give(v Value) {
+// setValue notes the value of a general register, unless it is lost.
+func (e *Effects) setValue(v Value) {
 	if v.Rd == ZR {
 		v = Value{}
 	}
@@ -62,7 +62,7 @@ func (e *Effects) addImmediate(w uint32, wide bool) {
 	if n == 0 {
 		v.Kind = Copy
 	}
-	e.give(v)
+	e.setValue(v)
 }
 
 // logicalImmediate decodes "Logical (immediate)".
@@ -81,7 +81,7 @@ func (e *Effects) logicalImmediate(w uint32, wide bool) bool {
 	e.reads(rn, wide)
 	e.writes(rd, wide)
 	if rn == ZR && opc == 1 {
-		e.give(Value{Kind: Constant, Rd: rd, N: int64(n)})
+		e.setValue(Value{Kind: Constant, Rd: rd, N: int64(n)})
 	}
 	return ok
 }
@@ -104,7 +104,7 @@ func (e *Effects) moveWide(w uint32, wide bool) bool {
 	case opc == 0:
 		v.N = ^v.N & (1<<32 - 1)
 	}
-	e.give(v)
+	e.setValue(v)
 	return true
 }
 

@@ -3,7 +3,7 @@ package arm64
 // loadStore decodes "Loads and Stores", except those that are constrained
 // unpredictable.
 func (e *Effects) loadStore(w uint32) bool {
-	e.Mem.Index = None
+	e.Mem.Index = NoRegister
 	return e.loadStoreGroup(w) && e.Mem.predictable()
 }
 

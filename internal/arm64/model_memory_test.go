@@ -19,7 +19,7 @@ func (in instruction) modelMemory(e *Effects) bool {
 	m := &e.Mem
 	ops, name := in.ops, in.name
 	if name == "dc" && strings.Contains(in.text, "zva") || name == "sys" && strings.HasPrefix(in.text, "sys #3, c7, c4, #1,") {
-		*m = Memory{Store: true, Block: true, Base: ops[len(ops)-1].reg, Index: None}
+		*m = Memory{Store: true, Block: true, Base: ops[len(ops)-1].reg, Index: NoRegister}
 		takes(e, ops[len(ops)-1])
 		return true
 	}
@@ -90,7 +90,7 @@ func lastByte(s string) byte {
 // modelAddress gives the address and what is written back.
 func (in instruction) modelAddress(e *Effects, at int) {
 	m, o := &e.Mem, in.ops[at]
-	m.Index = None
+	m.Index = NoRegister
 	if o.kind == label {
 		m.Base, m.Disp = PC, int32(o.imm)
 		return
@@ -98,7 +98,7 @@ func (in instruction) modelAddress(e *Effects, at int) {
 	m.Base = o.reg
 	base := operand{kind: longReg, reg: o.reg}
 	takes(e, base)
-	if m.Index = o.reg2; o.reg2 != None {
+	if m.Index = o.reg2; o.reg2 != NoRegister {
 		m.Extend, m.Shift = o.ext, uint8(o.imm)
 		kind := map[bool]byte{true: longReg, false: wordReg}[o.ext&1 == 1]
 		takes(e, operand{kind: kind, reg: o.reg2})

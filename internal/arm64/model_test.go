@@ -142,7 +142,7 @@ var conditions = strings.Fields("eq ne cs cc mi pl vs vc hi ls ge lt gt le al nv
 
 // modelJump gives the transfer of control.
 func (in instruction) modelJump(e *Effects) {
-	j, last := Jump{Reg: None}, operand{}
+	j, last := Jump{Reg: NoRegister}, operand{}
 	if len(in.ops) > 0 {
 		last = in.ops[len(in.ops)-1]
 	}

@@ -13,7 +13,7 @@ import (
 type operand struct {
 	kind byte   // one of the below
 	reg  int8   // number: 31 is SP, ZR is the zero register
-	reg2 int8   // of memory: the index, or None
+	reg2 int8   // of memory: the index, or NoRegister
 	k    uint32 // of a vector register: the logarithm of how many of its bytes are used
 	n    int    // of a list: how many registers
 	imm  int64  // constant; displacement; shift
@@ -150,7 +150,7 @@ func parseList(registers, index string) (operand, error) {
 
 // parseMemory reads "[x0, #8]!", "[x0, w1, sxtw #2]" and their like.
 func parseMemory(s string) (operand, error) {
-	o := operand{kind: memory, reg2: None, pre: strings.HasSuffix(s, "!")}
+	o := operand{kind: memory, reg2: NoRegister, pre: strings.HasSuffix(s, "!")}
 	for i, part := range strings.Split(strings.Trim(s, "[]!"), ",") {
 		p, err := parseOperand(strings.TrimSpace(part))
 		if err != nil {

@@ -48,7 +48,7 @@ func (e *Effects) logicalShifted(w uint32, wide bool) bool {
 		if v.Rn == ZR {
 			v = Value{Kind: Constant, Rd: v.Rd}
 		}
-		e.give(v)
+		e.setValue(v)
 	}
 	return true
 }
@@ -61,7 +61,7 @@ func (e *Effects) addShifted(w uint32, wide bool) bool {
 	}
 	e.three(w, wide)
 	e.WritesFlags = bit(w, 29)
-	e.give(Value{
+	e.setValue(Value{
 		Kind: AddReg + ValueKind(field(w, 30, 1)),
 		Rd:   orZero(w, 0), Rn: orZero(w, 5), Rm: orZero(w, 16),
 		Extend: LSL + Extend(shift), Shift: uint8(field(w, 10, 6)),
@@ -82,7 +82,7 @@ func (e *Effects) addExtended(w uint32, wide bool) bool {
 	e.reads(rn, wide)
 	e.reads(rm, wide && extend&3 == UXTX)
 	e.writes(rd, wide)
-	e.give(Value{
+	e.setValue(Value{
 		Kind: AddReg + ValueKind(field(w, 30, 1)),
 		Rd:   rd, Rn: rn, Rm: rm, Extend: extend, Shift: uint8(shift),
 	})
@@ -129,7 +129,7 @@ func (e *Effects) conditionalSelect(w uint32, wide bool) bool {
 	e.three(w, wide)
 	e.ReadsFlags = true
 	if w&0x40000400 == 0 {
-		e.give(Value{Kind: Select, Rd: orZero(w, 0), Rn: orZero(w, 5), Rm: orZero(w, 16)})
+		e.setValue(Value{Kind: Select, Rd: orZero(w, 0), Rn: orZero(w, 5), Rm: orZero(w, 16)})
 	}
 	return true
 }

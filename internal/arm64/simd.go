@@ -175,7 +175,7 @@ func (e *Effects) copyLane(w, k uint32) bool {
 		e.vreads(w, 5, upTo(index, size))
 		e.writes(orZero(w, 0), k == 4)
 		if imm4 == 7 && size >= 2 && index == 0 {
-			e.give(Value{Kind: FromVector, Rd: orZero(w, 0), Rn: orSP(w, 5)})
+			e.setValue(Value{Kind: FromVector, Rd: orZero(w, 0), Rn: orSP(w, 5)})
 		}
 	default:
 		return false

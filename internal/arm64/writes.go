@@ -135,13 +135,13 @@ func fromVector(w uint32) Set {
 func MayMatter(w uint32) bool {
 	// Rd or Rt is 29 or 31; branches and system; UDF; some loads and stores.
 	return w&high == high || w&0x1c000000 == 0x14000000 || w>>25 == 0 ||
-		w&0x0a000000 == 0x08000000 && loadMatters(w)
+		w&0x0a000000 == 0x08000000 && loadMayMatter(w)
 }
 
 const high = 0x1d // registers 29 and 31 have these bits of five
 
-// loadMatters is MayMatter for a load or store, but for Rt.
-func loadMatters(w uint32) bool {
+// loadMayMatter is MayMatter for a load or store, but for Rt.
+func loadMayMatter(w uint32) bool {
 	if w&0x3b000000 == 0x39000000 { // unsigned offset: the most of them
 		return false
 	}
@@ -156,10 +156,10 @@ func loadMatters(w uint32) bool {
 type Class uint8
 
 const (
-	Boring  Class = iota // MayMatter is false
-	Matters              // MayMatter is true
-	Calls                // BL: it is true
-	Loads                // a load or store: ask MayMatter
+	ClassIrrelevant Class = iota // MayMatter is false
+	ClassRelevant                // MayMatter is true
+	ClassCall                    // BL: it is true
+	ClassLoadStore               // a load or store: ask MayMatter
 )
 
 // Classes holds the class of a word w at w>>24<<5 | w&31.
@@ -168,11 +168,11 @@ var Classes = func() (classes [1 << 13]Class) {
 		w := uint32(i>>5)<<24 | uint32(i&31)
 		switch {
 		case w&0xfc000000 == 0x94000000:
-			classes[i] = Calls
+			classes[i] = ClassCall
 		case w&high == high, w&0x1c000000 == 0x14000000, w>>25 == 0:
-			classes[i] = Matters
+			classes[i] = ClassRelevant
 		case w&0x0a000000 == 0x08000000 && w&0x3b000000 != 0x39000000:
-			classes[i] = Loads
+			classes[i] = ClassLoadStore
 		}
 	}
 	return classes

@@ -36,7 +36,7 @@ var Default = Limits{
 }
 
 // A Budget is what is left for one file. Its methods may be called from several
-// goroutines. Those that spend panic with a *Stop at the limit, so that loops need
+// goroutines. Those that spend panic with a *LimitPanic at the limit, so that loops need
 // no checks: objfile.Guard makes that an error. A nil Budget has no limits.
 type Budget struct {
 	ctx                           context.Context
@@ -56,14 +56,14 @@ func New(ctx context.Context, l Limits, size int64) *Budget {
 	return b
 }
 
-// A Stop is what the methods of a Budget panic with.
-type Stop struct{ Err error }
+// A LimitPanic is what the methods of a Budget panic with.
+type LimitPanic struct{ Err error }
 
 // spend adds to what is used, and returns what it was before.
 func (m *meter) spend(n int, what string) (before int64) {
 	used := m.used.Add(int64(n))
 	if used > m.limit || n < 0 {
-		panic(&Stop{fmt.Errorf("more than %d %s: %w", m.limit, what, ErrExceeded)})
+		panic(&LimitPanic{fmt.Errorf("more than %d %s: %w", m.limit, what, ErrExceeded)})
 	}
 	return used - int64(n)
 }
@@ -80,7 +80,7 @@ func (b *Budget) Work(n int) {
 	before := b.work.spend(n, "steps of work")
 	if before/interval != (before+int64(n))/interval || before == 0 {
 		if err := b.ctx.Err(); err != nil {
-			panic(&Stop{err})
+			panic(&LimitPanic{err})
 		}
 	}
 }
@@ -116,20 +116,20 @@ func (b *Budget) Output(n int) {
 	}
 }
 
-// A Use is how much of each limit is spent, of memory at most at a time: 1 is all.
-type Use struct{ Work, Memory, Windows, Output float64 }
+// A Usage is how much of each limit is spent, of memory at most at a time: 1 is all.
+type Usage struct{ Work, Memory, Windows, Output float64 }
 
-// Use returns how much is spent.
-func (b *Budget) Use() Use {
+// Usage returns how much is spent.
+func (b *Budget) Usage() Usage {
 	if b == nil {
-		return Use{}
+		return Usage{}
 	}
 	part := func(used, limit int64) float64 { return float64(used) / float64(limit) }
-	return Use{
+	return Usage{
 		part(b.work.used.Load(), b.work.limit), part(b.memory.most.Load(), b.memory.limit),
 		part(b.windows.used.Load(), b.windows.limit), part(b.output.used.Load(), b.output.limit),
 	}
 }
 
-// Largest returns the largest of a Use.
-func (u Use) Largest() float64 { return max(u.Work, u.Memory, u.Windows, u.Output) }
+// LargestShare returns the largest share of a limit that is spent.
+func (u Usage) LargestShare() float64 { return max(u.Work, u.Memory, u.Windows, u.Output) }

@@ -18,7 +18,7 @@ var limits = budget.Limits{
 func stopped(t *testing.T, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			stop, ok := p.(*budget.Stop)
+			stop, ok := p.(*budget.LimitPanic)
 			require.True(t, ok, "%v", p)
 			err = stop.Err
 		}
@@ -38,8 +38,8 @@ func TestLimits(t *testing.T) {
 		b.Output(3)
 		b.Work(1 << 19)
 	}))
-	assert.Equal(t, budget.Use{Work: 0.5, Memory: 1, Windows: 1, Output: 1}, b.Use())
-	assert.InDelta(t, 1, b.Use().Largest(), 0)
+	assert.Equal(t, budget.Usage{Work: 0.5, Memory: 1, Windows: 1, Output: 1}, b.Usage())
+	assert.InDelta(t, 1, b.Usage().LargestShare(), 0)
 	for want, f := range map[string]func(){
 		"more than 1048576 steps of work: not a binary that the Go linker wrote": func() { b.Work(1<<19 + 1) },
 		"more than 20 bytes of memory: not a binary that the Go linker wrote":    func() { b.Hold(16) },
@@ -52,7 +52,7 @@ func TestLimits(t *testing.T) {
 	}
 	var none *budget.Budget
 	require.NoError(t, stopped(t, func() { none.Work(1 << 62); none.Hold(1 << 62); none.Free(1); none.Window(); none.Output(1 << 62) }))
-	assert.Zero(t, none.Use())
+	assert.Zero(t, none.Usage())
 }
 
 func TestCancelled(t *testing.T) {
@@ -66,5 +66,5 @@ func TestCancelled(t *testing.T) {
 		}
 	})
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Less(t, b.Use().Work, 0.5)
+	assert.Less(t, b.Usage().Work, 0.5)
 }

@@ -184,10 +184,10 @@ func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "core")
 	f.Fuzz(func(t *testing.T, data []byte, which uint8, edits []byte) {
 		if len(data) == 0 {
-			data, _ = images[int(which)%len(images)].Edited(edits)
+			data, _ = images[int(which)%len(images)].ApplyEdits(edits)
 		}
 		require.NoError(t, os.WriteFile(path, data, 0o600))
-		objtest.Bounded(t, func() { readCore(t, path, len(data)) })
+		objtest.RunBounded(t, func() { readCore(t, path, len(data)) })
 	})
 }
 

@@ -100,7 +100,7 @@ const (
 )
 
 // lostPointer is the kind of a pointer that the collector does not see in R30.
-var lostPointer, _ = window.KindOf(string(window.Pointer))
+var lostPointer, _ = window.KindNamed(string(window.Pointer))
 
 // lostR30 is what is said of a release that does not lose it.
 var lostR30 = "golang/go#80188, a lost pointer, is in releases since go1.16; " + lostPointer.Remedy
@@ -109,9 +109,9 @@ var lostR30 = "golang/go#80188, a lost pointer, is in releases since go1.16; " +
 // of. What says more comes first.
 var Causes = []Cause{
 	{Name: "wrong result", Kind: Corrupt, Says: Open, What: "a victim computed something wrong", Settle: "the log without that line",
-		text: pattern.Compile(`(?m)^` + victim.Mark + `(corrupt result.*)$`)},
+		text: pattern.Compile(`(?m)^` + victim.LineMark + `(corrupt result.*)$`)},
 	{Name: "freed object", Kind: Freed, Says: Open, What: "an object was freed while a victim used it", Settle: "the log without that line",
-		text: pattern.Compile(`(?m)^` + victim.Mark + `(object freed in use.*)$`)},
+		text: pattern.Compile(`(?m)^` + victim.LineMark + `(object freed in use.*)$`)},
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
 	{Name: "unwinding a stack that grows", Kind: Unwind, Says: Named, What: growing, Issues: []int{62326},

@@ -140,7 +140,7 @@ func FuzzClassify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
 		var d Death
-		objtest.Bounded(t, func() { d = Classify(log, windows) })
+		objtest.RunBounded(t, func() { d = Classify(log, windows) })
 		if len(d.Evidence) > maxEvidence {
 			t.Errorf("evidence of %d bytes", len(d.Evidence))
 		}

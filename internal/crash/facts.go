@@ -124,7 +124,7 @@ func said(log []byte) (text, dump []byte) {
 			}
 			continue
 		}
-		kind := syntax.Of(line)
+		kind := syntax.KindOf(line)
 		if kind == syntax.None && len(text) > maxSaid/4 {
 			continue // what others have printed leaves room for the runtime's words
 		}

@@ -42,7 +42,7 @@ func (f *Folder) Key(l Log) uint64 {
 func (f *Folder) line(line []byte) bool {
 	kind := syntax.Location
 	if len(line) == 0 || line[0] != '\t' {
-		kind = syntax.Of(line)
+		kind = syntax.KindOf(line)
 	}
 	if kind == syntax.Register {
 		// Of a dump of memory, what is a place in the code; of one of registers, none.

@@ -104,7 +104,7 @@ func FuzzLogs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var logs []Log
-		objtest.Bounded(t, func() { logs = Logs(data) })
+		objtest.RunBounded(t, func() { logs = Logs(data) })
 		filler := strings.Repeat("all is well\n", 200)
 		if two := Logs([]byte(string(data) + "\n" + filler + string(data))); len(two) > 2*len(logs)+1 {
 			t.Errorf("%d crashes, and %d in two copies", len(logs), len(two))

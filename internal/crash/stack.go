@@ -183,7 +183,7 @@ func (f *Facts) waited() bool {
 // takes two instructions to pop.
 func (f *Facts) popsTwice() bool {
 	return slices.ContainsFunc(f.Frames, func(frame Frame) bool {
-		return frame.Preempted && frame.FP > frame.SP && arm64.Expand(frame.FP-frame.SP) == arm64.Pair
+		return frame.Preempted && frame.FP > frame.SP && arm64.Expand(frame.FP-frame.SP) == arm64.TwoADDs
 	})
 }
 

@@ -14,16 +14,16 @@ import (
 
 // A Count is what came of the runs of one way.
 type Count struct {
-	Way    string
-	Runs   int
-	Deaths int                // ended by a signal, or with a status and a Go crash's text
-	Failed int                // ended with another status than 0: its own doing
-	Hung   int                // killed by splitadd, at the limit
-	Cut    int                // printed so much that the middle was not looked at
-	Kinds  map[crash.Kind]int // of deaths
-	First  crash.Death        // the first death that names a window, or the first
-	Races  int                // runs in which the race detector spoke
-	Spoke  string             // where, the first time: its first lines
+	Way        string
+	Runs       int
+	Deaths     int                // ended by a signal, or with a status and a Go crash's text
+	Failed     int                // ended with another status than 0: its own doing
+	Hung       int                // killed by splitadd, at the limit
+	Cut        int                // printed so much that the middle was not looked at
+	Kinds      map[crash.Kind]int // of deaths
+	FirstDeath crash.Death        // the first death that names a window, or the first
+	DataRaces  int                // runs in which the race detector spoke
+	RaceReport string             // where, the first time: its first lines
 }
 
 var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
@@ -35,9 +35,9 @@ func (c *Count) add(result process.Result, windows []window.Window) {
 		c.Cut++
 	}
 	if m := raceReport.FindSubmatch(result.Output); m != nil {
-		c.Races++
+		c.DataRaces++
 		lines := bytes.SplitN(m[1], []byte("\n"), 4)
-		c.Spoke = string(bytes.Join(lines[:min(3, len(lines))], []byte("\n")))
+		c.RaceReport = string(bytes.Join(lines[:min(3, len(lines))], []byte("\n")))
 		return
 	}
 	death := crash.Classify(result.Output, windows)
@@ -50,8 +50,8 @@ func (c *Count) add(result process.Result, windows []window.Window) {
 			death.Kind, death.Evidence = "killed by a signal", result.Signal
 		}
 		c.Kinds[death.Kind]++
-		if c.Deaths == 1 || death.Window != nil && c.First.Window == nil {
-			c.First = death
+		if c.Deaths == 1 || death.Window != nil && c.FirstDeath.Window == nil {
+			c.FirstDeath = death
 		}
 	case result.Code != 0:
 		c.Failed++
@@ -68,13 +68,13 @@ func (r *Report) count(way string) Count {
 	return Count{Way: way}
 }
 
-// unwinding returns how many deaths look like this defect.
-func (c Count) unwinding() int {
+// unwindDeaths returns how many deaths look like this defect.
+func (c Count) unwindDeaths() int {
 	return c.Kinds[crash.SplitSP] + c.Kinds[crash.SplitFP] + c.Kinds[crash.Unwind]
 }
 
-// sure is the greatest p at which two ways are said to differ.
-const sure = 0.05
+// significance is the greatest p at which two ways are said to differ.
+const significance = 0.05
 
 // fisher returns the probability that a or more of n runs die by chance where b
 // of m do, with a+b dead in all (Fisher's exact test, one-sided).

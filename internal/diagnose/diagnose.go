@@ -27,19 +27,19 @@ import (
 
 // A Program is a user's program that sometimes crashes.
 type Program struct {
-	Line  []string // its command line
-	Race  string   // a build of it with -race, or ""
-	Runs  int      // of each way
-	Limit time.Duration
+	Command   []string // its command line
+	RaceBuild string   // a build of it with -race, or ""
+	Runs      int      // of each way
+	Limit     time.Duration
 	// Choice is the engine for a Go binary for arm64; others run as they are.
 	Choice lab.Choice
 }
 
 // Ways are how a program is run.
 const (
-	Plain = "plain"
-	Off   = "GODEBUG=asyncpreemptoff=1"
-	Race  = "race detector"
+	WayPlain        = "plain"
+	WayPreemptOff   = "GODEBUG=asyncpreemptoff=1"
+	WayRaceDetector = "race detector"
 )
 
 // A Report is all that was seen.
@@ -57,13 +57,13 @@ type Report struct {
 // Run diagnoses a program. What was measured before an error is in the report.
 func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err error) {
 	r = &Report{Program: p, Engine: process.Machine()}
-	path, err := exec.LookPath(p.Line[0])
+	path, err := exec.LookPath(p.Command[0])
 	if err != nil {
 		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
 	}
 	var windows []window.Window
-	r.Binary, err = survey.File(ctx, path, false, budget.Default)
-	if err != nil && !errors.Is(err, survey.ErrOther) {
+	r.Binary, err = survey.ScanFile(ctx, path, false, budget.Default)
+	if err != nil && !errors.Is(err, survey.ErrNotArm64Go) {
 		return r, err
 	}
 	engine := &lab.Engine{Name: "native"}
@@ -88,14 +88,14 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	for _, w := range ways {
 		c := Count{Way: w.way, Kinds: map[crash.Kind]int{}}
 		run := engine
-		if w.way == Race { // a build for this machine
+		if w.way == WayRaceDetector { // a build for this machine
 			run = &lab.Engine{Name: "native"}
 		}
-		for c.Runs < p.Runs && c.Races == 0 {
+		for c.Runs < p.Runs && c.DataRaces == 0 {
 			step(trial.Step{Done: done, Total: p.Runs * len(ways), What: w.way})
 			done++
 			result, err := run.Run(ctx, lab.Job{
-				Path: w.path, Dir: ".", Args: p.Line[1:], Env: slices.Concat(traceback(), os.Environ(), w.env), Raced: true, Deadline: p.Limit, AsItIs: true,
+				Path: w.path, Dir: ".", Args: p.Command[1:], Env: slices.Concat(traceback(), os.Environ(), w.env), OneByOne: true, Deadline: p.Limit, UserProgram: true,
 			})
 			if err != nil {
 				r.Counts = append(r.Counts, c)
@@ -118,9 +118,9 @@ type way struct {
 
 // ways returns those in which a program is run, of which the executable is at path.
 func ways(p Program, path string) []way {
-	all := []way{{Plain, path, nil}, {Off, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
-	if p.Race != "" {
-		all = append(all, way{Race, p.Race, []string{"GORACE=halt_on_error=1"}})
+	all := []way{{WayPlain, path, nil}, {WayPreemptOff, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
+	if p.RaceBuild != "" {
+		all = append(all, way{WayRaceDetector, p.RaceBuild, []string{"GORACE=halt_on_error=1"}})
 	}
 	return all
 }
@@ -155,10 +155,10 @@ func (r *Report) windows() (n int, later []string) {
 	}
 	for _, f := range r.Binary.Functions {
 		for _, w := range f.Windows {
-			k, _ := window.KindOf(w.Kind())
+			k, _ := window.KindNamed(w.Kind())
 			switch {
 			case !w.Preemptible:
-			case !k.Held:
+			case !k.ProvedByHold:
 				n++
 			case !slices.Contains(later, k.Name):
 				later = append(later, k.Name)
@@ -170,21 +170,21 @@ func (r *Report) windows() (n int, later []string) {
 
 // conclude weighs what was seen.
 func (r *Report) conclude() {
-	plain, off, race := r.count(Plain), r.count(Off), r.count(Race)
+	plain, off, race := r.count(WayPlain), r.count(WayPreemptOff), r.count(WayRaceDetector)
 	var found, why []string
 	add := func(what, because string, args ...any) {
 		found, why = append(found, what), append(why, fmt.Sprintf(because, args...))
 	}
 	windows, later := r.windows()
-	p := fisher(plain.unwinding(), plain.Runs, off.unwinding(), off.Runs)
-	switch first := plain.First; {
+	p := fisher(plain.unwindDeaths(), plain.Runs, off.unwindDeaths(), off.Runs)
+	switch first := plain.FirstDeath; {
 	case first.Window != nil:
 		add(string(first.Kind), "certain: a crash log says that a goroutine was preempted at %s+%#x, which is a window", first.Window.Func, first.Window.Offset())
-	case plain.unwinding() > 0 && windows > 0 && p < sure:
+	case plain.unwindDeaths() > 0 && windows > 0 && p < significance:
 		add("split SP or FP", "likely: %d of %d runs died while a stack was unwound, %d of %d with async preemption off (p = %.2g), and the binary has %s",
-			plain.unwinding(), plain.Runs, off.unwinding(), off.Runs, p, english.Plural(windows, "window", ""))
+			plain.unwindDeaths(), plain.Runs, off.unwindDeaths(), off.Runs, p, english.Plural(windows, "window", ""))
 	}
-	if race.Races > 0 {
+	if race.DataRaces > 0 {
 		add("data race", "certain: the race detector says so, and where; that the deaths are its doing is likely, not proved")
 	}
 	if len(found) > 0 {
@@ -203,7 +203,7 @@ func (r *Report) conclude() {
 		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
 	case r.Binary != nil && windows == 0 && len(later) == 0:
 		r.Confidence = "the binary has no window: not this defect; what else it is was not found"
-	case len(later) > 0 && plain.unwinding() == 0 && fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs) < sure:
+	case len(later) > 0 && plain.unwindDeaths() == 0 && fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs) < significance:
 		r.Confidence = fmt.Sprintf("looks like %s: %d of %d runs died, %d of %d with async preemption off (p = %.2g), and the binary has such windows; to settle it: %s",
 			strings.Join(later, ", "), plain.Deaths, plain.Runs, off.Deaths, off.Runs, fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs), strings.Join(survey.Remedies(later), "; "))
 	default:

@@ -41,25 +41,25 @@ func TestDaemon(t *testing.T) {
 		return filepath.Join(dir, out)
 	}
 	plain, race := build("plain"), build("race", "-race")
-	r := diagnosed(t, Program{Line: []string{plain}, Race: race, Runs: 300})
+	r := diagnosed(t, Program{Command: []string{plain}, RaceBuild: race, Runs: 300})
 	assert.Equal(t, "data race", r.Conclusion)
-	n := r.count(Plain)
+	n := r.count(WayPlain)
 	assert.Greater(t, n.Deaths, 0, "about one run in thirty")
 	assert.Less(t, n.Deaths, 100)
 	assert.Equal(t, map[crash.Kind]int{crash.OtherGo: n.Deaths}, n.Kinds)
-	assert.Contains(t, n.First.Evidence, "nil pointer dereference")
-	assert.Equal(t, 1, r.count(Race).Runs, "named at once")
-	assert.Contains(t, r.count(Race).Spoke, "main.go:")
-	if r.count(Off).Deaths > 0 { // nearly always
-		r := diagnosed(t, Program{Line: []string{plain}, Runs: 300})
+	assert.Contains(t, n.FirstDeath.Evidence, "nil pointer dereference")
+	assert.Equal(t, 1, r.count(WayRaceDetector).Runs, "named at once")
+	assert.Contains(t, r.count(WayRaceDetector).RaceReport, "main.go:")
+	if r.count(WayPreemptOff).Deaths > 0 { // nearly always
+		r := diagnosed(t, Program{Command: []string{plain}, Runs: 300})
 		assert.Equal(t, "undecided", r.Conclusion)
 		assert.NotContains(t, r.Confidence, "split")
 	}
 
 	strace, err := exec.LookPath("strace")
 	if err == nil { // a program of the host's, and no part of the claim
-		hidden := diagnosed(t, Program{Line: []string{strace, "-f", "-o", "/dev/null", plain}, Runs: 30})
-		t.Logf("under strace: %d of %d died", hidden.count(Plain).Deaths, hidden.count(Plain).Runs)
+		hidden := diagnosed(t, Program{Command: []string{strace, "-f", "-o", "/dev/null", plain}, Runs: 30})
+		t.Logf("under strace: %d of %d died", hidden.count(WayPlain).Deaths, hidden.count(WayPlain).Runs)
 	}
 }
 
@@ -68,56 +68,56 @@ func TestDaemon(t *testing.T) {
 func TestGuest(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 2 * time.Second, Polite: true}
-	r := diagnosed(t, Program{Line: append([]string{path}, config.Args()...), Runs: 4})
+	r := diagnosed(t, Program{Command: append([]string{path}, config.Args()...), Runs: 4})
 	assert.Equal(t, "split SP", r.Conclusion)
 	assert.Contains(t, r.Confidence, "certain: a crash log says that a goroutine was preempted at splitadd/internal/victim.leaf65568+")
-	assert.Zero(t, r.count(Off).Deaths)
+	assert.Zero(t, r.count(WayPreemptOff).Deaths)
 	assert.Contains(t, r.Engine, "qemu")
 	assert.NotZero(t, r.Binary.Preemptible())
 
 	clean := victim.Config{Victim: "leaf65536", Observer: "gc", Victims: 1, Observe: 3}
-	r = diagnosed(t, Program{Line: append([]string{path}, clean.Args()...), Runs: 2, Choice: lab.Choice{Name: "vm"}})
+	r = diagnosed(t, Program{Command: append([]string{path}, clean.Args()...), Runs: 2, Choice: lab.Choice{Name: "vm"}})
 	assert.Equal(t, "undecided", r.Conclusion)
 	assert.Contains(t, r.Engine, "qemu-system-aarch64")
-	assert.Zero(t, r.count(Plain).Deaths+r.count(Plain).Failed)
+	assert.Zero(t, r.count(WayPlain).Deaths+r.count(WayPlain).Failed)
 }
 
 // TestUndecided is of programs that do not die, or do so of themselves.
 func TestUndecided(t *testing.T) {
-	r := diagnosed(t, Program{Line: []string{"true"}, Runs: 20})
+	r := diagnosed(t, Program{Command: []string{"true"}, Runs: 20})
 	assert.Equal(t, "undecided", r.Conclusion)
 	assert.Contains(t, r.Confidence, "it never died in 20 runs: the chance of a death is below 0.14 (95 %)")
-	r = diagnosed(t, Program{Line: []string{"false"}, Runs: 3})
+	r = diagnosed(t, Program{Command: []string{"false"}, Runs: 3})
 	assert.Equal(t, "undecided", r.Conclusion)
-	assert.Equal(t, 3, r.count(Plain).Failed)
-	r = diagnosed(t, Program{Line: []string{"sleep", "10"}, Runs: 1, Limit: 100 * time.Millisecond})
-	assert.Equal(t, 1, r.count(Plain).Hung)
-	r = diagnosed(t, Program{Line: []string{"sh", "-c", "kill -SEGV $$"}, Runs: 3})
+	assert.Equal(t, 3, r.count(WayPlain).Failed)
+	r = diagnosed(t, Program{Command: []string{"sleep", "10"}, Runs: 1, Limit: 100 * time.Millisecond})
+	assert.Equal(t, 1, r.count(WayPlain).Hung)
+	r = diagnosed(t, Program{Command: []string{"sh", "-c", "kill -SEGV $$"}, Runs: 3})
 	assert.Equal(t, "undecided", r.Conclusion)
 	assert.Contains(t, r.Confidence, "it dies with async preemption off, too (3 of 3)")
-	_, err := Run(context.Background(), Program{Line: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
+	_, err := Run(context.Background(), Program{Command: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
 	require.Error(t, err)
 }
 
-// TestAsItIs is of programs that splitadd has to leave alone: one that prints much,
+// TestUserProgram is of programs that splitadd has to leave alone: one that prints much,
 // one that leaves a child in a session of its own, one that wants its own limits.
-func TestAsItIs(t *testing.T) {
-	r := diagnosed(t, Program{Line: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
-	c := r.count(Plain)
+func TestUserProgram(t *testing.T) {
+	r := diagnosed(t, Program{Command: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
+	c := r.count(WayPlain)
 	assert.Equal(t, []int{3, 0, 0, 0, 3}, []int{c.Runs, c.Deaths, c.Failed, c.Hung, c.Cut})
 	assert.Contains(t, r.Confidence, "it never died in 3 runs")
 
 	if setsid, err := exec.LookPath("setsid"); err == nil {
 		begin := time.Now()
-		r = diagnosed(t, Program{Line: []string{"sh", "-c", setsid + " sleep 30 & exit 0"}, Runs: 1, Limit: 20 * time.Second})
-		assert.Zero(t, r.count(Plain).Hung)
+		r = diagnosed(t, Program{Command: []string{"sh", "-c", setsid + " sleep 30 & exit 0"}, Runs: 1, Limit: 20 * time.Second})
+		assert.Zero(t, r.count(WayPlain).Hung)
 		assert.Less(t, time.Since(begin), 10*time.Second)
 	}
 
 	own, err := exec.Command("sh", "-c", "ulimit -d; ulimit -c; echo $HOME").Output()
 	require.NoError(t, err)
-	r = diagnosed(t, Program{Line: []string{"sh", "-c", `test "$(sleep 0.2; ulimit -d; ulimit -c; echo $HOME)" = "$0"`, strings.TrimSpace(string(own))}, Runs: 1})
-	assert.Zero(t, r.count(Plain).Failed, "other limits than its own")
+	r = diagnosed(t, Program{Command: []string{"sh", "-c", `test "$(sleep 0.2; ulimit -d; ulimit -c; echo $HOME)" = "$0"`, strings.TrimSpace(string(own))}, Runs: 1})
+	assert.Zero(t, r.count(WayPlain).Failed, "other limits than its own")
 	assert.Contains(t, r.Limits, "killed after 1m0s")
 }
 
@@ -125,7 +125,7 @@ func TestAsItIs(t *testing.T) {
 // there is to be seen.
 func TestAdd(t *testing.T) {
 	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
-	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuch} {
+	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuchOutput} {
 		c := Count{Kinds: map[crash.Kind]int{}}
 		c.add(process.Result{End: end, Code: -1, Signal: "killed", Output: crashed}, nil)
 		assert.Equal(t, []int{1, 0, 0, 1}, []int{c.Runs, c.Deaths, c.Failed, c.Hung}, end)
@@ -138,8 +138,8 @@ func TestAdd(t *testing.T) {
 // TestConclude states conclusions from counts that no test of minutes gives.
 func TestConclude(t *testing.T) {
 	r := Report{Counts: []Count{
-		{Way: Plain, Runs: 100, Deaths: 8, Kinds: map[crash.Kind]int{crash.Unwind: 8}},
-		{Way: Off, Runs: 100},
+		{Way: WayPlain, Runs: 100, Deaths: 8, Kinds: map[crash.Kind]int{crash.Unwind: 8}},
+		{Way: WayPreemptOff, Runs: 100},
 	}}
 	r.conclude()
 	assert.Equal(t, "undecided", r.Conclusion, "no binary to scan")

@@ -47,16 +47,16 @@ type Engine struct {
 
 // A Job is one run of a guest.
 type Job struct {
-	Path     string   // the guest
-	Under    []string // the command and flags that are to run it, of the engine's own tools: strace, say
-	Args     []string
-	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
-	Env      []string      // beside PATH and the like: GODEBUG, say
-	Raced    bool          // signals must be able to land on any instruction
-	AsItIs   bool          // a user's program: see process.Job
-	Core     bool          // may leave a core file: see Engine.Cores
-	Deadline time.Duration // when to kill the guest; required
-	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
+	Path        string   // the guest
+	Under       []string // the command and flags that are to run it, of the engine's own tools: strace, say
+	Args        []string
+	Dir         string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
+	Env         []string      // beside PATH and the like: GODEBUG, say
+	OneByOne    bool          // signals must be able to land at any instruction: see qemu.Emulator.OneByOne
+	UserProgram bool          // a user's program: see process.Job
+	Core        bool          // may leave a core file: see Engine.Cores
+	Deadline    time.Duration // when to kill the guest; required
+	Stall       time.Duration // kill it when it prints nothing for so long; 0 is never
 }
 
 // ErrNoEngine is wrapped by the error of FindEngine if nothing can run an arm64
@@ -118,10 +118,10 @@ func (e *Engine) Emulated() bool { return e.Name != "native" }
 // harness: the guest's own end is in the result.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	run := process.Job{
-		Line: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
+		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, UserProgram: job.UserProgram,
 	}
 	if e.machine != nil {
-		return e.machine.Run(ctx, run, len(job.Under), job.Raced)
+		return e.machine.Run(ctx, run, len(job.Under), job.OneByOne)
 	}
 	if run.Dir == "" {
 		run.Dir = filepath.Dir(job.Path)
@@ -138,14 +138,14 @@ func (e *Engine) Cores(dir string) ([]string, error) {
 	return e.machine.Cores(dir)
 }
 
-// command returns the command line that runs a guest. A raced guest must take
+// command returns the command line that runs a guest. A guest of a Job with OneByOne must take
 // signals at every instruction boundary: QEMU delivers them only between
 // translation blocks, and a whole epilogue is one.
 func (e *Engine) command(job Job) []string {
 	line := append(append([]string(nil), job.Under...), job.Path)
 	if e.emulator != "" {
 		line = append(line[:len(job.Under)], e.emulator, "-cpu", "max")
-		if job.Raced {
+		if job.OneByOne {
 			line = append(line, e.oneByOne)
 		}
 		line = append(line, job.Path)

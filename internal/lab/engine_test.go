@@ -24,8 +24,8 @@ func TestVMEngine(t *testing.T) {
 	assert.Contains(t, e.Evidence, "qemu-system-aarch64")
 	guest := filepath.Join(t.TempDir(), "guest")
 	require.NoError(t, Build(ctx, local, e.Target, guest))
-	for _, raced := range []bool{false, true} {
-		job := Job{Path: guest, Under: []string{guest}, Args: []string{"none"}, Raced: raced, Deadline: time.Minute}
+	for _, oneByOne := range []bool{false, true} {
+		job := Job{Path: guest, Under: []string{guest}, Args: []string{"none"}, OneByOne: oneByOne, Deadline: time.Minute}
 		_, err = e.Run(ctx, job)
 		require.ErrorContains(t, err, "in the virtual machine: ", "the machine has no %s", guest)
 		job.Under = nil

@@ -27,7 +27,7 @@ func TestFindEngine(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, e.Emulated())
 		assert.Contains(t, e.Evidence, "emulated: qemu-aarch64 "+strings.Fields(answer)[2])
-		assert.Equal(t, []string{e.emulator, "-cpu", "max", flag, "guest", "-a"}, e.command(Job{Path: "guest", Args: []string{"-a"}, Raced: true}))
+		assert.Equal(t, []string{e.emulator, "-cpu", "max", flag, "guest", "-a"}, e.command(Job{Path: "guest", Args: []string{"-a"}, OneByOne: true}))
 		assert.Equal(t, []string{e.emulator, "-cpu", "max", "guest"}, e.command(Job{Path: "guest"}))
 	}
 	for _, bad := range []string{emulator("echo hello"), emulator("kill -9 $$"), "/nonexistent/qemu"} {

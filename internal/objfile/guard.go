@@ -29,7 +29,7 @@ func Guard(f func() error) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
-		case *budget.Stop:
+		case *budget.LimitPanic:
 			err = p.Err
 		case interface{ Addr() uintptr }:
 			err = ErrChanged

@@ -83,20 +83,20 @@ func FuzzParse(f *testing.F) {
 	for which, name := range objtest.Names {
 		f.Add(seeds[name].Data[:headers], uint8(which), []byte(nil))
 	}
-	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add([]byte(nil), which, edits) })
+	objtest.AddSeedEdits(f, seeds, func(which uint8, edits []byte) { f.Add([]byte(nil), which, edits) })
 	f.Fuzz(func(t *testing.T, head []byte, which uint8, edits []byte) {
-		changed, _ := seeds[objtest.Names[int(which)%len(objtest.Names)]].Edited(edits)
+		changed, _ := seeds[objtest.Names[int(which)%len(objtest.Names)]].ApplyEdits(edits)
 		if len(head) > 0 {
 			changed = append(append([]byte(nil), head...), changed[headers:]...)
 		}
 		size := len(changed)
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			file, err := objfile.Parse("fuzzed", changed)
 			if err != nil {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			sum := 0
 			for _, s := range file.Segments {
 				sum += len(s.Data)

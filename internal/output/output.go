@@ -23,8 +23,8 @@ var (
 // A Kind is what is written to a file, and what may be replaced there.
 type Kind struct {
 	Name string // "records", say
-	// Is reads a file and returns why it is not of this kind, or nil.
-	Is func(io.Reader) error
+	// Verify reads a file and returns why it is not of this kind, or nil.
+	Verify func(io.Reader) error
 }
 
 // Check returns nil if path may be written to: if there is nothing, or a regular
@@ -48,7 +48,7 @@ func Check(path string, kind Kind, inputs ...string) error {
 		return err
 	}
 	defer file.Close()
-	if err := kind.Is(file); err != nil {
+	if err := kind.Verify(file); err != nil {
 		return fmt.Errorf("%s: %w: not %s: %w", path, ErrForeign, kind.Name, err)
 	}
 	return nil

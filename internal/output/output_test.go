@@ -15,7 +15,7 @@ import (
 )
 
 // hello is a kind of file for the tests.
-var hello = output.Kind{Name: "a greeting", Is: func(r io.Reader) error {
+var hello = output.Kind{Name: "a greeting", Verify: func(r io.Reader) error {
 	if data, err := io.ReadAll(r); err != nil || string(data) != "hello" {
 		return errors.New("no hello")
 	}

@@ -21,8 +21,8 @@ type Change struct {
 	Before, After [2]uint32 // the pair: the window is at the second
 }
 
-// An Unclosed is a window that stays as it is, and why.
-type Unclosed struct {
+// An UnrepairedWindow is a window that stays as it is, and why.
+type UnrepairedWindow struct {
 	window.Window
 	Reason string
 }
@@ -44,11 +44,11 @@ type Unclosed struct {
 // the same for every frame. R16 is dead at a return, and asyncPreempt saves it:
 // both are proved from the binary.
 type Plan struct {
-	Changes  []Change
-	Unclosed []Unclosed
-	// Others counts the windows of other clauses than those of the stack and frame
+	Changes    []Change
+	Unrepaired []UnrepairedWindow
+	// OtherKinds counts the windows of other clauses than those of the stack and frame
 	// pointer, by kind: no change of instructions closes them.
-	Others map[string]int
+	OtherKinds map[string]int
 
 	file *objfile.File
 }
@@ -65,10 +65,10 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 		return nil, err
 	}
 	table := finder.Table()
-	p := &Plan{file: f, Others: map[string]int{}}
-	windows = apart(windows, p.Others)
-	saved := saves(f, table)
-	reached := reached(f, windows)
+	p := &Plan{file: f, OtherKinds: map[string]int{}}
+	windows = pointerWindows(windows, p.OtherKinds)
+	saved := proveScratchSaved(f, table)
+	reached := branchTargets(f, windows)
 	for _, w := range windows {
 		c, reason := change(f, table, w)
 		switch {
@@ -79,7 +79,7 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 			reason = saved.Error()
 		}
 		if reason != "" {
-			p.Unclosed = append(p.Unclosed, Unclosed{w, reason})
+			p.Unrepaired = append(p.Unrepaired, UnrepairedWindow{w, reason})
 			continue
 		}
 		p.Changes = append(p.Changes, c)
@@ -87,8 +87,8 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 	return p, nil
 }
 
-// apart returns the windows of the stack and frame pointer, and counts the others.
-func apart(windows []window.Window, others map[string]int) []window.Window {
+// pointerWindows returns the windows of the stack and frame pointer, and counts the others.
+func pointerWindows(windows []window.Window, others map[string]int) []window.Window {
 	return slices.DeleteFunc(windows, func(w window.Window) bool {
 		other := w.Class != window.SP && w.Class != window.FP
 		if other {
@@ -114,7 +114,7 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 	if w.Class == window.FP {
 		to = arm64.FP
 	}
-	c.After = repaired(c.Before)
+	c.After = repairPair(c.Before)
 	if c.Before[0]&0x1f != to || c.Before[1]&0x1f != to || c.Before[1]>>5&0x1f != to {
 		return c, "not an addition to one register"
 	}
@@ -122,21 +122,21 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 		return c, "a recovered panic returns to its middle"
 	}
 	const epilogue = 64 // instructions that may follow up to the return
-	if !dead(code[8:min(len(code), 8+4*epilogue)]) {
+	if !scratchIsDead(code[8:min(len(code), 8+4*epilogue)]) {
 		return c, fmt.Sprintf("R%d may be used after it", scratch)
 	}
 	return c, ""
 }
 
-// repaired returns what a pair becomes: the first keeps its constant and its
+// repairPair returns what a pair becomes: the first keeps its constant and its
 // source, the second its constant and its destination.
-func repaired(before [2]uint32) [2]uint32 {
+func repairPair(before [2]uint32) [2]uint32 {
 	return [2]uint32{before[0]&^0x1f | scratch, before[1]&^(0x1f<<5) | scratch<<5}
 }
 
-// dead reports whether the scratch register is dead before some code: a return
+// scratchIsDead reports whether the scratch register is dead before some code: a return
 // follows, in a straight line, and nothing before it so much as names it.
-func dead(code []byte) bool {
+func scratchIsDead(code []byte) bool {
 	for ; len(code) >= 4; code = code[4:] {
 		switch word := binary.LittleEndian.Uint32(code); {
 		case word == arm64.Ret:

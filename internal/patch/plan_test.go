@@ -26,7 +26,7 @@ import (
 	"splitadd/internal/window"
 )
 
-var raceFor = flag.Duration("race-for", 3*time.Second, "how long a repaired victim is raced")
+var stressFor = flag.Duration("stress-for", 3*time.Second, "how long a stress run of a repaired victim lasts")
 
 // debugInfo reads what a debugger, and go version -m, would.
 func debugInfo(t *testing.T, path string) {
@@ -45,7 +45,7 @@ func debugInfo(t *testing.T, path string) {
 
 // TestRepair repairs the victims of releases: the copy differs from the binary in
 // the words that are listed, has no window, waits at each old one without harm
-// under every observer, computes what the binary does, and is raced where the
+// under every observer, computes what the binary does, and is stressed where the
 // binary dies within a second.
 func TestRepair(t *testing.T) {
 	ctx := context.Background()
@@ -60,7 +60,7 @@ func TestRepair(t *testing.T) {
 			f := labtest.Open(t, release)
 			plan, err := patch.NewPlan(f)
 			require.NoError(t, err)
-			assert.Empty(t, plan.Unclosed)
+			assert.Empty(t, plan.Unrepaired)
 			require.NotEmpty(t, plan.Changes)
 			out := filepath.Join(t.TempDir(), "repaired")
 			require.NoError(t, plan.Write(out))
@@ -73,7 +73,7 @@ func TestRepair(t *testing.T) {
 			repaired, err := trial.Open(out, e)
 			require.NoError(t, err)
 			defer repaired.Close()
-			assert.Empty(t, repaired.Elsewhere())
+			assert.Empty(t, repaired.WindowsNotRun())
 			for _, c := range victim.Cases() {
 				assert.Empty(t, repaired.Preemptible(c.Func), c.Func)
 				observers := []string{"gc", "trace"}
@@ -81,13 +81,13 @@ func TestRepair(t *testing.T) {
 					observers = victim.Observers
 				}
 				if len(original.Preemptible(c.Func)) > 0 { // a victim knows what it has to compute
-					r, err := repaired.Race(ctx, c.Func, window.SP, "gc", trial.Fast, 200*time.Millisecond)
+					r, err := repaired.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, 200*time.Millisecond)
 					require.NoError(t, err)
 					assert.Equal(t, trial.Survived, r.Outcome, "%s: %v", c.Func, r)
 				}
 				for _, w := range original.Preemptible(c.Func) {
 					for _, observer := range observers {
-						r, err := repaired.PinBounded(ctx, c.Func, w, observer, trial.Bounds{Observations: 6, Stall: 10 * time.Second, Deadline: time.Minute})
+						r, err := repaired.PinBounded(ctx, c.Func, w, observer, trial.PinBounds{Observations: 6, Stall: 10 * time.Second, Deadline: time.Minute})
 						require.NoError(t, err)
 						assert.Equal(t, trial.Survived, r.Outcome, "%s under %s: %v", w, observer, r)
 					}
@@ -95,7 +95,7 @@ func TestRepair(t *testing.T) {
 			}
 			for _, w := range []window.Class{window.SP, window.FP} {
 				name := map[window.Class]string{window.SP: "leaf65552", window.FP: "leaf69632"}[w]
-				r, err := repaired.Race(ctx, name, w, trial.Observer(w), trial.Fast, *raceFor)
+				r, err := repaired.Stress(ctx, name, w, trial.Observer(w), trial.DefaultStress, *stressFor)
 				require.NoError(t, err)
 				assert.Equal(t, trial.Survived, r.Outcome, "%v", r)
 				t.Logf("%s as repaired: %v", name, r)
@@ -157,9 +157,9 @@ func TestReached(t *testing.T) {
 			require.NoError(t, err)
 			plan, err := patch.NewPlan(g)
 			require.NoError(t, err)
-			i := slices.IndexFunc(plan.Unclosed, func(u patch.Unclosed) bool { return u.PC == w.PC })
+			i := slices.IndexFunc(plan.Unrepaired, func(u patch.UnrepairedWindow) bool { return u.PC == w.PC })
 			require.GreaterOrEqual(t, i, 0)
-			assert.Contains(t, plan.Unclosed[i].Reason, "leads to its middle")
+			assert.Contains(t, plan.Unrepaired[i].Reason, "leads to its middle")
 		})
 	}
 }
@@ -237,7 +237,7 @@ func TestTwoAtOnePC(t *testing.T) {
 	for _, c := range plan.Changes {
 		add(c.Window)
 	}
-	for _, u := range plan.Unclosed {
+	for _, u := range plan.Unrepaired {
 		add(u.Window)
 	}
 	require.NoError(t, f.Close())
@@ -250,11 +250,11 @@ func TestTwoAtOnePC(t *testing.T) {
 	require.NoError(t, err)
 	classes := map[uint64][]window.Class{}
 	two := false
-	for _, u := range plan.Unclosed {
+	for _, u := range plan.Unrepaired {
 		classes[u.PC] = append(classes[u.PC], u.Class)
 		two = two || len(classes[u.PC]) == 2
 	}
-	require.True(t, two, "%v", plan.Unclosed)
+	require.True(t, two, "%v", plan.Unrepaired)
 	require.NotEmpty(t, plan.Changes)
 	require.NoError(t, plan.Write(filepath.Join(t.TempDir(), "out")))
 }

@@ -10,10 +10,10 @@ import (
 	"splitadd/internal/window"
 )
 
-// reached says which windows something else than the instruction before leads
+// branchTargets says which windows something else than the instruction before leads
 // to: a direct branch, from anywhere, or a word of the file that is the address,
 // as in a table of jumps.
-func reached(f *objfile.File, windows []window.Window) map[uint64]string {
+func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	found := map[uint64]string{}
 	least, most := ^uint64(0), uint64(0)
 	at := map[uint64]bool{}
@@ -48,11 +48,11 @@ func reached(f *objfile.File, windows []window.Window) map[uint64]string {
 // scratch register, or where it is not found.
 var errUnsaved = fmt.Errorf("that runtime.asyncPreempt saves R%d is not to be seen", scratch)
 
-// saves proves that the runtime's asyncPreempt gives the scratch register back
+// proveScratchSaved proves that the runtime's asyncPreempt gives the scratch register back
 // as it was: it stores it in its frame before it writes to it, loads it from
 // there after its call, and does not write to it again
 // (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
-func saves(f *objfile.File, table *pclntab.Table) error {
+func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
 	fn, ok := table.Named("runtime.asyncPreempt")
 	if !ok {
 		return errUnsaved
@@ -61,15 +61,15 @@ func saves(f *objfile.File, table *pclntab.Table) error {
 	if err != nil {
 		return err
 	}
-	if !saved(code) {
+	if !savesScratch(code) {
 		return errUnsaved
 	}
 	return nil
 }
 
-// saved reports whether a function that runs in a straight line, with one call,
+// savesScratch reports whether a function that runs in a straight line, with one call,
 // saves the scratch register round it.
-func saved(code []byte) bool {
+func savesScratch(code []byte) bool {
 	slot, stored, called, loaded := int64(0), false, false, false
 	for ; len(code) >= 4; code = code[4:] {
 		word := binary.LittleEndian.Uint32(code)

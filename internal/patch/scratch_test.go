@@ -35,7 +35,7 @@ func TestSame(t *testing.T) {
 			code := make([]byte, 12)
 			binary.LittleEndian.PutUint32(code, before[0])
 			binary.LittleEndian.PutUint32(code[4:], before[1])
-			after := repaired(before)
+			after := repairPair(before)
 			var was machine
 			for i := range was {
 				was[i] = random.Uint64()
@@ -67,12 +67,12 @@ func TestLeft(t *testing.T) {
 		}
 		return b
 	}
-	assert.True(t, dead(code(ret)))
-	assert.True(t, dead(code(first, add, nop, ret, useR16)))
+	assert.True(t, scratchIsDead(code(ret)))
+	assert.True(t, scratchIsDead(code(first, add, nop, ret, useR16)))
 	for name, words := range map[string][]uint32{
 		"nothing": {}, "used": {useR16, ret}, "a branch": {branch, ret}, "no return": {nop, nop},
 	} {
-		assert.False(t, dead(code(words...)), name)
+		assert.False(t, scratchIsDead(code(words...)), name)
 	}
 
 	const (
@@ -82,13 +82,13 @@ func TestLeft(t *testing.T) {
 		write       = 0xd2800010 // MOVZ $0, R16
 		pop         = 0x910043ff
 	)
-	assert.True(t, saved(code(store, call, load, ret)))
-	assert.True(t, saved(code(nop, store, write, call, nop, load, pop, ret)))
+	assert.True(t, savesScratch(code(store, call, load, ret)))
+	assert.True(t, savesScratch(code(nop, store, write, call, nop, load, pop, ret)))
 	for name, words := range map[string][]uint32{
 		"nothing": {call, ret}, "not stored": {call, load, ret}, "not loaded": {store, call, ret}, "no call": {store, load, ret},
 		"overwritten": {store, other, call, load, ret}, "written before": {write, store, call, load, ret}, "written after": {store, call, load, write, ret},
 		"another slot": {store, call, pop, load, ret}, "two calls": {store, call, call, load, ret}, "a branch": {store, branch, call, load, ret}, "no end": {store, call, load},
 	} {
-		assert.False(t, saved(code(words...)), name)
+		assert.False(t, savesScratch(code(words...)), name)
 	}
 }

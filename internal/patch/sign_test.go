@@ -27,7 +27,7 @@ func darwin(t testing.TB) string {
 func TestSign(t *testing.T) {
 	thin, err := os.ReadFile(darwin(t))
 	require.NoError(t, err)
-	for name, before := range map[string][]byte{"thin": thin, "universal": labtest.Universal(thin)} {
+	for name, before := range map[string][]byte{"thin": thin, "universal": labtest.UniversalBinary(thin)} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "guest")
@@ -81,13 +81,13 @@ func FuzzSign(f *testing.F) {
 	dir := f.TempDir()
 	path, out := filepath.Join(dir, "guest"), filepath.Join(dir, "out")
 	f.Fuzz(func(t *testing.T, blob []byte, which uint8, edits []byte) {
-		data, _ := images[int(which)%len(images)].Edited(edits)
+		data, _ := images[int(which)%len(images)].ApplyEdits(edits)
 		if int(which)%len(images) == 0 {
 			data = append(data[:begin:begin], append(bytes.Clone(blob), data[min(begin+len(blob), len(data)):]...)...)
 		}
 		before := binary.LittleEndian.Uint32(data[code:])
 		require.NoError(t, os.WriteFile(path, data, 0o700))
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			if err := patch.Copy(path, out, patch.Word{Offset: code, Before: before, After: ^before}); err == nil {
 				after, err := os.ReadFile(out)
 				require.NoError(t, err)

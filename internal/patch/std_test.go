@@ -50,7 +50,7 @@ func TestStd(t *testing.T) {
 				plan, err := patch.NewPlan(f)
 				require.NoError(t, err)
 				require.NotEmpty(t, plan.Changes)
-				assert.Empty(t, plan.Unclosed)
+				assert.Empty(t, plan.Unrepaired)
 				require.NoError(t, plan.Write(out))
 				results := map[string]string{}
 				for _, path := range []string{binary, out} {

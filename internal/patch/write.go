@@ -76,9 +76,9 @@ func (p *Plan) check(path string) error {
 		}
 		windows, err := finder.Find()
 		others := map[string]int{}
-		windows = apart(windows, others)
-		if err == nil && !maps.Equal(others, p.Others) {
-			err = fmt.Errorf("windows of other kinds were %v, and are %v", p.Others, others)
+		windows = pointerWindows(windows, others)
+		if err == nil && !maps.Equal(others, p.OtherKinds) {
+			err = fmt.Errorf("windows of other kinds were %v, and are %v", p.OtherKinds, others)
 		}
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (p *Plan) check(path string) error {
 			class window.Class
 		}
 		stay := map[place]bool{}
-		for _, u := range p.Unclosed {
+		for _, u := range p.Unrepaired {
 			stay[place{u.PC, u.Class}] = true
 		}
 		for _, w := range windows {
@@ -97,8 +97,8 @@ func (p *Plan) check(path string) error {
 				return fmt.Errorf("it would have %v", w)
 			}
 		}
-		if len(windows) != len(p.Unclosed) {
-			return fmt.Errorf("%d windows were to stay, %d are there", len(p.Unclosed), len(windows))
+		if len(windows) != len(p.Unrepaired) {
+			return fmt.Errorf("%d windows were to stay, %d are there", len(p.Unrepaired), len(windows))
 		}
 		return nil
 	})

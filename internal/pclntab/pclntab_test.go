@@ -176,7 +176,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(uint32(8), uint64(1<<40), uint8(0), []byte(nil))  // functions
 	f.Add(uint32(64), uint64(1<<63), uint8(0), []byte(nil)) // start of the records
 	f.Add(uint32(0), uint64(0x08040000fffffffa), uint8(0), []byte(nil))
-	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add(uint32(4), uint64(0x0804000000000000), which, edits) })
+	objtest.AddSeedEdits(f, seeds, func(which uint8, edits []byte) { f.Add(uint32(4), uint64(0x0804000000000000), which, edits) })
 	f.Fuzz(func(t *testing.T, at uint32, word uint64, which uint8, edits []byte) {
 		m := seeds[objtest.Names[int(which)%len(objtest.Names)]]
 		table := m.Fields["tab.magic"].At
@@ -184,15 +184,15 @@ func FuzzTable(f *testing.F) {
 		if at == 4 { // the header's constants: its edits alone
 			word = binary.LittleEndian.Uint64(m.Data[offset:])
 		}
-		changed := m.Overwritten(offset, word, edits)
-		objtest.Bounded(t, func() {
+		changed := m.ApplyOverwrite(offset, word, edits)
+		objtest.RunBounded(t, func() {
 			file, err := objfile.Parse("fuzzed", changed)
 			if err == nil {
 				err = file.Guard(func() error { readAll(file, 16); return nil })
 			}
 			require.NotErrorIs(t, err, objfile.ErrPanic)
 			if err == nil {
-				require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+				require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			}
 		})
 	})

@@ -16,7 +16,7 @@ func OpenFile(path string) (*os.File, *bytes.Reader, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	whole, err := Whole(data)
+	whole, err := CompleteRecords(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

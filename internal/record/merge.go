@@ -18,14 +18,14 @@ type condition struct {
 	Class    window.Class
 	Leaf     bool
 	Observer string
-	Racing   trial.Racing
+	Stress   trial.StressConfig
 	Engine   string // with the machine: kernel, processor, how many there are
 }
 
 func (r Run) condition() condition {
 	c := condition{Go: r.Go, Func: r.Func, Frame: r.Frame, Class: r.Class, Leaf: r.Leaf, Observer: r.Observer, Engine: r.Engine}
-	if r.Racing != nil {
-		c.Racing = *r.Racing
+	if r.Stress != nil {
+		c.Stress = *r.Stress
 	}
 	return c
 }
@@ -88,7 +88,7 @@ func agreedVerdicts(all []Verdict) (once []Verdict, err error) {
 type pool struct {
 	condition
 	sample  trial.Sample
-	leftOut int // that died, and not of a window of the kind that was raced
+	leftOut int // that died, and not of a window of the kind that was stressed
 }
 
 // pool makes the series of the runs.
@@ -113,7 +113,7 @@ func (a *All) pool() error {
 		switch {
 		case r.Outcome == trial.Died && r.Death != "split "+string(r.Class):
 			p.leftOut++
-			a.Notes = append(a.Notes, fmt.Sprintf("%s: left out: it died of %q, not of a window that was raced", key, r.Death))
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: left out: it died of %q, not of a window that was stressed", key, r.Death))
 		case r.Outcome == trial.Died, r.Outcome == trial.Survived:
 			p.sample = append(p.sample, trial.Life{Seconds: r.Exposed, Observations: r.Observations, Died: r.Outcome == trial.Died})
 		default:
@@ -129,7 +129,7 @@ func (a *All) pool() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(alike)) {
 		if n := alike[name]; n > 1 {
-			a.Notes = append(a.Notes, fmt.Sprintf("%s: %d series, since the runs differ in how they were raced, or in the engine or machine", name, n))
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: %d series, since the runs differ in the victims of their stress, or in the engine or machine", name, n))
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (a *All) pool() error {
 func (p *pool) series() Series {
 	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
 		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,
-		Racing: p.Racing, Engine: p.Engine, Sample: p.sample,
+		Stress: p.Stress, Engine: p.Engine, Sample: p.sample,
 	})
 	switch {
 	case p.leftOut == 1:

@@ -20,7 +20,7 @@ func whole() (all All) {
 		}
 		all.Runs = append(all.Runs, Run{
 			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed, Death: map[trial.Outcome]string{trial.Died: "split SP"}[outcome],
-			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
+			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Stress: &trial.SingleVictim,
 		})
 	}
 	return all
@@ -91,8 +91,8 @@ func TestMergeAlike(t *testing.T) {
 		"class":      func(r *Run) { r.Class, r.Death = "FP", "split FP" },
 		"leaf":       func(r *Run) { r.Leaf = false },
 		"observer":   func(r *Run) { r.Observer = "trace" },
-		"victims":    func(r *Run) { r.Racing = &trial.Racing{Victims: 8} },
-		"no racing":  func(r *Run) { r.Racing = nil },
+		"victims":    func(r *Run) { r.Stress = &trial.StressConfig{Victims: 8} },
+		"no stress":  func(r *Run) { r.Stress = nil },
 		"engine":     func(r *Run) { r.Engine = "emulated: qemu-aarch64 7.2.22, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
 		"version":    func(r *Run) { r.Engine = "emulated: qemu-aarch64 10.0.2, on linux/amd64, Linux 6.1, cpu, 2 cpus" },
 		"cpus":       func(r *Run) { r.Engine = "native: linux/arm64, Linux 6.1, cpu, 64 cpus" },
@@ -128,7 +128,7 @@ func TestMergeDeaths(t *testing.T) {
 	for i, death := range []string{"out of memory", "other Go fatal error", "corrupt result", "split FP", "unwind failure", ""} {
 		all.Runs = append(all.Runs, Run{
 			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: trial.Died, Death: death, Seed: 100 + i,
-			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Racing: &trial.Alone,
+			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Stress: &trial.SingleVictim,
 		})
 	}
 	got, err := all.Merge()
@@ -137,7 +137,7 @@ func TestMergeDeaths(t *testing.T) {
 	assert.Equal(t, want.Series[0].Rate, got.Series[0].Rate)
 	assert.Equal(t, want.Series[0].Runs, got.Series[0].Runs)
 	require.Len(t, got.Notes, 6)
-	assert.Equal(t, `go1.27.4 f SP under gc, seed 100: left out: it died of "out of memory", not of a window that was raced`, got.Notes[0])
+	assert.Equal(t, `go1.27.4 f SP under gc, seed 100: left out: it died of "out of memory", not of a window that was stressed`, got.Notes[0])
 	assert.Contains(t, got.Series[0].Warnings, "6 runs are left out: they died, and their logs do not show that it was of this kind of window")
 	assert.Len(t, got.Runs, 38, "the records stay")
 }

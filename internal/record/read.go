@@ -56,10 +56,10 @@ func readLine(from *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// Whole returns a reader of the records in data that are complete: a process that
+// CompleteRecords returns a reader of the records in data that are complete: a process that
 // was killed while it wrote may have left half of one at the end. It is an error if
 // data holds anything else.
-func Whole(data []byte) (*bytes.Reader, error) {
+func CompleteRecords(data []byte) (*bytes.Reader, error) {
 	end := bytes.LastIndexByte(data, '\n') + 1
 	if err := each(bytes.NewReader(data[:end]), func(Head, []byte) error { return nil }); err != nil {
 		return nil, err

@@ -41,12 +41,12 @@ func TestReadBack(t *testing.T) {
 	for cut := range len(data) {
 		_, err := ReadVerdicts(strings.NewReader(data[:cut]))
 		require.NoError(t, err, "cut at %d", cut)
-		whole, err := Whole([]byte(data[:cut]))
+		whole, err := CompleteRecords([]byte(data[:cut]))
 		require.NoError(t, err, "cut at %d", cut)
 		assert.Equal(t, int64(strings.LastIndexByte(data[:cut], '\n')+1), whole.Size())
 	}
 	for _, notes := range []string{"my notes", "my notes\n", data + "my notes", data + "my notes\n" + data} {
-		_, err := Whole([]byte(notes))
+		_, err := CompleteRecords([]byte(notes))
 		assert.Error(t, err, "%q", notes)
 	}
 	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
@@ -67,9 +67,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(b.Bytes()[:b.Len()-3])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			_, _ = ReadSeries(bytes.NewReader(data))
-			if whole, err := Whole(data); err == nil {
+			if whole, err := CompleteRecords(data); err == nil {
 				require.LessOrEqual(t, whole.Size(), int64(len(data)))
 				_, _ = ReadVerdicts(whole)
 			}

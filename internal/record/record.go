@@ -70,65 +70,65 @@ type Failure struct {
 // A Scan is the last record of a scan.
 type Scan struct {
 	Head
-	Tool     string         `json:"tool"`              // its version
-	Binaries int            `json:"binaries"`          // Go binaries for arm64
-	Affected int            `json:"affected"`          // of those, with a window in which the runtime preempts
-	Foreign  map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
-	Others   int            `json:"others"`            // all other files
-	Errors   []string       `json:"errors"`            // of the failures
+	Tool       string         `json:"tool"`              // its version
+	Binaries   int            `json:"binaries"`          // Go binaries for arm64
+	Affected   int            `json:"affected"`          // of those, with a window in which the runtime preempts
+	Foreign    map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
+	NotArm64Go int            `json:"others"`            // all other files
+	Errors     []string       `json:"errors"`            // of the failures
 }
 
 // A Run is one run of a guest; of kind "control" it is one that must survive.
 type Run struct {
 	Head
-	Class        window.Class  `json:"class"`
-	Leaf         bool          `json:"leaf"`
-	Frame        int           `json:"frame"` // bytes
-	Func         string        `json:"func"`
-	Observer     string        `json:"observer"`
-	Pinned       bool          `json:"pinned"`
-	PC           string        `json:"pc,omitempty"`     // where it was pinned
-	Offset       string        `json:"offset,omitempty"` // from the function's entry
-	Outcome      trial.Outcome `json:"outcome"`
-	Seconds      float64       `json:"seconds"`
-	Exposed      float64       `json:"exposed"` // seconds, since the victims began
-	Observations int           `json:"observations"`
-	Calls        uint64        `json:"calls"`
-	Racing       *trial.Racing `json:"racing,omitempty"`   // of a run that was not pinned
-	Death        string        `json:"death,omitempty"`    // kind
-	Evidence     string        `json:"evidence,omitempty"` // line of the log
-	Window       string        `json:"window,omitempty"`   // pc that the log names
-	Reason       string        `json:"reason,omitempty"`   // of a harness failure
-	Engine       string        `json:"engine"`
-	Seed         int           `json:"seed,omitempty"`  // sets it apart from others; 0 is none
-	Shard        string        `json:"shard,omitempty"` // "3/8": of a run in shards
-	Log          string        `json:"log,omitempty"`   // of one that died, cut
+	Class        window.Class        `json:"class"`
+	Leaf         bool                `json:"leaf"`
+	Frame        int                 `json:"frame"` // bytes
+	Func         string              `json:"func"`
+	Observer     string              `json:"observer"`
+	Pinned       bool                `json:"pinned"`
+	PC           string              `json:"pc,omitempty"`     // where it was pinned
+	Offset       string              `json:"offset,omitempty"` // from the function's entry
+	Outcome      trial.Outcome       `json:"outcome"`
+	Seconds      float64             `json:"seconds"`
+	Exposed      float64             `json:"exposed"` // seconds, since the victims began
+	Observations int                 `json:"observations"`
+	Calls        uint64              `json:"calls"`
+	Stress       *trial.StressConfig `json:"racing,omitempty"`   // of a run that was not pinned
+	Death        string              `json:"death,omitempty"`    // kind
+	Evidence     string              `json:"evidence,omitempty"` // line of the log
+	Window       string              `json:"window,omitempty"`   // pc that the log names
+	Reason       string              `json:"reason,omitempty"`   // of a harness failure
+	Engine       string              `json:"engine"`
+	Seed         int                 `json:"seed,omitempty"`  // sets it apart from others; 0 is none
+	Shard        string              `json:"shard,omitempty"` // "3/8": of a run in shards
+	Log          string              `json:"log,omitempty"`   // of one that died, cut
 }
 
 // A Series is what runs that were made alike have measured; they come before it.
 type Series struct {
 	Head
-	Label        string       `json:"label,omitempty"`
-	Class        window.Class `json:"class"`
-	Leaf         bool         `json:"leaf"`
-	Frame        int          `json:"frame"` // bytes
-	Func         string       `json:"func"`
-	Observer     string       `json:"observer"`
-	Racing       trial.Racing `json:"racing"`
-	Env          []string     `json:"env,omitempty"`
-	Under        []string     `json:"under,omitempty"` // the tool that ran the guest
-	Limit        float64      `json:"limit"`           // seconds
-	Runs         int          `json:"runs"`
-	Deaths       int          `json:"deaths"`
-	Exposed      float64      `json:"exposed"` // seconds, of all runs
-	Observations int          `json:"observations"`
-	Median       float64      `json:"median"`       // seconds to crash
-	MedianKnown  bool         `json:"median_known"` // false: it is more than that
-	Rate         Interval     `json:"rate"`         // deaths per second of exposure
-	Chance       Interval     `json:"chance"`       // of death in one run
-	Lives        []Life       `json:"lives"`
-	Warnings     []string     `json:"warnings,omitempty"`
-	Engine       string       `json:"engine"`
+	Label        string             `json:"label,omitempty"`
+	Class        window.Class       `json:"class"`
+	Leaf         bool               `json:"leaf"`
+	Frame        int                `json:"frame"` // bytes
+	Func         string             `json:"func"`
+	Observer     string             `json:"observer"`
+	Stress       trial.StressConfig `json:"racing"`
+	Env          []string           `json:"env,omitempty"`
+	Under        []string           `json:"under,omitempty"` // the tool that ran the guest
+	Limit        float64            `json:"limit"`           // seconds
+	Runs         int                `json:"runs"`
+	Deaths       int                `json:"deaths"`
+	Exposed      float64            `json:"exposed"` // seconds, of all runs
+	Observations int                `json:"observations"`
+	Median       float64            `json:"median"`       // seconds to crash
+	MedianKnown  bool               `json:"median_known"` // false: it is more than that
+	Rate         Interval           `json:"rate"`         // deaths per second of exposure
+	Chance       Interval           `json:"chance"`       // of death in one run
+	Lives        []Life             `json:"lives"`
+	Warnings     []string           `json:"warnings,omitempty"`
+	Engine       string             `json:"engine"`
 }
 
 // An Interval is an estimate with its bounds at trial.Confidence.

@@ -82,7 +82,7 @@ func (w Writer) Run(r trial.Run) error {
 		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed, Seed: r.Seed, Shard: w.Shard,
 	}
 	if !r.Pinned {
-		record.Racing = &r.Racing
+		record.Stress = &r.Stress
 	}
 	if r.Control {
 		record.Kind = "control"
@@ -117,7 +117,7 @@ func (w Writer) series(s trial.Series) Series {
 	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 	record := Series{
 		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
-		Racing: s.Racing, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
+		Stress: s.Stress, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
 		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
 		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
 	}
@@ -130,15 +130,15 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Line, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Head: w.head("diagnosis"), Line: r.Program.Command, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
 	}
 	for _, c := range r.Counts {
-		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.Races}
-		if c.First.Kind != "" {
-			way.Death = c.First.String()
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.DataRaces}
+		if c.FirstDeath.Kind != "" {
+			way.Death = c.FirstDeath.String()
 		}
 		record.Ways = append(record.Ways, way)
 	}

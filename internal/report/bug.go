@@ -16,7 +16,7 @@ import (
 // Proof writes what came of a reproducer as a comment below its source.
 func Proof(to io.Writer, p repro.Proof) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s\n%s\nRaced as built: %s\n", p.Go, p.Engine, pinnedLine(p), racedLine(p))
+	fmt.Fprintf(&b, "%s; %s\n%s\nStress runs: %s\n", p.Go, p.Engine, pinnedLine(p), stressLine(p))
 	if p.Log != nil {
 		fmt.Fprintf(&b, "\n%s\n", safe.Lines(crash.Cut(p.Log, p.Window.Func)))
 	}
@@ -32,7 +32,7 @@ func pinnedLine(p repro.Proof) string {
 	return fmt.Sprintf("Pinned at main.victim+%#x, in the %s window: died after %.2f s.", p.Window.Offset(), p.Kind, p.Pinned.Seconds)
 }
 
-func racedLine(p repro.Proof) string {
+func stressLine(p repro.Proof) string {
 	text := fmt.Sprintf("%d of %d runs died, median %s, %s a second.", p.Lives.Deaths(), len(p.Lives), Median(p.Lives), Rate(p.Lives))
 	for _, w := range p.Lives.Warnings() {
 		text += " Note: " + w + "."
@@ -48,7 +48,7 @@ func Bug(to io.Writer, p repro.Proof) error {
 	}
 	kind, leaf := "a leaf function", "The fix of golang/go#73259 covers the epilogue of functions that make calls; this is a leaf function."
 	if strings.HasPrefix(p.Kind, "non-leaf") {
-		known, _ := window.KindOf("non-leaf SP")
+		known, _ := window.KindNamed("non-leaf SP")
 		kind, leaf = "a function that makes calls", "This is golang/go#73259, fixed in "+english.WordSeries(known.Fixed, "and")+"."
 	}
 	var b strings.Builder
@@ -88,7 +88,7 @@ The process dies in %[11]s.
   branch to itself: the goroutine waits there until it is preempted.)
 - As built: %[13]s
 
-`, kind, pointer, p.Go, p.Engine, p.Source, p.Window.Frame, p.Disassembly, p.Window.Offset(), p.Window.Actual, p.Window.Claimed, unwinder, pinnedLine(p), racedLine(p), safe.Lines(strings.TrimSpace(p.Settings)))
+`, kind, pointer, p.Go, p.Engine, p.Source, p.Window.Frame, p.Disassembly, p.Window.Offset(), p.Window.Actual, p.Window.Claimed, unwinder, pinnedLine(p), stressLine(p), safe.Lines(strings.TrimSpace(p.Settings)))
 	text := b.String()
 	if p.Log != nil {
 		text += "```\n" + safe.Lines(crash.Cut(p.Log, p.Window.Func)) + "\n```\n\n"

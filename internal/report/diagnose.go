@@ -15,26 +15,26 @@ import (
 // Diagnosis writes what a program's runs and its binary say, and the conclusion.
 func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Line, " ")), r.Engine)
+	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Command, " ")), r.Engine)
 	for _, c := range r.Counts {
 		fmt.Fprintf(&b, "%s: %s", c.Way, english.Plural(c.Runs, "run", ""))
 		for _, part := range []struct {
 			n    int
 			what string
-		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}, {c.Cut, "with output that was cut"}} {
+		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.DataRaces, "with a data race"}, {c.Cut, "with output that was cut"}} {
 			if part.n > 0 {
 				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
 			}
 		}
-		if c.Deaths+c.Failed+c.Hung+c.Races == 0 {
+		if c.Deaths+c.Failed+c.Hung+c.DataRaces == 0 {
 			b.WriteString(", none ended badly")
 		}
 		b.WriteString("\n")
-		if c.First.Kind != "" {
-			fmt.Fprintf(&b, "    %s\n", safe.Text(c.First.String()))
+		if c.FirstDeath.Kind != "" {
+			fmt.Fprintf(&b, "    %s\n", safe.Text(c.FirstDeath.String()))
 		}
-		if c.Spoke != "" {
-			fmt.Fprintf(&b, "%s\n", indented(c.Spoke))
+		if c.RaceReport != "" {
+			fmt.Fprintf(&b, "%s\n", indented(c.RaceReport))
 		}
 	}
 	fmt.Fprintf(&b, "each run: %s; no other limit\n", strings.Join(r.Limits, "; "))

@@ -13,36 +13,36 @@ import (
 // markup escapes what Markdown, and a table in it, would take for its own.
 var markup = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]")
 
-// mark makes untrusted text safe in Markdown.
-func mark(s string) string { return markup.Replace(safe.Text(s)) }
+// escapeMarkdown makes untrusted text safe in Markdown.
+func escapeMarkdown(s string) string { return markup.Replace(safe.Text(s)) }
 
-// Title begins a page of Markdown, after "# ", and of text.
-const Title = "Windows in Go for arm64"
+// TextTitle begins a page of Markdown, after "# ", and of text.
+const TextTitle = "Windows in Go for arm64"
 
 // Markdown writes the page as Markdown. The crash texts are left to the HTML.
 func (p *Page) Markdown(to io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# " + Title + "\n")
+	b.WriteString("# " + TextTitle + "\n")
 	for _, e := range p.Engines {
-		fmt.Fprintf(&b, "\n%s\n", mark(e))
+		fmt.Fprintf(&b, "\n%s\n", escapeMarkdown(e))
 	}
 	if len(p.Verdicts) > 0 {
 		b.WriteString("\n## Verdicts\n\n| release | affected in | proof |\n| --- | --- | --- |\n")
 		for _, v := range p.Verdicts {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(v.Go), mark(affectedText(v.Affected, v.Doubts)), proofText(v))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", escapeMarkdown(v.Go), escapeMarkdown(affectedText(v.Affected, v.Doubts)), proofText(v))
 		}
 	}
 	if len(p.Series) > 0 {
 		b.WriteString("\n## Time to crash\n\n| release | kind | victim | observer | died | exposed | median | deaths a second, 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, s := range p.Series {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d of %d | %.1f s | %s | %s |\n", mark(s.Go), mark(s.Kind), mark(s.Func),
-				mark(s.Observer), s.Deaths, s.Runs, s.Exposed, mark(s.MedianText), mark(s.RateText))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d of %d | %.1f s | %s | %s |\n", escapeMarkdown(s.Go), escapeMarkdown(s.Kind), escapeMarkdown(s.Func),
+				escapeMarkdown(s.Observer), s.Deaths, s.Runs, s.Exposed, escapeMarkdown(s.MedianText), escapeMarkdown(s.RateText))
 		}
 	}
 	if len(p.Windows) > 0 {
 		b.WriteString("\n## Windows\n\n| release | kind | frame | window | actual, claimed | pinned there |\n| --- | --- | --- | --- | --- | --- |\n")
 		for _, w := range p.Windows {
-			fmt.Fprintf(&b, "| %s | %s | %d | %s+%s | %d, %d | %s |\n", mark(w.Go), mark(w.Kind), w.Frame, mark(w.Name), mark(w.Offset), w.Actual, w.Claimed, pinnedText(w))
+			fmt.Fprintf(&b, "| %s | %s | %d | %s+%s | %d, %d | %s |\n", escapeMarkdown(w.Go), escapeMarkdown(w.Kind), w.Frame, escapeMarkdown(w.Name), escapeMarkdown(w.Offset), w.Actual, w.Claimed, pinnedText(w))
 		}
 	}
 	b.WriteString("\nA survival is no proof of anything. Rates are to be compared within one engine only.\n")
@@ -53,7 +53,7 @@ func (p *Page) Markdown(to io.Writer) error {
 // Text writes the page as text: what the Markdown says, without its escapes.
 func (p *Page) Text(to io.Writer) error {
 	var b strings.Builder
-	b.WriteString(Title + "\n\n")
+	b.WriteString(TextTitle + "\n\n")
 	for _, e := range p.Engines {
 		fmt.Fprintf(&b, "%s\n", safe.Text(e))
 	}

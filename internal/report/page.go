@@ -21,8 +21,8 @@ import (
 //go:embed page.html
 var pageText string
 
-// PageTitle is the title of a page of HTML.
-const PageTitle = "splitadd: windows in Go for arm64"
+// HTMLTitle is the title of a page of HTML.
+const HTMLTitle = "splitadd: windows in Go for arm64"
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
 
@@ -79,8 +79,8 @@ const (
 	labelHeight           = 70
 )
 
-// Of makes a page of records.
-func Of(all *record.All) *Page {
+// NewPage makes a page of records.
+func NewPage(all *record.All) *Page {
 	p := &Page{Verdicts: slices.Clone(all.Verdicts)}
 	slices.SortStableFunc(p.Verdicts, func(a, b record.Verdict) int { return version.Compare(a.Go, b.Go) })
 	p.Verdicts = slices.CompactFunc(p.Verdicts, func(a, b record.Verdict) bool { // of two engines, say

@@ -49,7 +49,7 @@ func records() *record.All {
 
 func TestHTML(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, Of(records()).HTML(&b))
+	require.NoError(t, NewPage(records()).HTML(&b))
 	root, err := html.Parse(&b)
 	require.NoError(t, err)
 	var text strings.Builder
@@ -83,7 +83,7 @@ func TestHTML(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, Of(records()).Markdown(&b))
+	require.NoError(t, NewPage(records()).Markdown(&b))
 	assert.Contains(t, b.String(), "| go1.27.4 | leaf SP | every one of 3 windows pinned, nothing died in 1 control pin |\n")
 	assert.Contains(t, b.String(), "| go1.27.4 | leaf SP | 65552 | b.f+0x8 | 0, 0 | died, 0.00 s |\n")
 	assert.NotContains(t, b.String(), "<")
@@ -94,7 +94,7 @@ func TestMarkdown(t *testing.T) {
 		}
 	}
 	b.Reset()
-	require.NoError(t, Of(records()).Text(&b))
+	require.NoError(t, NewPage(records()).Text(&b))
 	assert.NotContains(t, b.String(), "\x1b")
 	assert.Contains(t, b.String(), "go1.9: clean; no window found, nothing died in 4 control pins, nor in 3 runs of unmodified guests, 6.0 s\n")
 }
@@ -116,7 +116,7 @@ func TestBrowser(t *testing.T) {
 	file := filepath.Join(dir, "report.html")
 	out, err := os.Create(file)
 	require.NoError(t, err)
-	require.NoError(t, Of(records()).HTML(out))
+	require.NoError(t, NewPage(records()).HTML(out))
 	require.NoError(t, out.Close())
 	run := func(args ...string) []byte {
 		flags := append([]string{

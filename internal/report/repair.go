@@ -21,18 +21,18 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 		done = "can be closed"
 	}
 	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), english.Plural(len(p.Changes), "window", ""), done)
-	if len(p.Unclosed) > 0 {
-		fmt.Fprintf(&b, ", %d left", len(p.Unclosed))
+	if len(p.Unrepaired) > 0 {
+		fmt.Fprintf(&b, ", %d left", len(p.Unrepaired))
 	}
 	b.WriteString("\n")
 	for _, c := range p.Changes {
 		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), safe.Text(c.Func), c.Offset(), c.Frame)
 	}
-	for _, l := range p.Unclosed {
+	for _, l := range p.Unrepaired {
 		fmt.Fprintf(&b, "  left: %s in %s+%#x, frame %d: %s\n", l.Kind(), safe.Text(l.Func), l.Offset(), l.Frame, safe.Text(l.Reason))
 	}
 	for _, k := range window.Kinds {
-		if n := p.Others[k.Name]; n > 0 {
+		if n := p.OtherKinds[k.Name]; n > 0 {
 			fmt.Fprintf(&b, "  not closed: %s, %s: %s\n", k.Name, english.Plural(n, "window", ""), k.Remedy)
 		}
 	}

@@ -42,7 +42,7 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
 			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).
 			WithFullDescription(sarif.NewMultiformatMessageString(
-				"Where a goroutine may be preempted, " + k.Wrong + "; " + k.Harm + ".")).
+				"Where a goroutine may be preempted, " + k.Problem + "; " + k.Harm + ".")).
 			WithHelp(sarif.NewMultiformatMessageString(strings.Join(survey.Remedies([]string{kind}), ". "))).
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error"))
 	}
@@ -54,7 +54,7 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 					continue
 				}
 				text := fmt.Sprintf("%s window in %s+%#x (%s:%d, frame %d bytes, pc %#x): %s; built by %s.",
-					w.Kind(), name(f.Name), w.Offset(), name(w.File), w.Line, f.Frame, w.PC, name(f.Owner), name(b.Go))
+					w.Kind(), printableName(f.Name), w.Offset(), printableName(w.File), w.Line, f.Frame, w.PC, printableName(f.Owner), printableName(b.Go))
 				level := "error"
 				if w.Possible {
 					level = "warning"
@@ -65,7 +65,7 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 				run.CreateResultForRule(rule(w.Kind())).
 					WithLevel(level).
 					WithMessage(sarif.NewTextMessage(text)).
-					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", name(f.Name), w.Offset(), w.Class)}).
+					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", printableName(f.Name), w.Offset(), w.Class)}).
 					AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
 						WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
 						WithRegion(sarif.NewSimpleRegion(1, 1))))

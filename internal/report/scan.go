@@ -30,7 +30,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if n > 0 {
 		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
 	}
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, name(built), sum)
+	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, printableName(built), sum)
 	stale := 0
 	for _, f := range b.Functions {
 		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
@@ -59,7 +59,7 @@ func unchecked(s *strings.Builder, b *survey.Binary) {
 	if n := len(b.Unchecked); n > 0 {
 		fmt.Fprintf(s, "\n  not checked for every kind, because of too many branches: %s\n", english.Plural(n, "function", ""))
 		for _, f := range b.Unchecked[:min(n, maxUnchecked)] {
-			fmt.Fprintf(s, "    %s\n", name(f))
+			fmt.Fprintf(s, "    %s\n", printableName(f))
 		}
 		if n > maxUnchecked {
 			fmt.Fprintf(s, "    and %d more: listed by -json\n", n-maxUnchecked)
@@ -75,17 +75,17 @@ const maxUnchecked = 10
 
 // Scan writes the sum of a scan.
 func Scan(to io.Writer, s record.Scan) error {
-	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, Others(s), english.Plural(len(s.Errors), "error", ""))
+	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
 	return err
 }
 
-// Others counts the files of a scan that are not Go binaries for arm64.
-func Others(s record.Scan) string {
+// NotArm64GoText counts the files of a scan that are not Go binaries for arm64.
+func NotArm64GoText(s record.Scan) string {
 	var counts []string
 	for _, arch := range slices.Sorted(maps.Keys(s.Foreign)) {
 		counts = append(counts, binaries(s.Foreign[arch], arch))
 	}
-	return strings.Join(append(counts, english.Plural(s.Others, "other file", "")), "; ")
+	return strings.Join(append(counts, english.Plural(s.NotArm64Go, "other file", "")), "; ")
 }
 
 func binaries(n int, arch string) string {
@@ -93,9 +93,9 @@ func binaries(n int, arch string) string {
 }
 
 func function(s *strings.Builder, f survey.Function) {
-	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", name(f.Name), f.Frame, name(f.Owner))
-	if f.Less > 0 || f.More > 0 {
-		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.Less, "smaller"), near(f.More, "larger"))
+	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", printableName(f.Name), f.Frame, printableName(f.Owner))
+	if f.ShrinkBy > 0 || f.GrowBy > 0 {
+		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.ShrinkBy, "smaller"), near(f.GrowBy, "larger"))
 	}
 	for i, w := range f.Windows {
 		if w.Detail != "" {
@@ -116,7 +116,7 @@ func function(s *strings.Builder, f survey.Function) {
 		if !w.Known {
 			actual = "an unknown number of"
 		}
-		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line, why)
+		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line, why)
 		if first {
 			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry, where %d are believed\n", actual, w.Claimed)
 			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
@@ -141,7 +141,7 @@ func breach(s *strings.Builder, windows []survey.Window, i int) {
 		last++
 	}
 	w := windows[i]
-	fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d", w.Kind(), w.Offset(), w.PC, name(w.File), w.Line)
+	fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line)
 	if last > i {
 		fmt.Fprintf(s, ", and %s up to +%#x", plural(last-i, "more boundary", "more boundaries"), windows[last].Offset())
 	}
@@ -173,5 +173,5 @@ func near(bytes int64, how string) string {
 // maxName bounds a name from a binary that is shown, in bytes.
 const maxName = 300
 
-// name makes a name from a binary, which may be hostile, fit to print.
-func name(s string) string { return safe.Cut(s, maxName) }
+// printableName makes a name from a binary, which may be hostile, fit to print.
+func printableName(s string) string { return safe.Cut(s, maxName) }

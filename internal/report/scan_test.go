@@ -34,7 +34,7 @@ func valid(t *testing.T, sarif []byte) error {
 }
 
 func TestSARIF(t *testing.T) {
-	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.23.4"), true, budget.Default)
+	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.23.4"), true, budget.Default)
 	require.NoError(t, err)
 	b.Path = "a folder/guest%#?\x1b[31m\u202e\xff" + strings.Repeat("x", 400)
 	var out bytes.Buffer
@@ -85,7 +85,7 @@ func TestSARIF(t *testing.T) {
 // TestStale counts functions whose only windows are stale frame pointers: a binary
 // of go1.21.0 to go1.21.6 has many.
 func TestStale(t *testing.T) {
-	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.21.3"), false, budget.Default)
+	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.21.3"), false, budget.Default)
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, Binary(&out, b))
@@ -97,7 +97,7 @@ func TestStale(t *testing.T) {
 
 // TestBinary prints names that a hostile binary may have.
 func TestBinary(t *testing.T) {
-	b, err := survey.File(context.Background(), labtest.Guest(t, "go1.27.4"), false, budget.Default)
+	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.27.4"), false, budget.Default)
 	require.NoError(t, err)
 	b.Path, b.Main, b.Go = "guest", "example.com/app", ""
 	b.Functions = b.Functions[:1]
@@ -143,7 +143,7 @@ func TestHostile(t *testing.T) {
 
 func TestScanSum(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, Scan(&out, record.Scan{Binaries: 1, Affected: 1, Others: 1, Errors: []string{"x"}}))
+	require.NoError(t, Scan(&out, record.Scan{Binaries: 1, Affected: 1, NotArm64Go: 1, Errors: []string{"x"}}))
 	assert.Equal(t, "1 Go binary for arm64, 1 with windows; 1 other file; 1 error\n", out.String())
 	out.Reset()
 	require.NoError(t, Scan(&out, record.Scan{Binaries: 2, Foreign: map[string]int{"riscv64": 2, "amd64": 1}}))

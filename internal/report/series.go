@@ -15,7 +15,7 @@ func Series(to io.Writer, series []trial.Series) error {
 	fmt.Fprintln(&t, "kind\tvictim\tobserver\truns\tdied\texposed\tmedian\tdeaths a second, 95 %\thow")
 	for _, s := range series {
 		fmt.Fprintf(&t, "%s\t%s\t%s\t%d\t%d\t%.1f s\t%s\t%s\t%s\n", s.Kind(), s.Func, s.Observer,
-			len(s.Sample), s.Sample.Deaths(), s.Sample.Seconds(), Median(s.Sample), Rate(s.Sample), s.Racing)
+			len(s.Sample), s.Sample.Deaths(), s.Sample.Seconds(), Median(s.Sample), Rate(s.Sample), s.Stress)
 		for _, w := range s.Sample.Warnings() {
 			fmt.Fprintf(&notes, "%s: %s\n", s.Func, w)
 		}

@@ -13,8 +13,8 @@ import (
 func TestSeries(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, Series(&b, []trial.Series{
-		{Func: "leaf65552", Class: "SP", Leaf: true, Observer: "gc", Racing: trial.Alone, Sample: trial.Sample{{Seconds: 1, Died: true}, {Seconds: 3, Died: true}}},
-		{Func: "canonical", Class: "SP", Leaf: true, Observer: "gc", Racing: trial.Alone, Sample: trial.Sample{{Seconds: 60}}},
+		{Func: "leaf65552", Class: "SP", Leaf: true, Observer: "gc", Stress: trial.SingleVictim, Sample: trial.Sample{{Seconds: 1, Died: true}, {Seconds: 3, Died: true}}},
+		{Func: "canonical", Class: "SP", Leaf: true, Observer: "gc", Stress: trial.SingleVictim, Sample: trial.Sample{{Seconds: 60}}},
 	}))
 	assert.Equal(t, `kind      victim      observer   runs   died   exposed   median   deaths a second, 95 %   how
 leaf SP   leaf65552   gc         2      2      4.0 s     1 s      0.5 (0.061 to 1.8)      1 victim

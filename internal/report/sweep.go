@@ -21,7 +21,7 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	found := "every window that was found was pinned"
 	if len(kinds) == 0 {
 		found = "no window was found"
-		if !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Missing == "" }) {
+		if !slices.ContainsFunc(r.Rows, func(row sweep.Row) bool { return row.Unavailable == "" }) {
 			found = "nothing was run"
 		}
 	}
@@ -29,8 +29,8 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	fmt.Fprintln(&t, "release\t"+strings.Join(kinds, "\t"))
 	last := ""
 	for _, row := range r.Rows {
-		if row.Missing != "" {
-			fmt.Fprintf(&t, "%s\tnot available: %s\n", row.Go, safe.Text(row.Missing))
+		if row.Unavailable != "" {
+			fmt.Fprintf(&t, "%s\tnot available: %s\n", row.Go, safe.Text(row.Unavailable))
 			continue
 		}
 		cells := []string{row.Go}

@@ -14,15 +14,15 @@ import (
 
 // A Check is what was found and measured of one toolchain.
 type Check struct {
-	Go        string
-	Engine    string // "" where nothing could be run
-	Windows   []window.Window
-	Runs      []trial.Run // pinned and raced
-	Controls  []trial.Run // in which nothing was to die
-	Victims   int         // how many functions were looked at
-	Verdict   trial.Verdict
-	Others    int             // windows of victims that the verdict does not rest on
-	Elsewhere []window.Window // preemptible, outside the victims
+	Go           string
+	Engine       string // "" where nothing could be run
+	Windows      []window.Window
+	Runs         []trial.Run // pinned, and stress runs
+	Controls     []trial.Run // in which nothing was to die
+	Victims      int         // how many functions were looked at
+	Verdict      trial.Verdict
+	UntestedHeld int             // windows of victims that the verdict does not rest on
+	NotRun       []window.Window // preemptible, outside the victims
 }
 
 // Text writes a check as a table and a verdict.
@@ -36,14 +36,14 @@ func (c Check) Text(to io.Writer) error {
 	if len(c.Windows) > 0 {
 		c.table(&b)
 	}
-	if c.Others > 0 {
-		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", english.Plural(c.Others, "window", ""))
+	if c.UntestedHeld > 0 {
+		fmt.Fprintf(&b, "also found in the victims, not run: %s of these kinds\n", english.Plural(c.UntestedHeld, "window", ""))
 	}
 	const most = 10
-	for _, w := range c.Elsewhere[:min(len(c.Elsewhere), most)] {
+	for _, w := range c.NotRun[:min(len(c.NotRun), most)] {
 		fmt.Fprintf(&b, "also found, not run: %v\n", w)
 	}
-	if more := len(c.Elsewhere) - most; more > 0 {
+	if more := len(c.NotRun) - most; more > 0 {
 		fmt.Fprintf(&b, "also found, not run: %s\n", english.Plural(more, "more window", ""))
 	}
 	clean := c.Victims - c.affectedVictims()
@@ -79,23 +79,23 @@ func (c Check) affectedVictims() int {
 
 func (c Check) table(b *strings.Builder) {
 	var t table
-	fmt.Fprintln(&t, "kind\tframe\twindow\tactual, claimed\tpinned there\traced as built")
+	fmt.Fprintln(&t, "kind\tframe\twindow\tactual, claimed\tpinned there\tstress run")
 	for _, w := range c.Windows {
 		name := w.Func[strings.LastIndexByte(w.Func, '.')+1:]
-		pinned, raced := "-", ""
+		pinned, stressed := "-", ""
 		for _, r := range c.Runs {
 			switch {
 			case r.Pinned && r.Window.PC == w.PC:
 				pinned = brief(r)
 			case !r.Pinned && r.Func == name && r.Class == w.Class:
-				raced = brief(r)
+				stressed = brief(r)
 			}
 		}
 		pointer := "-"
 		if w.Class == window.SP || w.Class == window.FP {
 			pointer = fmt.Sprintf("%d, %d", w.Actual, w.Claimed)
 		}
-		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%s\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), pointer, pinned, raced)
+		fmt.Fprintf(&t, "%s\t%d\t%s+%#x\t%s\t%s\t%s\n", w.Kind(), w.Frame, name, w.Offset(), pointer, pinned, stressed)
 	}
 	b.WriteString(t.String() + "\n")
 }

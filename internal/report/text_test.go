@@ -39,7 +39,7 @@ func TestText(t *testing.T) {
 	require.NoError(t, example().Text(&b))
 	assert.Equal(t, `go1.27.4, victims for arm64; native linux/arm64
 
-kind      frame   window           actual, claimed   pinned there        raced as built
+kind      frame   window           actual, claimed   pinned there        stress run
 leaf SP   65552   leaf65552+0x6c   65536, 65552      died, 0.10 s (gc)   died, 0.81 s (gc)
 
 42 of 43 victims have no window.

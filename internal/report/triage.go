@@ -32,16 +32,16 @@ func Triage(to io.Writer, v triage.Verdict) error {
 // TriageMarkdown writes the verdict on a crash as Markdown, for a bug report.
 func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n%s", mark(triageAnswer(v)), mark(triagePlace(v)))
+	fmt.Fprintf(&b, "### %s\n\n%s", escapeMarkdown(triageAnswer(v)), escapeMarkdown(triagePlace(v)))
 	for _, s := range []string{v.Go, v.Arch} {
 		if s != "" {
-			fmt.Fprintf(&b, ", %s", mark(s))
+			fmt.Fprintf(&b, ", %s", escapeMarkdown(s))
 		}
 	}
 	b.WriteString("\n\n")
 	said, next := triageLines(v)
 	for _, line := range append(said, next...) {
-		fmt.Fprintf(&b, "- %s\n", mark(line))
+		fmt.Fprintf(&b, "- %s\n", escapeMarkdown(line))
 	}
 	for _, block := range []string{v.Code, v.Text} {
 		if block = strings.TrimRight(block, "\n"); block != "" {

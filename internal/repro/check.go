@@ -28,8 +28,8 @@ type Proof struct {
 	Disassembly string
 	Pinned      trial.Life   // died in the window, pinned there
 	PinnedLog   []byte       // what it printed
-	Lives       trial.Sample // raced as built
-	Log         []byte       // of the first that died, raced
+	Lives       trial.Sample // of the stress runs
+	Log         []byte       // of the first stress run that died
 }
 
 // ErrNoWindow is wrapped by the error of Prove where the toolchain makes no such
@@ -40,7 +40,7 @@ var ErrNoWindow = fmt.Errorf("no such window")
 const pinTime = 20 * time.Second
 
 // Prove builds a reproducer, finds the window of that kind in it, pins it there,
-// and races it as it was built. It is an error if a run dies of anything but
+// and makes stress runs of it as it was built. It is an error if a run dies of anything but
 // that window: nothing is proved then.
 func Prove(ctx context.Context, t *lab.Toolchain, e *lab.Engine, kind string, source []byte, runs int, limit time.Duration) (p Proof, err error) {
 	p = Proof{Go: t.Version, Engine: e.Evidence, Kind: kind, Source: source}
@@ -76,7 +76,7 @@ func Prove(ctx context.Context, t *lab.Toolchain, e *lab.Engine, kind string, so
 		return p, fmt.Errorf("%s: pinned in its %s window the reproducer survived %.1f s", p.Go, kind, p.Pinned.Seconds)
 	}
 	for range runs {
-		life, log, err := p.live(ctx, e, lab.Job{Path: path, Raced: true, Deadline: limit}, windows)
+		life, log, err := p.live(ctx, e, lab.Job{Path: path, OneByOne: true, Deadline: limit}, windows)
 		if err != nil {
 			return p, err
 		}

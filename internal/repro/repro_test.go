@@ -43,7 +43,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestProve builds reproducers, pins and races them.
+// TestProve builds reproducers, pins them and makes stress runs of them.
 func TestProve(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})

@@ -41,7 +41,7 @@ func drawBody(of []record.Series, m Model) (*plot.Plot, error) {
 	low, high := math.Inf(1), 0.0
 	for i, way := range []string{"lone", "crowd"} {
 		some := with(of, way)
-		if err := rates(p, way, i, some, func(s record.Series) float64 { return Instructions(s.Racing.Body) }); err != nil {
+		if err := rates(p, way, i, some, func(s record.Series) float64 { return Instructions(s.Stress.Body) }); err != nil {
 			return nil, err
 		}
 		var line plotter.XYs
@@ -65,7 +65,7 @@ func drawVictims(of []record.Series) (*plot.Plot, error) {
 	p := chart.New("victims a CPU", "deaths a second")
 	for i, way := range []string{"polite", "rough", "stopped"} {
 		if err := rates(p, way, i, with(of, way), func(s record.Series) float64 {
-			n, _ := strconv.ParseFloat(last(s), 64)
+			n, _ := strconv.ParseFloat(labelSuffix(s), 64)
 			return n + float64(i)/10 - 0.05
 		}); err != nil {
 			return nil, err

@@ -28,7 +28,7 @@ func (p *page) pair(of []record.Series) error {
 	var releases []string
 	var all, traced, both trial.Sample
 	for _, s := range of {
-		switch release, lives := last(s), s.Sample(); s.Label {
+		switch release, lives := labelSuffix(s), s.Sample(); s.Label {
 		case "pair/tiny/" + release:
 			tiny[release] = lives
 			releases = append(releases, release)
@@ -90,8 +90,8 @@ func (p *page) body(of []record.Series) error {
 	var points []Point
 	for _, s := range of {
 		points = append(points, Point{
-			Instructions: Instructions(s.Racing.Body), Deaths: float64(s.Deaths), Seconds: s.Exposed,
-			Crowd: strings.HasPrefix(s.Label, "body/crowd/"),
+			Instructions: Instructions(s.Stress.Body), Deaths: float64(s.Deaths), Seconds: s.Exposed,
+			ManyVictims: strings.HasPrefix(s.Label, "body/crowd/"),
 		})
 	}
 	m, err := Fit(points)
@@ -120,7 +120,7 @@ func (p *page) body(of []record.Series) error {
 
 // canonical returns the lives of the canonical reproducer, with all releases.
 func (p *page) canonical() (all trial.Sample) {
-	for _, s := range p.of("pair") {
+	for _, s := range p.seriesOf("pair") {
 		if s.Func == "canonical" {
 			all = append(all, s.Sample()...)
 		}
@@ -147,7 +147,7 @@ func (p *page) observer(of []record.Series) error {
 		"and stack dumps preempt, too, and go on in silence. What dies under the CPU profiler\n" +
 		"does so with the text of a stack scan (unexpected return pc): starting a profile\n" +
 		"makes garbage, and the collector runs.")
-	p.table("observer", of, last)
+	p.table("observer", of, labelSuffix)
 	return nil
 }
 
@@ -167,11 +167,11 @@ func (p *page) watched(of []record.Series) error {
 		"turns async preemption off hides the defect altogether. The race detector cannot\n" +
 		"name it: there is no data race in the victim's source, as a build of it with -race\n" +
 		"for the host shows (go test ./internal/victim -run DataRace).")
-	p.table("watched by", of, last)
+	p.table("watched by", of, labelSuffix)
 	for _, s := range of {
 		if s.Deaths == 0 {
 			exposed := time.Duration(s.Exposed * float64(time.Second)).Round(time.Second / 10)
-			p.say("- %s: never in %v of exposure, which is no proof", last(s), exposed)
+			p.say("- %s: never in %v of exposure, which is no proof", labelSuffix(s), exposed)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ type Point struct {
 	Instructions float64 // of a call
 	Deaths       float64
 	Seconds      float64 // exposed
-	Crowd        bool    // more victims than CPUs
+	ManyVictims  bool    // more victims than CPUs
 }
 
 // A Model tells how often a victim dies by how long its calls are. One
@@ -58,7 +58,7 @@ func Fit(points []Point) (Model, error) {
 	cost := func(x []float64) (sum float64) {
 		m := model(x)
 		for _, p := range points {
-			expected := max(m.Rate(p.Instructions, p.Crowd)*p.Seconds, 1e-12)
+			expected := max(m.Rate(p.Instructions, p.ManyVictims)*p.Seconds, 1e-12)
 			sum += expected - p.Deaths*math.Log(expected)
 		}
 		return sum

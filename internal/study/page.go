@@ -34,7 +34,7 @@ func Write(dir string, series []record.Series) error {
 		{"pair", (*page).pair}, {"body", (*page).body}, {"victims", (*page).victims},
 		{"observer", (*page).observer}, {"frame", (*page).frame}, {"watched", (*page).watched},
 	} {
-		if of := p.of(section.name); len(of) > 0 {
+		if of := p.seriesOf(section.name); len(of) > 0 {
 			if err := section.write(&p, of); err != nil {
 				return fmt.Errorf("%s: %w", section.name, err)
 			}
@@ -57,8 +57,8 @@ to be compared within one engine only; none of them is that of a real core. The
 machine had other work at times: compare within a table.
 `
 
-// of returns the series of an experiment.
-func (p *page) of(name string) (of []record.Series) {
+// seriesOf returns the series of an experiment.
+func (p *page) seriesOf(name string) (of []record.Series) {
 	for _, s := range p.series {
 		if strings.HasPrefix(s.Label, name+"/") {
 			of = append(of, s)
@@ -67,8 +67,8 @@ func (p *page) of(name string) (of []record.Series) {
 	return of
 }
 
-// last returns what a label says after its last slash.
-func last(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
+// labelSuffix returns what a label says after its last slash.
+func labelSuffix(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
 
 func (p *page) say(format string, args ...any) { fmt.Fprintf(p, "\n"+format+"\n", args...) }
 

@@ -30,24 +30,24 @@ var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
 // three an iteration.
 func Instructions(body int) float64 { return 31 + 3*float64(body) }
 
-// lone is how the canonical reproducer races, but for the body: a victim and an
+// loneVictim is how the canonical reproducer runs, but for the body: a victim and an
 // observer, each with a CPU of its own.
-var lone = trial.Racing{Victims: 1, Procs: 2, KeepStacks: true}
+var loneVictim = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
 
-// crowded is how most victims of the study race.
-var crowded = trial.Crowd(3)
+// manyVictims is how most victims of the study are stressed.
+var manyVictims = trial.PoliteStress(3)
 
 // Plan returns the experiments. Newest is the release of all of them but the
 // pair, whose victims are compared: they are to be the same code. Short is the
 // limit of a run, and long that of one of the canonical reproducer.
 func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	const spin, tiny = "spin", "leaf65568"
-	series := func(label, victim, observer string, how trial.Racing) trial.Series {
-		return trial.Series{Label: label, Func: victim, Class: class(victim, observer), Observer: observer, Racing: how, Limit: short}
+	series := func(label, victim, observer string, how trial.StressConfig) trial.Series {
+		return trial.Series{Label: label, Func: victim, Class: class(victim, observer), Observer: observer, Stress: how, Limit: short}
 	}
 	body := Group{Name: "body", Go: newest, Runs: 6}
 	for _, n := range Bodies {
-		crowd, single := crowded, lone
+		crowd, single := manyVictims, loneVictim
 		crowd.Body, single.Body = n, n
 		body.Series = append(body.Series,
 			series(fmt.Sprintf("body/crowd/%d", n), spin, "gc", crowd),
@@ -55,35 +55,35 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	}
 	crowd := Group{Name: "victims", Go: newest, Runs: 8}
 	for _, n := range []int{1, 2, 3, 4, 6, 8} {
-		polite := trial.Crowd(n)
+		polite := trial.PoliteStress(n)
 		rough := polite
 		rough.Polite = false
 		crowd.Series = append(crowd.Series,
 			series(fmt.Sprintf("victims/polite/%d", n), tiny, "gc", polite),
 			series(fmt.Sprintf("victims/rough/%d", n), tiny, "gc", rough),
-			series(fmt.Sprintf("victims/stopped/%d", n), tiny, "gc", trial.Stopped(n)))
+			series(fmt.Sprintf("victims/stopped/%d", n), tiny, "gc", trial.StopWorldStress(n)))
 	}
 	observer := Group{Name: "observer", Go: newest, Runs: 5}
 	for _, name := range []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"} {
-		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, crowded))
+		observer.Series = append(observer.Series, series("observer/"+name, tiny, name, manyVictims))
 	}
 	frame := Group{Name: "frame", Go: newest, Runs: 10}
 	for _, size := range []string{"65536", "65568", "131088", "1048592"} {
-		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", crowded))
+		frame.Series = append(frame.Series, series("frame/gc/"+size, "leaf"+size, "gc", manyVictims))
 	}
 	for _, size := range []string{"65536", "69632", "131040", "16777200"} {
-		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", crowded))
+		frame.Series = append(frame.Series, series("frame/trace/"+size, "leaf"+size, "trace", manyVictims))
 	}
 	groups := []Group{body, crowd, observer, frame}
 	for _, release := range pair {
-		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.Alone)
+		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.SingleVictim)
 		canonical.Limit = long
 		again := canonical // at another time: what else a machine does moves it off its CPU
 		again.Label = "pair/canonical again/" + release
 		groups = append(groups,
 			Group{"pair", release, false, 30, []trial.Series{
-				series("pair/tiny/"+release, tiny, "gc", trial.Fast),
-				series("pair/traced/"+release, "leaf69632", "trace", trial.Fast)}},
+				series("pair/tiny/"+release, tiny, "gc", trial.DefaultStress),
+				series("pair/traced/"+release, "leaf69632", "trace", trial.DefaultStress)}},
 			Group{"pair", release, false, 5, []trial.Series{canonical}},
 			Group{"pair", release, false, 5, []trial.Series{again}})
 	}
@@ -93,11 +93,11 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 // watched returns the experiments in which somebody looks on.
 func watched(release string, limit time.Duration) []Group {
 	series := func(label string) trial.Series {
-		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Racing: crowded, Limit: limit}
+		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Stress: manyVictims, Limit: limit}
 	}
 	plain, off, one, trace := series("plain"), series("GODEBUG=asyncpreemptoff=1"), series("GOMAXPROCS=1"), series("execution tracer")
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
-	one.Racing.Procs = 1
+	one.Stress.Procs = 1
 	trace.Observer = "trace"
 	// Of few runs: a crash under strace takes minutes to be printed.
 	in, strace, gdb, perf := series("vm, plain"), series("vm, strace -f"), series("vm, gdb"), series("vm, perf record")

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	begin := time.Now()
-	b, err := survey.File(context.Background(), path, true, budget.Default)
+	b, err := survey.ScanFile(context.Background(), path, true, budget.Default)
 	c := cost{Seconds: time.Since(begin).Seconds()}
 	if b != nil {
 		c.Windows = len(b.Functions)
@@ -59,7 +59,7 @@ func TestMain(m *testing.M) {
 		switch {
 		case errors.Is(err, objfile.ErrPanic):
 			c.Kind = "panic"
-		case errors.Is(err, survey.ErrOther):
+		case errors.Is(err, survey.ErrNotArm64Go):
 			c.Kind = "other"
 		case errors.Is(err, budget.ErrExceeded):
 			c.Kind = "exceeded"
@@ -115,12 +115,12 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	done := make(chan error, 1)
 	go func() {
-		_, err := survey.File(context.Background(), path, false, budget.Default)
+		_, err := survey.ScanFile(context.Background(), path, false, budget.Default)
 		done <- err
 	}()
 	select {
 	case err := <-done:
-		require.ErrorIs(t, err, survey.ErrOther)
+		require.ErrorIs(t, err, survey.ErrNotArm64Go)
 		require.ErrorContains(t, err, path+": not an executable for arm64: not a regular file")
 	case <-time.After(10 * time.Second):
 		t.Fatal("it waits for a writer")
@@ -130,7 +130,7 @@ func TestPipe(t *testing.T) {
 // TestInterrupted ends a survey of one file at once.
 func TestInterrupted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hostile")
-	data := objtest.Slow(60 << 20)
+	data := objtest.SlowExecutable(60 << 20)
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	limits := budget.Default
 	limits.Work.PerMB <<= 12
@@ -138,11 +138,11 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)
 	begin := time.Now()
-	_, err := survey.File(ctx, path, false, limits)
+	_, err := survey.ScanFile(ctx, path, false, limits)
 	took := time.Since(begin)
 	require.ErrorIs(t, err, context.Canceled, fmt.Sprint(err))
 	assert.Less(t, took, 2*time.Second)
 	assert.ErrorContains(t, err, path)
-	_, err = survey.File(ctx, labtest.Guest(t, "local"), false, budget.Default)
+	_, err = survey.ScanFile(ctx, labtest.Guest(t, "local"), false, budget.Default)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -23,7 +23,7 @@ import (
 func file(t *testing.T, data []byte) (*survey.Binary, error) {
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, data, 0o600))
-	b, err := survey.File(context.Background(), path, false, budget.Default)
+	b, err := survey.ScanFile(context.Background(), path, false, budget.Default)
 	if err != nil {
 		require.ErrorContains(t, err, path)
 		require.NotErrorIs(t, err, objfile.ErrPanic)
@@ -39,7 +39,7 @@ func TestUnreadable(t *testing.T) {
 		for _, part := range []int{2, 3} {
 			_, err := file(t, image.Data[:len(image.Data)/part])
 			require.Error(t, err, "%s, cut off", name)
-			require.NotErrorIs(t, err, survey.ErrOther, "%s, cut off", name)
+			require.NotErrorIs(t, err, survey.ErrNotArm64Go, "%s, cut off", name)
 		}
 		m := image.Clone()
 		for field, value := range map[string]uint64{"tab.nfunc": 1 << 40, "module[1]": 8, "module[17]": 8, "tab.funcs": 1 << 50} {
@@ -50,7 +50,7 @@ func TestUnreadable(t *testing.T) {
 			m.Set(t, field, value)
 			_, err := file(t, m.Data)
 			require.ErrorIs(t, err, pclntab.ErrUnreadable, "%s, %s", name, field)
-			require.NotErrorIs(t, err, survey.ErrOther)
+			require.NotErrorIs(t, err, survey.ErrNotArm64Go)
 		}
 		m.Set(t, "tab.magic", 0xfffffffb) // of go1.15, whose module data are others
 		m.Set(t, "tab.nfunc", 10)
@@ -58,7 +58,7 @@ func TestUnreadable(t *testing.T) {
 			m.Set(t, "module[1]", 8)
 		}
 		_, err := file(t, m.Data)
-		require.NotErrorIs(t, err, survey.ErrOther, name)
+		require.NotErrorIs(t, err, survey.ErrNotArm64Go, name)
 	}
 }
 
@@ -68,10 +68,10 @@ func TestForeign(t *testing.T) {
 		{"linux", "amd64"}, {"linux", "386"}, {"linux", "s390x"}, {"windows", "amd64"}, {"darwin", "amd64"},
 	} {
 		path := guest(t, []string{"GOOS=" + c.os, "GOARCH=" + c.arch}, "-ldflags=-s -w")
-		_, err := survey.File(context.Background(), path, false, budget.Default)
-		var foreign survey.ForeignArch
+		_, err := survey.ScanFile(context.Background(), path, false, budget.Default)
+		var foreign survey.ForeignArchError
 		require.ErrorAs(t, err, &foreign, "%s/%s", c.os, c.arch)
-		require.ErrorIs(t, err, survey.ErrOther)
+		require.ErrorIs(t, err, survey.ErrNotArm64Go)
 		assert.Equal(t, c.arch, foreign.Arch)
 		assert.EqualError(t, err, path+": Go binary for "+c.arch)
 	}
@@ -80,8 +80,8 @@ func TestForeign(t *testing.T) {
 	require.NoError(t, err)
 	other := append(data[:4096:4096], "x\xff Go buildinf:"...)
 	_, err = file(t, other)
-	var foreign survey.ForeignArch
-	require.ErrorIs(t, err, survey.ErrOther)
+	var foreign survey.ForeignArchError
+	require.ErrorIs(t, err, survey.ErrNotArm64Go)
 	require.NotErrorAs(t, err, &foreign)
 	require.ErrorContains(t, err, "ELF for amd64")
 }
@@ -170,5 +170,5 @@ func TestOverlap(t *testing.T) {
 	binary.LittleEndian.PutUint64(data[n+16:], text)
 	_, err := file(t, data)
 	require.ErrorContains(t, err, "overlap")
-	require.NotErrorIs(t, err, survey.ErrOther)
+	require.NotErrorIs(t, err, survey.ErrNotArm64Go)
 }

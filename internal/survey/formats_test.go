@@ -32,7 +32,7 @@ func guest(tb testing.TB, env []string, flags ...string) string {
 // count returns the numbers of windows of a binary in which the runtime
 // preempts, by kind.
 func count(t *testing.T, path string) map[string]int {
-	b, err := survey.File(context.Background(), path, false, budget.Default)
+	b, err := survey.ScanFile(context.Background(), path, false, budget.Default)
 	require.NoError(t, err)
 	return countOf(b)
 }
@@ -41,7 +41,7 @@ func countOf(b *survey.Binary) map[string]int {
 	n := map[string]int{}
 	for _, f := range b.Functions {
 		for _, w := range f.Windows {
-			if k, ok := window.KindOf(w.Kind()); ok && k.Clause <= 2 { // the others are in the tests of package window
+			if k, ok := window.KindNamed(w.Kind()); ok && k.Clause <= 2 { // the others are in the tests of package window
 				n[w.Kind()]++
 			}
 		}
@@ -90,7 +90,7 @@ func TestLinkedByC(t *testing.T) {
 		"c-shared, stripped": {"-buildmode=c-shared", "-ldflags=-s -w"},
 		"plugin":             {"-buildmode=plugin"},
 	} {
-		b, err := survey.File(context.Background(), labtest.Build(t, "testdata/cgo", ".", env, flags...), false, budget.Default)
+		b, err := survey.ScanFile(context.Background(), labtest.Build(t, "testdata/cgo", ".", env, flags...), false, budget.Default)
 		require.NoError(t, err, name)
 		assert.Equal(t, map[string]int{"leaf SP": 1, "leaf FP": 1}, countOf(b), name)
 		assert.Equal(t, "main module", b.Functions[0].Owner, name)
@@ -118,7 +118,7 @@ func universal(t *testing.T) string {
 	thin, err := os.ReadFile(guest(t, []string{"GOOS=darwin"}))
 	require.NoError(t, err)
 	out := filepath.Join(t.TempDir(), "universal")
-	require.NoError(t, os.WriteFile(out, labtest.Universal(thin), 0o600))
+	require.NoError(t, os.WriteFile(out, labtest.UniversalBinary(thin), 0o600))
 	return out
 }
 
@@ -161,7 +161,7 @@ func small(tb testing.TB) (images map[string][]byte) {
 // try surveys an image, whatever it is.
 func try(image []byte) {
 	if f, err := objfile.Parse("image", image); err == nil {
-		_, _ = survey.Of(f, false)
+		_, _ = survey.Scan(f, false)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestCutOffMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	require.NoError(t, os.Truncate(path, 4096))
-	_, err = survey.Of(f, false)
+	_, err = survey.Scan(f, false)
 	require.ErrorIs(t, err, objfile.ErrChanged, fmt.Sprint(err))
 	require.ErrorContains(t, err, path)
 }

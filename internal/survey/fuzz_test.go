@@ -23,25 +23,25 @@ func FuzzSurvey(f *testing.F) {
 		f.Add(i, uint32(24), uint64(1<<40), []byte(nil))
 		f.Add(i, uint32(4096), uint64(0xffffffff), []byte(nil))
 	}
-	objtest.Starts(f, seeds, func(which uint8, edits []byte) { f.Add(which, uint32(0), uint64(0), edits) })
+	objtest.AddSeedEdits(f, seeds, func(which uint8, edits []byte) { f.Add(which, uint32(0), uint64(0), edits) })
 	f.Fuzz(func(t *testing.T, which uint8, at uint32, word uint64, edits []byte) {
 		m := seeds[objtest.Names[int(which)%len(objtest.Names)]]
-		changed, _ := m.Edited(edits)
+		changed, _ := m.ApplyEdits(edits)
 		if at > 0 {
-			changed = m.Overwritten(int(at), word, edits)
+			changed = m.ApplyOverwrite(int(at), word, edits)
 		}
-		objtest.Bounded(t, func() {
+		objtest.RunBounded(t, func() {
 			file, err := objfile.Parse("fuzzed", changed)
 			if err != nil {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			found, err := survey.Of(file, false)
+			found, err := survey.Scan(file, false)
 			if err != nil {
 				require.NotErrorIs(t, err, objfile.ErrPanic)
 				return
 			}
-			require.LessOrEqual(t, file.Budget.Use().Largest(), 1.0)
+			require.LessOrEqual(t, file.Budget.Usage().LargestShare(), 1.0)
 			compare(t, file, found)
 		})
 	})
@@ -69,7 +69,7 @@ func compare(t *testing.T, file *objfile.File, found *survey.Binary) {
 	file.Budget = nil // of the survey, which is over
 	table, err := pclntab.Open(file)
 	require.NoError(t, err)
-	spoiled := windowtest.Spoiled(table)
+	spoiled := windowtest.PreemptionWrites(table)
 	compared := 0
 	for i := 0; i < table.Len() && compared < mostFunctions; i++ {
 		fn, err := table.Func(i)

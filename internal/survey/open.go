@@ -10,22 +10,22 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// ErrOther is wrapped by the error of File for a file that is not a Go binary for
+// ErrNotArm64Go is wrapped by the error of ScanFile for a file that is not a Go binary for
 // arm64.
-var ErrOther = errors.New("no Go binary for arm64")
+var ErrNotArm64Go = errors.New("no Go binary for arm64")
 
-// ForeignArch is the error of File for a Go binary for another architecture. It
-// wraps ErrOther.
-type ForeignArch struct {
+// ForeignArchError is the error of ScanFile for a Go binary for another architecture. It
+// wraps ErrNotArm64Go.
+type ForeignArchError struct {
 	Arch string // as in GOARCH
 }
 
-func (e ForeignArch) Error() string { return "Go binary for " + e.Arch }
+func (e ForeignArchError) Error() string { return "Go binary for " + e.Arch }
 
-// Unwrap returns ErrOther.
-func (e ForeignArch) Unwrap() error { return ErrOther }
+// Unwrap returns ErrNotArm64Go.
+func (e ForeignArchError) Unwrap() error { return ErrNotArm64Go }
 
-// Open opens a file as File does: a regular file only, within limits, and until ctx
+// Open opens a file as ScanFile does: a regular file only, within limits, and until ctx
 // is done. What reads it afterwards has to run under its Guard.
 func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File, error) {
 	f, err := objfile.OpenIn(ctx, path, limits)
@@ -35,24 +35,24 @@ func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File
 	return f, nil
 }
 
-// File surveys a file. With all it also lists the windows in which the runtime does
+// ScanFile surveys a file. With all it also lists the windows in which the runtime does
 // not preempt. Opening, relocating, reading tables and finding windows together
 // stay within limits, and end when ctx is done. A Go binary for arm64 that exceeds
 // them, is cut off, or cannot be read for another reason is an error that names the
-// file and does not wrap ErrOther.
-func File(ctx context.Context, path string, all bool, limits budget.Limits) (b *Binary, err error) {
+// file and does not wrap ErrNotArm64Go.
+func ScanFile(ctx context.Context, path string, all bool, limits budget.Limits) (b *Binary, err error) {
 	f, err := Open(ctx, path, limits)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Of(f, all)
+	return Scan(f, all)
 }
 
-// Of surveys an open file.
-func Of(f *objfile.File, all bool) (b *Binary, err error) {
+// Scan surveys an open file.
+func Scan(f *objfile.File, all bool) (b *Binary, err error) {
 	err = f.Guard(func() error {
-		b, err = of(f, all)
+		b, err = scan(f, all)
 		return err
 	})
 	if err != nil {
@@ -61,15 +61,15 @@ func Of(f *objfile.File, all bool) (b *Binary, err error) {
 	return b, nil
 }
 
-// other adds ErrOther to an error that says that a file is not a Go binary for
-// arm64, or replaces it by a ForeignArch.
+// other adds ErrNotArm64Go to an error that says that a file is not a Go binary for
+// arm64, or replaces it by a ForeignArchError.
 func other(path string, err error) error {
 	var foreign *objfile.ForeignError
 	switch {
 	case errors.As(err, &foreign) && foreign.Go:
-		return fmt.Errorf("%s: %w", path, ForeignArch{foreign.Arch})
+		return fmt.Errorf("%s: %w", path, ForeignArchError{foreign.Arch})
 	case errors.Is(err, objfile.ErrFormat), errors.Is(err, pclntab.ErrNone):
-		return fmt.Errorf("%w: %w", ErrOther, err)
+		return fmt.Errorf("%w: %w", ErrNotArm64Go, err)
 	}
 	return err
 }

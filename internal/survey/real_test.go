@@ -35,7 +35,7 @@ func TestReal(t *testing.T) {
 		"cmd/go, go1.27":  labtest.Build(t, runtime.GOROOT(), "cmd/go", []string{"GOTOOLCHAIN=go1.27.4", "GOFLAGS="}),
 	}
 	if *programs != "" {
-		found, err := survey.Files(*programs, func(err error) { t.Error(err) })
+		found, err := survey.ListFiles(*programs, func(err error) { t.Error(err) })
 		require.NoError(t, err)
 		for _, path := range found {
 			paths[filepath.Base(path)] = path
@@ -48,11 +48,11 @@ func TestReal(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			b, err := survey.Of(f, all)
-			use := f.Budget.Use()
+			b, err := survey.Scan(f, all)
+			use := f.Budget.Usage()
 			require.NoError(t, f.Close())
 			if err != nil {
-				require.ErrorIs(t, err, survey.ErrOther)
+				require.ErrorIs(t, err, survey.ErrNotArm64Go)
 				continue
 			}
 			binaries++
@@ -60,9 +60,9 @@ func TestReal(t *testing.T) {
 			require.NoError(t, err)
 			t.Logf("%s, %.1f MB, all %t, %d functions: work %.4f, memory %.4f, windows %.4f, output %.4f",
 				name, float64(info.Size())/1e6, all, len(b.Functions), use.Work, use.Memory, use.Windows, use.Output)
-			assert.Less(t, use.Largest(), 0.1, name)
-			if use.Largest() > largest {
-				largest, whose = use.Largest(), name
+			assert.Less(t, use.LargestShare(), 0.1, name)
+			if use.LargestShare() > largest {
+				largest, whose = use.LargestShare(), name
 			}
 		}
 	}

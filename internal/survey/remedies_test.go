@@ -50,7 +50,7 @@ func fixed(release string, first []string) bool {
 func TestRemedies(t *testing.T) {
 	releases := measured(t)
 	for _, kind := range []string{"non-leaf SP", window.StaleFP, string(window.Pointer)} {
-		k, ok := window.KindOf(kind)
+		k, ok := window.KindNamed(kind)
 		require.True(t, ok, kind)
 		sentence := k.Remedy
 		require.Contains(t, Remedies([]string{kind}), kind+": "+sentence)

@@ -31,9 +31,9 @@ type Function struct {
 	Frame   int64  // bytes
 	Owner   string // whose code it is: see Owner
 	Windows []Window
-	// Less and More are by how many bytes the frame would have to shrink or to
+	// ShrinkBy and GrowBy are by how many bytes the frame would have to shrink or to
 	// grow to have no window; 0 where no such size is near.
-	Less, More int64
+	ShrinkBy, GrowBy int64
 }
 
 // A Window is a window and the instructions around it.
@@ -77,8 +77,8 @@ func (b *Binary) Kinds() (kinds []string) {
 	return kinds
 }
 
-// of is Of, under the guard.
-func of(f *objfile.File, all bool) (*Binary, error) {
+// scan is Scan, under the guard.
+func scan(f *objfile.File, all bool) (*Binary, error) {
 	finder, err := window.Open(f)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 	}
 	b := &Binary{
 		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion,
-		Unchecked: finder.Unchecked(), Undecoded: finder.Undecoded(),
+		Unchecked: finder.UncheckedFunctions(), Undecoded: finder.UndecodedWords(),
 	}
 	if b.Main = module(info.Main); b.Main == "" {
 		b.Main = info.Path
@@ -107,7 +107,7 @@ func of(f *objfile.File, all bool) (*Binary, error) {
 			fn := Function{Name: w.Func, Leaf: w.Leaf, Frame: w.Frame, Owner: Owner(info, w.Func)}
 			if w.Class == window.SP || w.Class == window.FP {
 				steps := 0
-				fn.Less, fn.More, steps = nearest(w.Frame, w.Leaf && b.UnwindsFP)
+				fn.ShrinkBy, fn.GrowBy, steps = nearestSafeFrames(w.Frame, w.Leaf && b.UnwindsFP)
 				f.Budget.Work(4 * steps)
 			}
 			b.Functions = append(b.Functions, fn)
@@ -163,24 +163,24 @@ func Owner(info *debug.BuildInfo, function string) string {
 	return owner
 }
 
-// far is how far Nearest looks, in bytes.
-const far = 128 << 10
+// maxFrameChange is by how many bytes NearestSafeFrames changes a frame at most.
+const maxFrameChange = 128 << 10
 
-// Nearest returns by how many bytes a frame would have to shrink or to grow so
+// NearestSafeFrames returns by how many bytes a frame would have to shrink or to grow so
 // that an epilogue that adds its size has no window; of a leaf, so that one that
 // adds its size less 8 to the frame pointer has none, either. 0 says that no
 // such size is near, or that the frame's own is one. Frames are multiples of 16.
-func Nearest(frame int64, fp bool) (less, more int64) {
-	less, more, _ = nearest(frame, fp)
+func NearestSafeFrames(frame int64, fp bool) (less, more int64) {
+	less, more, _ = nearestSafeFrames(frame, fp)
 	return less, more
 }
 
-// nearest is Nearest, and returns how many distances it tried.
-func nearest(frame int64, fp bool) (less, more int64, steps int) {
+// nearestSafeFrames is NearestSafeFrames, and returns how many distances it tried.
+func nearestSafeFrames(frame int64, fp bool) (less, more int64, steps int) {
 	safe := func(n int64) bool {
-		return n > 0 && arm64.Expand(uint64(n)) != arm64.Pair && (!fp || arm64.Expand(uint64(n-8)) != arm64.Pair)
+		return n > 0 && arm64.Expand(uint64(n)) != arm64.TwoADDs && (!fp || arm64.Expand(uint64(n-8)) != arm64.TwoADDs)
 	}
-	for d := int64(0); d <= far; d += 16 {
+	for d := int64(0); d <= maxFrameChange; d += 16 {
 		steps++
 		if less == 0 && safe(frame-d) {
 			less = d

@@ -75,13 +75,13 @@ func TestNearest(t *testing.T) {
 		{1 << 20, true, 0, 0},
 		{66352, false, 816, 3280},
 	} {
-		less, more := survey.Nearest(c.frame, c.fp)
+		less, more := survey.NearestSafeFrames(c.frame, c.fp)
 		assert.Equal(t, []int64{c.less, c.more}, []int64{less, more}, "%d %t", c.frame, c.fp)
 	}
 	for frame := int64(65552); frame < 1<<24; frame += 16 * 997 {
-		less, more := survey.Nearest(frame, false)
+		less, more := survey.NearestSafeFrames(frame, false)
 		for _, n := range []int64{frame - less, frame + more} {
-			assert.NotEqual(t, arm64.Pair, arm64.Expand(uint64(n)), "%d from %d", n, frame)
+			assert.NotEqual(t, arm64.TwoADDs, arm64.Expand(uint64(n)), "%d from %d", n, frame)
 		}
 	}
 }
@@ -108,16 +108,16 @@ func TestEach(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, contents, 0o600))
 	}
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "c", "loop")))
-	paths, err := survey.Files(dir, func(err error) { t.Error(err) })
+	paths, err := survey.ListFiles(dir, func(err error) { t.Error(err) })
 	require.NoError(t, err)
 	require.Len(t, paths, 5)
 	var found, others, broken []string
-	require.NoError(t, survey.Each(context.Background(), paths, false, func(r survey.Result) error {
+	require.NoError(t, survey.ScanAll(context.Background(), paths, false, func(r survey.Result) error {
 		name, _ := filepath.Rel(dir, r.Path)
 		switch {
 		case r.Err == nil:
 			found = append(found, name)
-		case errors.Is(r.Err, survey.ErrOther):
+		case errors.Is(r.Err, survey.ErrNotArm64Go):
 			others = append(others, name)
 		default:
 			broken = append(broken, name)
@@ -129,11 +129,11 @@ func TestEach(t *testing.T) {
 	assert.Equal(t, []string{"f"}, broken)
 
 	stop := errors.New("stop")
-	require.ErrorIs(t, survey.Each(context.Background(), paths, false, func(survey.Result) error { return stop }), stop)
+	require.ErrorIs(t, survey.ScanAll(context.Background(), paths, false, func(survey.Result) error { return stop }), stop)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.Error(t, survey.Each(ctx, paths, false, func(survey.Result) error { return nil }))
-	_, err = survey.Files(filepath.Join(dir, "none"), nil)
+	require.Error(t, survey.ScanAll(ctx, paths, false, func(survey.Result) error { return nil }))
+	_, err = survey.ListFiles(filepath.Join(dir, "none"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -153,7 +153,7 @@ func TestUnchecked(t *testing.T) {
 	}
 	pcsp := binary.AppendUvarint([]byte{2}, uint64(len(code)/4))
 	path := filepath.Join(t.TempDir(), "made")
-	require.NoError(t, os.WriteFile(path, objtest.Made{Code: code, Function: len(code), PCSP: pcsp, Name: "main.tangled"}.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(path, objtest.FakeExecutable{Code: code, Function: len(code), PCSP: pcsp, Name: "main.tangled"}.Bytes(), 0o600))
 	b, err := survey.File(context.Background(), path, true, budget.Default)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)

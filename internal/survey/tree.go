@@ -16,13 +16,13 @@ import (
 type Result struct {
 	Path   string
 	Binary *Binary // nil where there is an error
-	Err    error   // wraps ErrOther for a file that is not a Go binary for arm64
+	Err    error   // wraps ErrNotArm64Go for a file that is not a Go binary for arm64
 }
 
-// Files returns the files that a path names: itself, or if it is a folder, or a
+// ListFiles returns the files that a path names: itself, or if it is a folder, or a
 // link to one, all regular files below it, in lexical order. Links are not followed
 // below it. What cannot be read on the way is reported, and passed over.
-func Files(root string, unreadable func(error)) (paths []string, err error) {
+func ListFiles(root string, unreadable func(error)) (paths []string, err error) {
 	info, err := os.Stat(root)
 	if err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func Files(root string, unreadable func(error)) (paths []string, err error) {
 	return paths, err
 }
 
-// Each surveys files, as many at a time as there are processors, and gives the
+// ScanAll surveys files, as many at a time as there are processors, and gives the
 // results to done in the order of the paths, one at a time.
-func Each(ctx context.Context, paths []string, all bool, done func(Result) error) error {
+func ScanAll(ctx context.Context, paths []string, all bool, done func(Result) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0) + 1) // and the one that gives them on
 	results := make([]chan Result, len(paths))
@@ -77,7 +77,7 @@ func Each(ctx context.Context, paths []string, all bool, done func(Result) error
 			break
 		}
 		group.Go(func() error {
-			b, err := File(ctx, path, all, budget.Default)
+			b, err := ScanFile(ctx, path, all, budget.Default)
 			results[i] <- Result{path, b, err}
 			return nil
 		})

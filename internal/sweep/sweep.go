@@ -16,9 +16,9 @@ import (
 
 // A Row is what is known of one release.
 type Row struct {
-	Go      string
-	Verdict trial.Verdict
-	Missing string // why it was not available; then there is no verdict
+	Go          string
+	Verdict     trial.Verdict
+	Unavailable string // why it was not available; then there is no verdict
 }
 
 // Has reports whether the release has windows of a kind.
@@ -39,9 +39,9 @@ type Sweep struct {
 	Listed []string
 	// Check decides one release. An error for which Missing is true makes a row
 	// that says so; any other ends the sweep.
-	Check   func(ctx context.Context, release string) (trial.Verdict, error)
-	Missing func(error) bool
-	Known   map[string]trial.Verdict // of an earlier sweep
+	Check         func(ctx context.Context, release string) (trial.Verdict, error)
+	IsUnavailable func(error) bool
+	Known         map[string]trial.Verdict // of an earlier sweep
 
 	rows map[string]Row
 }
@@ -58,7 +58,7 @@ func (r Result) Answer() (affected bool, err error) {
 	var missing []string
 	for _, row := range r.Rows {
 		affected = affected || len(row.Verdict.Affected) > 0
-		if row.Missing != "" {
+		if row.Unavailable != "" {
 			missing = append(missing, row.Go)
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) 
 	for i, patches := range minors {
 		for _, kind := range window.KindNames() {
 			older := slices.ContainsFunc(newest[:i], func(row Row) bool { return row.Has(kind) })
-			if newest[i].Missing != "" || newest[i].Has(kind) || !older || gone[kind] {
+			if newest[i].Unavailable != "" || newest[i].Has(kind) || !older || gone[kind] {
 				continue
 			}
 			edge, ok, err := s.edge(ctx, kind, patches, newest[i].Go)
@@ -142,12 +142,12 @@ func (s *Sweep) minors(from, to string) (minors [][]string) {
 // every release is listed, the one after the last is tried, too.
 func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Row, err error) {
 	last := patches[len(patches)-1]
-	for next := patch(last, number(last)+1); version.Compare(next, to) <= 0; next = patch(next, number(next)+1) {
+	for next := withPatch(last, patchNumber(last)+1); version.Compare(next, to) <= 0; next = withPatch(next, patchNumber(next)+1) {
 		row, err := s.look(ctx, next)
 		if err != nil {
 			return row, err
 		}
-		if row.Missing != "" {
+		if row.Unavailable != "" {
 			delete(s.rows, next) // not listed, and not there: it does not exist
 			break
 		}
@@ -159,9 +159,9 @@ func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Ro
 // edge searches a minor release for the patch where a kind of window went away.
 // It is not ok if the first patch has none already.
 func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest string) (e Edge, ok bool, err error) {
-	low, high := number(patches[0]), number(newest)
+	low, high := patchNumber(patches[0]), patchNumber(newest)
 	first, err := s.look(ctx, patches[0])
-	if err != nil || first.Missing != "" || !first.Has(kind) {
+	if err != nil || first.Unavailable != "" || !first.Has(kind) {
 		return e, false, err
 	}
 	missing := map[int]bool{}
@@ -176,11 +176,11 @@ func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest 
 		if middle < 0 {
 			break
 		}
-		row, err := s.look(ctx, patch(newest, middle))
+		row, err := s.look(ctx, withPatch(newest, middle))
 		switch {
 		case err != nil:
 			return e, false, err
-		case row.Missing != "":
+		case row.Unavailable != "":
 			missing[middle] = true
 		case row.Has(kind):
 			low = middle
@@ -188,9 +188,9 @@ func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest 
 			high = middle
 		}
 	}
-	e = Edge{Kind: kind, Last: patch(newest, low), First: patch(newest, high)}
+	e = Edge{Kind: kind, Last: withPatch(newest, low), First: withPatch(newest, high)}
 	for n := low + 1; n < high; n++ {
-		e.Gap = append(e.Gap, patch(newest, n))
+		e.Gap = append(e.Gap, withPatch(newest, n))
 	}
 	return e, true, nil
 }
@@ -207,24 +207,24 @@ func (s *Sweep) look(ctx context.Context, release string) (Row, error) {
 	if v, ok := s.Known[release]; ok {
 		row.Verdict = v
 	} else if row.Verdict, err = s.Check(ctx, release); err != nil {
-		if !s.Missing(err) {
+		if !s.IsUnavailable(err) {
 			return row, err
 		}
-		row.Missing = err.Error()
+		row.Unavailable = err.Error()
 	}
 	s.rows[release] = row
 	return row, nil
 }
 
-// number returns the number of a patch: 4 of go1.23.4, 0 of go1.20 and go1.21.0.
-func number(release string) int {
+// patchNumber returns the number of a patch: 4 of go1.23.4, 0 of go1.20 and go1.21.0.
+func patchNumber(release string) int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(release, version.Lang(release)), "."))
 	return n
 }
 
-// patch returns another patch of a release's minor release. The first of those
+// withPatch returns another patch of a release's minor release. The first of those
 // before go1.21 has no number.
-func patch(release string, n int) string {
+func withPatch(release string, n int) string {
 	lang := version.Lang(release)
 	if n == 0 && version.Compare(lang, "go1.21") < 0 {
 		return lang

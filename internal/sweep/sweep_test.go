@@ -31,12 +31,12 @@ func (w *world) sweep() *Sweep {
 			}
 			v.Affected = []string{"leaf SP"}
 			fixed := map[string]int{"go1.21": 99, "go1.22": 99, "go1.23": 12, "go1.24": 6}
-			if first, old := fixed[release[:6]]; old && number(release) < first {
+			if first, old := fixed[release[:6]]; old && patchNumber(release) < first {
 				v.Affected = append(v.Affected, "non-leaf SP")
 			}
 			return v, nil
 		},
-		Missing: func(err error) bool { return errors.Is(err, errNone) },
+		IsUnavailable: func(err error) bool { return errors.Is(err, errNone) },
 	}
 }
 
@@ -71,7 +71,7 @@ func TestMissing(t *testing.T) {
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.23.12")
 	require.NoError(t, err)
 	require.Equal(t, "go1.22.12", r.Rows[0].Go)
-	assert.Equal(t, "no such release", r.Rows[0].Missing)
+	assert.Equal(t, "no such release", r.Rows[0].Unavailable)
 
 	w = world{listed: listed, missing: []string{"go1.24.5"}}
 	r, err = w.sweep().Run(context.Background(), "go1.23.0", "go1.24.13")
@@ -86,7 +86,7 @@ func TestMissing(t *testing.T) {
 // TestAnswer: nothing is said to be clean of which nothing is known.
 func TestAnswer(t *testing.T) {
 	affected := Row{Go: "go1.26.8", Verdict: trial.Verdict{Affected: []string{"leaf SP"}}}
-	clean, missing := Row{Go: "go1.28.0"}, Row{Go: "go1.27.4", Missing: "no such release"}
+	clean, missing := Row{Go: "go1.28.0"}, Row{Go: "go1.27.4", Unavailable: "no such release"}
 	for _, c := range []struct {
 		rows     []Row
 		affected bool
@@ -117,7 +117,7 @@ func TestResume(t *testing.T) {
 	s := again.sweep()
 	s.Known = map[string]trial.Verdict{}
 	for _, row := range r.Rows {
-		if row.Missing == "" {
+		if row.Unavailable == "" {
 			s.Known[row.Go] = row.Verdict
 		}
 	}
@@ -131,11 +131,11 @@ func TestResume(t *testing.T) {
 
 func TestFails(t *testing.T) {
 	s := (&world{listed: listed}).sweep()
-	s.Missing = func(error) bool { return false }
+	s.IsUnavailable = func(error) bool { return false }
 	r, err := s.Run(context.Background(), "go1.25", "go1.26.8")
 	require.ErrorIs(t, err, errNone)
 	assert.Empty(t, r.Rows)
 	_, err = s.Run(context.Background(), "go1.30", "go1.31")
 	require.ErrorContains(t, err, "no release from go1.30 to go1.31 is listed")
-	assert.Equal(t, []any{"go1.20", 0, "go1.20.3", 3, "go1.21.0"}, []any{patch("go1.20.3", 0), number("go1.20"), patch("go1.20", 3), number("go1.20.3"), patch("go1.21.9", 0)})
+	assert.Equal(t, []any{"go1.20", 0, "go1.20.3", 3, "go1.21.0"}, []any{withPatch("go1.20.3", 0), patchNumber("go1.20"), withPatch("go1.20", 3), patchNumber("go1.20.3"), withPatch("go1.21.9", 0)})
 }

@@ -211,7 +211,7 @@ func (l *reader) preempted() string {
 	s := fmt.Sprintf("preempted at %s+%#x", best.Func, best.Offset)
 	if size := best.FP - best.SP; best.FP > best.SP && size < 1<<32 {
 		s += fmt.Sprintf(", in a frame of %d bytes", size)
-		if arm64.Expand(size) == arm64.Pair {
+		if arm64.Expand(size) == arm64.TwoADDs {
 			s += ", which takes two ADDs to pop"
 		}
 	}
@@ -224,7 +224,7 @@ func (l *reader) bare(class window.Class) Verdict {
 	v.Suspect = true
 	if u := l.facts.Unwinder; u != nil && u.FP > u.SP {
 		size, way := u.FP-u.SP, "two ADDs to pop"
-		if arm64.Expand(size) != arm64.Pair {
+		if arm64.Expand(size) != arm64.TwoADDs {
 			// A return address that it read at a window may be some function's.
 			v.Why, v.Suspect = "the unwinder failed in a function that has no window, unless it had left the one that has", false
 			way = "one instruction to pop, on arm64"

@@ -208,7 +208,7 @@ func FuzzLog(f *testing.F) {
 		all.Windows = append(all.Windows, e.Windows...)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		objtest.Bounded(t, func() { _, _ = logs("log", data, &all) })
+		objtest.RunBounded(t, func() { _, _ = logs("log", data, &all) })
 		answers(t, data, &all)
 		for _, a := range answers(t, data, nil) {
 			if strings.HasPrefix(a, "split") {

@@ -16,7 +16,7 @@ import (
 // from those that do not, as the table of kinds has them.
 func TestLostPointer(t *testing.T) {
 	e := crashtest.Read(t, crashFolder+"/testdata/free-object-1.26.6.txt")
-	kind, ok := window.KindOf(string(window.Pointer))
+	kind, ok := window.KindNamed(string(window.Pointer))
 	require.True(t, ok)
 	require.NotEmpty(t, kind.Fixed)
 	releases := map[string]Answer{"go1.16.15": Undecided, "go1.24.6": Undecided, "go1.25.12": Undecided, "go1.26.0": Undecided, "go1.26.5": Undecided, "go1.25.14": NotThis, "go1.27.4": NotThis, "go1.15.1": NotThis}

@@ -72,11 +72,11 @@ func TestMake(t *testing.T) {
 // log makes a log that names a death of the unwinder's, and its headers.
 func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
 	way, how := "pinned in its "+string(m.class)+" window", ""
-	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, Raced: m.raced}
+	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.raced}
 	config := victim.Config{Victim: m.victim, Observer: m.observer, Victims: 1, Procs: 3, Observe: 20}
 	if m.raced {
 		way, how = "as built", "-raced"
-		config.Victims, config.Procs, config.Observe, config.For = trial.Fast.Victims, trial.Fast.Procs, 0, 30*time.Second
+		config.Victims, config.Procs, config.Observe, config.For = trial.DefaultStress.Victims, trial.DefaultStress.Procs, 0, 30*time.Second
 	} else {
 		for _, w := range g.Preemptible(m.victim) {
 			if w.Class == m.class {

@@ -91,7 +91,7 @@ func (l *reader) tooSmall() string {
 		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame 65552", u.Hi-u.Lo)
 	}
 	for _, f := range l.facts.Frames {
-		if f.Preempted && f.Known && u.ID != "" && f.ID() == u.ID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.Pair {
+		if f.Preempted && f.Known && u.ID != "" && f.ID() == u.ID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.TwoADDs {
 			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.ID, f.Func, f.FP-f.SP)
 		}
 	}

@@ -111,7 +111,7 @@ func TestZoo(t *testing.T) {
 			if a.arch == "arm64" {
 				r, err = e.Run(ctx, lab.Job{Path: a.path, Args: line[1:], Deadline: time.Minute})
 			} else {
-				r, err = process.Run(ctx, process.Job{Line: line, Dir: t.TempDir(), Deadline: time.Minute})
+				r, err = process.Run(ctx, process.Job{Command: line, Dir: t.TempDir(), Deadline: time.Minute})
 			}
 			if err != nil {
 				return err

@@ -15,13 +15,13 @@ import (
 const (
 	maxHeldVictims = 4
 	maxHeld        = 3 // windows of one victim
-	leftTime       = 2 * time.Second
+	oneVictimTime  = 2 * time.Second
 )
 
-// Held returns the windows of a kind that a verdict rests on: the first, the last
+// WindowsToHold returns the windows of a kind that a verdict rests on: the first, the last
 // and one between them, of a few victims. Those for its clause come first, but a
 // toolchain may break it in others.
-func (g *Guest) Held(k window.Kind) (windows []window.Window) {
+func (g *Guest) WindowsToHold(k window.Kind) (windows []window.Window) {
 	victims := 0
 	all := append(victim.Contract(), victim.Cases()...)
 	slices.SortStableFunc(all, func(a, b victim.Case) int {
@@ -43,11 +43,11 @@ func (g *Guest) Held(k window.Kind) (windows []window.Window) {
 	return windows
 }
 
-// Others returns how many more windows of the kinds that are held the victims have
+// UntestedHeld returns how many more windows of the kinds that are held the victims have
 // than a verdict rests on.
-func (g *Guest) Others() (n int) {
+func (g *Guest) UntestedHeld() (n int) {
 	for _, k := range window.Kinds {
-		if !k.Held {
+		if !k.ProvedByHold {
 			continue
 		}
 		for name := range g.Functions {
@@ -57,7 +57,7 @@ func (g *Guest) Others() (n int) {
 				}
 			}
 		}
-		n -= len(g.Held(k))
+		n -= len(g.WindowsToHold(k))
 	}
 	return n
 }
@@ -66,13 +66,13 @@ func (g *Guest) Others() (n int) {
 // as Decide does. Every run is reported as it ends.
 func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, report func(Run)) (Verdict, error) {
 	d := &decision{Guest: g, step: func(Step) {}, report: report, v: Verdict{Proved: true}}
-	err := d.clause(ctx, k, limit)
+	err := d.proveByHolding(ctx, k, limit)
 	return d.v, err
 }
 
-// steps returns how many steps clause takes.
-func (g *Guest) steps(k window.Kind, limit time.Duration) int {
-	held := len(g.Held(k))
+// holdSteps returns how many steps proveByHolding takes.
+func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
+	held := len(g.WindowsToHold(k))
 	switch {
 	case k.Class != window.Pointer:
 		return max(1, held)
@@ -87,56 +87,56 @@ func (g *Guest) steps(k window.Kind, limit time.Duration) int {
 // mayHoldPointer are the victims of the ladder that most releases give R30.
 var mayHoldPointer = []string{"pointer25", "pointer26"}
 
-// clause proves the windows of a kind by holding victims in them, or shows by a
+// proveByHolding proves the windows of a kind by holding victims in them, or shows by a
 // control that holding a victim of its clause harms nothing. A window of which no
 // victim is harmed is a doubt if none of its victim's is.
-func (d *decision) clause(ctx context.Context, k window.Kind, limit time.Duration) error {
-	windows := d.Held(k)
+func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time.Duration) error {
+	windows := d.WindowsToHold(k)
 	if len(windows) == 0 {
-		if w, ok := d.elsewhere(k.Name); ok {
-			d.v.doubt("no victim has a %s window that could be proved, but the library has: %v", k.Name, w)
+		if w, ok := d.windowNotRun(k.Name); ok {
+			d.v.addDoubt("no victim has a %s window that could be proved, but the library has: %v", k.Name, w)
 		}
-		return d.sound(ctx, k)
+		return d.holdControl(ctx, k)
 	}
 	harmed := map[string]bool{}
 	for _, w := range windows {
 		name := d.Case(w).Func
-		d.begin("hold %s+%#x (%s)", name, w.Offset(), k.Name)
+		d.beginStep("hold %s+%#x (%s)", name, w.Offset(), k.Name)
 		r, err := d.Hold(ctx, name, w, k.Observer)
 		if err != nil {
 			return err
 		}
 		d.report(r)
-		if err := r.failure(); err != nil && !r.Missed {
+		if err := r.failure(); err != nil && !r.PinNotReached {
 			return err
 		}
 		d.v.Tested.Windows++
 		harmed[name] = harmed[name] || r.Confirmed()
 		if r.Confirmed() {
-			d.v.affect(k.Name)
+			d.v.addAffected(k.Name)
 		}
 	}
 	for _, w := range windows {
 		if name := d.Case(w).Func; !harmed[name] {
-			d.v.doubt("held in the %v and elsewhere, %s was not harmed", w, name)
+			d.v.addDoubt("held in the %v and elsewhere, %s was not harmed", w, name)
 			harmed[name] = true // said
 		}
 	}
 	if k.Class != window.Pointer || limit == 0 {
 		return nil
 	}
-	return d.left(ctx, k, d.Case(windows[0]).Func, false)
+	return d.runOneVictim(ctx, k, d.Case(windows[0]).Func, false)
 }
 
-// sound holds a victim of a kind's clause at its last return, which must not harm
+// holdControl holds a victim of a kind's clause at its last return, which must not harm
 // it. For lost pointers the victims that most releases give R30 are also left to
 // run: what they lose there they lose within a second.
-func (d *decision) sound(ctx context.Context, k window.Kind) error {
+func (d *decision) holdControl(ctx context.Context, k window.Kind) error {
 	for _, c := range victim.Contract() {
 		if c.Clauses[len(c.Clauses)-1] != k.Clause {
 			continue
 		}
-		pc, err := d.Return(c.Func)
+		pc, err := d.LastReturn(c.Func)
 		if err != nil {
 			return err
 		}
@@ -146,8 +146,8 @@ func (d *decision) sound(ctx context.Context, k window.Kind) error {
 			}
 			continue // a store of a pointer right before it may make the return unsafe
 		}
-		d.begin("control, %s", k.Name)
-		r, err := d.Hold(ctx, c.Func, d.at(c.Func, k.Class, pc), k.Observer)
+		d.beginStep("control, %s", k.Name)
+		r, err := d.Hold(ctx, c.Func, d.windowAt(c.Func, k.Class, pc), k.Observer)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (d *decision) sound(ctx context.Context, k window.Kind) error {
 		}
 		d.v.Tested.Controls++
 		if r.Outcome != Survived {
-			d.v.doubt("%s, held at its return, did not survive: %v", c.Func, r)
+			d.v.addDoubt("%s, held at its return, did not survive: %v", c.Func, r)
 		}
 		break
 	}
@@ -166,17 +166,17 @@ func (d *decision) sound(ctx context.Context, k window.Kind) error {
 		return nil
 	}
 	for _, name := range mayHoldPointer {
-		if err := d.left(ctx, k, name, true); err != nil {
+		if err := d.runOneVictim(ctx, k, name, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// left leaves a victim to run as it was built. As a control it must not be harmed.
-func (d *decision) left(ctx context.Context, k window.Kind, name string, control bool) error {
-	d.begin("run %s (%s)", name, k.Name)
-	r, err := d.Left(ctx, name, k.Observer, leftTime)
+// runOneVictim leaves a victim to run as it was built. As a control it must not be harmed.
+func (d *decision) runOneVictim(ctx context.Context, k window.Kind, name string, control bool) error {
+	d.beginStep("run %s (%s)", name, k.Name)
+	r, err := d.RunOneVictim(ctx, name, k.Observer, oneVictimTime)
 	if err != nil {
 		return err
 	}
@@ -191,9 +191,9 @@ func (d *decision) left(ctx context.Context, k window.Kind, name string, control
 	}
 	switch {
 	case r.Outcome == Died && (control || !r.Confirmed()):
-		d.v.doubt("%s, as it was built: %v", name, r)
+		d.v.addDoubt("%s, as it was built: %v", name, r)
 	case r.Outcome == Survived && !control:
-		d.v.doubt("%s has a %s window and lost nothing as it was built: %v", name, k.Name, r)
+		d.v.addDoubt("%s has a %s window and lost nothing as it was built: %v", name, k.Name, r)
 	}
 	return nil
 }

@@ -39,18 +39,18 @@ func (g *Guest) Static() Verdict {
 	var v Verdict
 	for _, c := range victim.Cases() {
 		for _, w := range g.Pinnable(c.Func) {
-			v.affect(w.Kind())
+			v.addAffected(w.Kind())
 		}
 	}
 	for _, k := range window.Kinds {
-		if _, elsewhere := g.elsewhere(k.Name); elsewhere || k.Held && len(g.Held(k)) > 0 {
-			v.affect(k.Name)
+		if _, elsewhere := g.windowNotRun(k.Name); elsewhere || k.ProvedByHold && len(g.WindowsToHold(k)) > 0 {
+			v.addAffected(k.Name)
 		}
 	}
 	return v
 }
 
-func (v *Verdict) affect(kind string) {
+func (v *Verdict) addAffected(kind string) {
 	if !slices.Contains(v.Affected, kind) {
 		v.Affected = append(v.Affected, kind)
 		slices.SortFunc(v.Affected, func(a, b string) int {
@@ -59,7 +59,7 @@ func (v *Verdict) affect(kind string) {
 	}
 }
 
-func (v *Verdict) doubt(format string, args ...any) {
+func (v *Verdict) addDoubt(format string, args ...any) {
 	v.Doubts = append(v.Doubts, fmt.Sprintf(format, args...))
 }
 
@@ -70,11 +70,11 @@ type Step struct {
 }
 
 // Decide pins every preemptible window of every victim, pins one control that
-// is no window, and races one victim of each kind that has windows, each for at
+// is no window, and stresses one victim of each kind that has windows, each for at
 // most the limit, and not at all if that is 0. Of each kind that the assembler's
 // rule leads one to expect and of which no window was found it pins the place, and
-// leaves an unmodified guest to run: see disprove. Kinds whose harm comes after the
-// goroutine goes on are proved by holding it: see clause. Every run is reported as it
+// leaves an unmodified guest to run: see testNotFound. Kinds whose harm comes after the
+// goroutine goes on are proved by holding it: see proveByHolding. Every run is reported as it
 // ends. A harness failure is an error: what was not measured makes no verdict.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
@@ -82,15 +82,15 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	for _, c := range victim.Cases() {
 		windows = append(windows, g.Pinnable(c.Func)...)
 	}
-	telling := maps.Collect(g.Telling())
-	missing := slices.DeleteFunc(splits(), func(s split) bool { _, found := telling[s.kind()]; return found })
+	stressed := maps.Collect(g.StressWindows())
+	missing := slices.DeleteFunc(expectedSplits(), func(s expectedSplit) bool { _, found := stressed[s.kind()]; return found })
 	if limit == 0 {
-		clear(telling)
+		clear(stressed)
 	}
-	d.total = 1 + len(windows) + len(telling) + len(missing)
+	d.total = 1 + len(windows) + len(stressed) + len(missing)
 	for _, k := range window.Kinds {
-		if k.Held {
-			d.total += g.steps(k, limit)
+		if k.ProvedByHold {
+			d.total += g.holdSteps(k, limit)
 		}
 	}
 	if err := d.control(ctx); err != nil {
@@ -102,21 +102,21 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 		}
 	}
 	for _, s := range missing {
-		d.begin("look for a %s window in %s", s.kind(), s.victim.Func)
-		if err := g.disprove(ctx, s, limit, &d.v, report); err != nil {
+		d.beginStep("look for a %s window in %s", s.kind(), s.victim.Func)
+		if err := g.testNotFound(ctx, s, limit, &d.v, report); err != nil {
 			return d.v, err
 		}
 	}
 	for _, kind := range window.KindNames() {
-		if w, ok := telling[kind]; ok {
-			if err := d.race(ctx, kind, w, limit); err != nil {
+		if w, ok := stressed[kind]; ok {
+			if err := d.stress(ctx, kind, w, limit); err != nil {
 				return d.v, err
 			}
 		}
 	}
 	for _, k := range window.Kinds {
-		if k.Held {
-			if err := d.clause(ctx, k, limit); err != nil {
+		if k.ProvedByHold {
+			if err := d.proveByHolding(ctx, k, limit); err != nil {
 				return d.v, err
 			}
 			continue
@@ -132,8 +132,8 @@ func (d *decision) unpinned(kind string, pinned []window.Window) {
 	if slices.ContainsFunc(pinned, func(w window.Window) bool { return w.Kind() == kind }) {
 		return
 	}
-	if w, ok := d.elsewhere(kind); ok {
-		d.v.doubt("%s has a %s window at +%#x, and no victim that is pinned has one: it was not run", w.Func, kind, w.Offset())
+	if w, ok := d.windowNotRun(kind); ok {
+		d.v.addDoubt("%s has a %s window at +%#x, and no victim that is pinned has one: it was not run", w.Func, kind, w.Offset())
 	}
 }
 
@@ -146,15 +146,15 @@ type decision struct {
 	v           Verdict
 }
 
-// begin tells those who watch what is done next.
-func (d *decision) begin(format string, args ...any) {
+// beginStep tells those who watch what is done next.
+func (d *decision) beginStep(format string, args ...any) {
 	d.step(Step{d.done, d.total, fmt.Sprintf(format, args...)})
 	d.done++
 }
 
 // control pins a victim where there is no window.
 func (d *decision) control(ctx context.Context) error {
-	d.begin("control")
+	d.beginStep("control")
 	r, err := d.PinReturn(ctx, "leaf4096", "gc")
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (d *decision) control(ctx context.Context) error {
 	}
 	d.v.Tested.Controls++
 	if r.Outcome != Survived {
-		d.v.doubt("the control, pinned where there is no window, did not survive: %v", r)
+		d.v.addDoubt("the control, pinned where there is no window, did not survive: %v", r)
 	}
 	return nil
 }
@@ -173,30 +173,30 @@ func (d *decision) control(ctx context.Context) error {
 // pin pins a victim in a window, of which it must die.
 func (d *decision) pin(ctx context.Context, w window.Window) error {
 	name := d.Case(w).Func
-	d.begin("pin %s+%#x (%s)", name, w.Offset(), w.Class)
+	d.beginStep("pin %s+%#x (%s)", name, w.Offset(), w.Class)
 	r, err := RerunUnattributed(func() (Run, error) { return d.Pin(ctx, name, w, Observer(w.Class)) }, d.report)
 	if err := errors.Join(err, r.failure()); err != nil {
 		return err
 	}
 	d.v.Tested.Windows++
 	if r.Confirmed() {
-		d.v.affect(r.Kind())
+		d.v.addAffected(r.Kind())
 	} else {
-		d.v.doubt("pinned in the %v: %v", w, r)
+		d.v.addDoubt("pinned in the %v: %v", w, r)
 	}
 	return nil
 }
 
-// race races the victim of a window. It may survive.
-func (d *decision) race(ctx context.Context, kind string, w window.Window, limit time.Duration) error {
+// stress runs the unmodified guest with the victim of a window. It may survive.
+func (d *decision) stress(ctx context.Context, kind string, w window.Window, limit time.Duration) error {
 	name := d.Case(w).Func
-	d.begin("race %s (%s)", name, w.Class)
-	r, err := RerunUnattributed(func() (Run, error) { return d.Race(ctx, name, w.Class, Observer(w.Class), Fast, limit) }, d.report)
+	d.beginStep("stress %s (%s)", name, w.Class)
+	r, err := RerunUnattributed(func() (Run, error) { return d.Stress(ctx, name, w.Class, Observer(w.Class), DefaultStress, limit) }, d.report)
 	if err := errors.Join(err, r.failure()); err != nil {
 		return err
 	}
 	if r.Outcome != Survived && !r.Confirmed() {
-		d.v.doubt("raced, %s: %v", kind, r)
+		d.v.addDoubt("stress run, %s: %v", kind, r)
 	}
 	return nil
 }

@@ -11,24 +11,24 @@ import (
 	"splitadd/internal/window"
 )
 
-// A split is a kind of window that the assembler's rule for constants makes, and a
+// An expectedSplit is a kind of window that the assembler's rule for constants makes, and a
 // victim that has it unless the release writes its epilogue in another way.
-type split struct {
+type expectedSplit struct {
 	class  window.Class
 	victim victim.Case
 }
 
-func (s split) kind() string { return window.KindName(s.class, s.victim.Leaf) }
+func (s expectedSplit) kind() string { return window.KindName(s.class, s.victim.Leaf) }
 
-// splits returns the kinds of window that the rule leads one to expect, each with
+// expectedSplits returns the kinds of window that the rule leads one to expect, each with
 // the victim of the smallest frame in which no other class is split, or with that
 // of the smallest frame. An epilogue adds the frame's size to the stack pointer
 // and, in a leaf, the size less 8 to the frame pointer
 // (cmd/internal/obj/arm64/obj7.go, preprocess). The functions of window have no
 // part in this: it tells what they would have to find.
-func splits() []split {
-	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.Pair }
-	var all []split
+func expectedSplits() []expectedSplit {
+	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.TwoADDs }
+	var all []expectedSplit
 	for _, want := range []struct {
 		class window.Class
 		leaf  bool
@@ -47,7 +47,7 @@ func splits() []split {
 				best, alone = c, !other
 			}
 		}
-		all = append(all, split{want.class, best})
+		all = append(all, expectedSplit{want.class, best})
 	}
 	return all
 }
@@ -55,8 +55,8 @@ func splits() []split {
 // place returns where the window of a split would be: the boundary before the last
 // instruction that writes the pointer on the way to the victim's last return. It is
 // told from the code alone, without the tables.
-func (g *Guest) place(s split) (window.Window, error) {
-	ret, err := g.Return(s.victim.Func)
+func (g *Guest) place(s expectedSplit) (window.Window, error) {
+	ret, err := g.LastReturn(s.victim.Func)
 	if err != nil {
 		return window.Window{}, err
 	}
@@ -72,7 +72,7 @@ func (g *Guest) place(s split) (window.Window, error) {
 				break
 			}
 			if arm64.Writes(word).Has(r) {
-				return g.at(s.victim.Func, s.class, entry+uint64(at)), nil
+				return g.windowAt(s.victim.Func, s.class, entry+uint64(at)), nil
 			}
 		}
 	}
@@ -80,18 +80,18 @@ func (g *Guest) place(s split) (window.Window, error) {
 }
 
 // unpreemptibleBounds are for a pin that nothing is expected to complete at.
-var unpreemptibleBounds = Bounds{20, 2 * time.Second, time.Minute}
+var unpreemptibleBounds = PinBounds{20, 2 * time.Second, time.Minute}
 
 // stressTime is how long a victim of which no window was found is left to run. One
-// that is affected dies in a median of a third of a second (see Fast).
+// that is affected dies in a median of a third of a second (see DefaultStress).
 const stressTime = 2 * time.Second
 
-// disprove looks, by running it, for a window of a kind that the finder did not
+// testNotFound looks, by running it, for a window of a kind that the finder did not
 // find. It pins the place where the assembler's rule puts one, whatever the tables
 // say of it, and leaves the unmodified guest to run. A death is a doubt, and so is
 // a preemption where the tables say that there is none: a release whose tables
 // have another meaning looks clean to everything that reads them.
-func (g *Guest) disprove(ctx context.Context, s split, limit time.Duration, v *Verdict, report func(Run)) error {
+func (g *Guest) testNotFound(ctx context.Context, s expectedSplit, limit time.Duration, v *Verdict, report func(Run)) error {
 	w, err := g.place(s)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (g *Guest) disprove(ctx context.Context, s split, limit time.Duration, v *V
 	if err != nil {
 		return err
 	}
-	bounds := pinBounds
+	bounds := defaultPinBounds
 	if why != "" {
 		bounds = unpreemptibleBounds
 	}
@@ -117,16 +117,16 @@ func (g *Guest) disprove(ctx context.Context, s split, limit time.Duration, v *V
 	const where = "no %s window was found, but pinned at %s+%#x, where the assembler's rule puts one, "
 	switch {
 	case pinned.Outcome == Died:
-		v.doubt(where+"a guest %v", s.kind(), s.victim.Func, w.Offset(), pinned)
+		v.addDoubt(where+"a guest %v", s.kind(), s.victim.Func, w.Offset(), pinned)
 	case pinned.Outcome == Survived && why != "":
-		v.doubt(where+"a guest was preempted, and the function table says that it is not: %s", s.kind(), s.victim.Func, w.Offset(), why)
+		v.addDoubt(where+"a guest was preempted, and the function table says that it is not: %s", s.kind(), s.victim.Func, w.Offset(), why)
 	case pinned.Outcome == NotPreemptible && why == "":
-		v.doubt(where+"a guest was not preempted, and the function table says that it is", s.kind(), s.victim.Func, w.Offset())
+		v.addDoubt(where+"a guest was not preempted, and the function table says that it is", s.kind(), s.victim.Func, w.Offset())
 	}
 	if limit == 0 {
 		limit = stressTime
 	}
-	stressed, err := g.Race(ctx, s.victim.Func, s.class, Observer(s.class), Fast, min(limit, stressTime))
+	stressed, err := g.Stress(ctx, s.victim.Func, s.class, Observer(s.class), DefaultStress, min(limit, stressTime))
 	if err != nil {
 		return err
 	}
@@ -139,9 +139,9 @@ func (g *Guest) disprove(ctx context.Context, s split, limit time.Duration, v *V
 	v.Tested.Seconds += stressed.Exposed
 	switch {
 	case stressed.Outcome == Died:
-		v.doubt("no %s window was found, but as it was built %s %v", s.kind(), s.victim.Func, stressed)
+		v.addDoubt("no %s window was found, but as it was built %s %v", s.kind(), s.victim.Func, stressed)
 	case stressed.Observations == 0:
-		v.doubt("no %s window was found, and %s was not observed once as it was built", s.kind(), s.victim.Func)
+		v.addDoubt("no %s window was found, and %s was not observed once as it was built", s.kind(), s.victim.Func)
 	}
 	return nil
 }

@@ -18,12 +18,12 @@ type exposure struct {
 	seconds      float64 // since observation began
 }
 
-// exposed reads the guest's last word of its exposure from its output.
-func exposed(output []byte) (x exposure) {
+// parseExposure reads the guest's last word of its exposure from its output.
+func parseExposure(output []byte) (x exposure) {
 	for len(output) > 0 {
 		var line []byte
 		line, output, _ = bytes.Cut(output, []byte("\n"))
-		said, ok := bytes.CutPrefix(line, []byte(victim.Mark))
+		said, ok := bytes.CutPrefix(line, []byte(victim.LineMark))
 		if !ok {
 			continue
 		}

@@ -15,11 +15,11 @@ func TestExposure(t *testing.T) {
 		"splitadd guest: observed -1 calls x seconds\n":                                                               {},
 		"x splitadd guest: begin\n": {},
 	} {
-		assert.Equal(t, want, exposed([]byte(output)), "%q", output)
+		assert.Equal(t, want, parseExposure([]byte(output)), "%q", output)
 	}
 }
 
 func FuzzExposure(f *testing.F) {
 	f.Add([]byte("splitadd guest: begin a gc\nsplitadd guest: end 3 calls 9 seconds 0.250\n"))
-	f.Fuzz(func(_ *testing.T, output []byte) { exposed(output) })
+	f.Fuzz(func(_ *testing.T, output []byte) { parseExposure(output) })
 }

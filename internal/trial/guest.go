@@ -107,7 +107,7 @@ func (g *Guest) find() error {
 	for _, f := range functions {
 		g.Functions[strings.TrimPrefix(f.Name, prefix)] = f
 	}
-	for _, name := range finder.Unchecked() {
+	for _, name := range finder.UncheckedFunctions() {
 		if strings.HasPrefix(name, prefix) {
 			return fmt.Errorf("%s: victim %s has too many branches to be checked for every kind", g.File.Path, strings.TrimPrefix(name, prefix))
 		}
@@ -138,8 +138,8 @@ func (g *Guest) Preemptible(name string) (windows []window.Window) {
 // Pinnable returns those of Preemptible that a pin proves.
 func (g *Guest) Pinnable(name string) []window.Window {
 	return slices.DeleteFunc(g.Preemptible(name), func(w window.Window) bool {
-		k, ok := window.KindOf(w.Kind())
-		return ok && k.Held
+		k, ok := window.KindNamed(w.Kind())
+		return ok && k.ProvedByHold
 	})
 }
 
@@ -149,10 +149,10 @@ func (g *Guest) Case(w window.Window) victim.Case {
 	return c
 }
 
-// Telling yields, for each kind of window that the victims have, the one to
-// race: one that is alone in its victim, since a death there has one cause, and
+// StressWindows yields, for each kind of window that the victims have, the one to
+// stress: one that is alone in its victim, since a death there has one cause, and
 // with the smallest frame.
-func (g *Guest) Telling() iter.Seq2[string, window.Window] {
+func (g *Guest) StressWindows() iter.Seq2[string, window.Window] {
 	best := map[string]window.Window{}
 	for _, c := range victim.Cases() {
 		windows := g.Pinnable(c.Func)
@@ -174,8 +174,8 @@ func (g *Guest) Telling() iter.Seq2[string, window.Window] {
 	}
 }
 
-// Return returns the address of a victim's last return.
-func (g *Guest) Return(name string) (uint64, error) {
+// LastReturn returns the address of a victim's last return.
+func (g *Guest) LastReturn(name string) (uint64, error) {
 	f := g.Functions[name]
 	code, err := g.File.Bytes(f.Entry, (f.End-f.Entry)&^3)
 	if err != nil {
@@ -189,26 +189,26 @@ func (g *Guest) Return(name string) (uint64, error) {
 	return 0, fmt.Errorf("%s does not return", f.Name)
 }
 
-// Elsewhere returns the preemptible windows that are not run: those outside the victims,
+// WindowsNotRun returns the preemptible windows that are not run: those outside the victims,
 // and those that a pin would prove in the victims that are held.
-func (g *Guest) Elsewhere() (windows []window.Window) {
+func (g *Guest) WindowsNotRun() (windows []window.Window) {
 	held := map[string]bool{}
 	for _, c := range victim.Contract() {
 		held[prefix+c.Func] = true
 	}
 	for _, w := range g.Windows {
-		k, _ := window.KindOf(w.Kind())
-		if w.Preemptible && (!strings.HasPrefix(w.Func, prefix) || held[w.Func] && !k.Held) {
+		k, _ := window.KindNamed(w.Kind())
+		if w.Preemptible && (!strings.HasPrefix(w.Func, prefix) || held[w.Func] && !k.ProvedByHold) {
 			windows = append(windows, w)
 		}
 	}
 	return windows
 }
 
-// elsewhere returns the first window of a kind that is not run, unless its harm is
+// windowNotRun returns the first window of a kind that is not run, unless its harm is
 // only possible.
-func (g *Guest) elsewhere(kind string) (w window.Window, ok bool) {
-	all := g.Elsewhere()
+func (g *Guest) windowNotRun(kind string) (w window.Window, ok bool) {
+	all := g.WindowsNotRun()
 	i := slices.IndexFunc(all, func(w window.Window) bool { return w.Kind() == kind && !w.Possible })
 	if i < 0 {
 		return w, false
@@ -216,8 +216,8 @@ func (g *Guest) elsewhere(kind string) (w window.Window, ok bool) {
 	return all[i], true
 }
 
-// at is the window that an instruction of a victim would be.
-func (g *Guest) at(name string, class window.Class, pc uint64) window.Window {
+// windowAt is the window that an instruction of a victim would be.
+func (g *Guest) windowAt(name string, class window.Class, pc uint64) window.Window {
 	f := g.Functions[name]
 	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}
 }

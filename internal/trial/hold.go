@@ -39,25 +39,25 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 	}
 	defer os.Remove(path)
 	config := victim.Config{
-		Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: pinBounds.Observations,
-		Hold: victim.Pin(w.PC, binary.LittleEndian.Uint32(code)), After: afterHold,
+		Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: defaultPinBounds.Observations,
+		Hold: victim.Pin(w.PC, binary.LittleEndian.Uint32(code)), ObserveAfterHold: afterHold,
 	}
-	err = g.run(ctx, &r, config, lab.Job{Path: path, Deadline: pinBounds.Deadline, Stall: pinBounds.Stall, Env: env})
+	err = g.run(ctx, &r, config, lab.Job{Path: path, Deadline: defaultPinBounds.Deadline, Stall: defaultPinBounds.Stall, Env: env})
 	return r, err
 }
 
-// Harmed reports whether a run that was held, or left alone, died of what may be
+// Harmed reports whether a run of Hold or RunOneVictim died of what may be
 // harm from its preemption: a wrong result, an object freed in use or a crash, but not
 // for want of memory.
 func (r Run) Harmed() bool { return r.Outcome == Died && r.Death.Kind != crash.OutOfMemory }
 
-// Left runs the guest as it was built, with one victim, for so long. It is for harm
-// that needs no luck; Race is for harm that does. A victim that completes no call
+// RunOneVictim runs the guest as it was built, with one victim, for so long. It is for harm
+// that needs no luck; Stress is for harm that does. A victim that completes no call
 // shows nothing: a harness failure.
-func (g *Guest) Left(ctx context.Context, name, observer string, limit time.Duration, env ...string) (Run, error) {
+func (g *Guest) RunOneVictim(ctx context.Context, name, observer string, limit time.Duration, env ...string) (Run, error) {
 	r := g.start(name, "", observer)
 	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, For: limit}
-	job := lab.Job{Path: g.File.Path, Deadline: limit + pinBounds.Deadline, Env: env}
+	job := lab.Job{Path: g.File.Path, Deadline: limit + defaultPinBounds.Deadline, Env: env}
 	err := g.run(ctx, &r, config, job)
 	if err == nil && r.Outcome == Survived && r.Calls == 0 {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf("no call of the victim returned in %v", limit)

@@ -115,7 +115,7 @@ func TestLadder(t *testing.T) {
 				continue
 			}
 			_, register := spin(t, g, c.Func)
-			r, err := g.Left(context.Background(), c.Func, "gc", 300*time.Millisecond)
+			r, err := g.RunOneVictim(context.Background(), c.Func, "gc", 300*time.Millisecond)
 			require.NoError(t, err)
 			t.Logf("%s %s: R%d, %v", release, c.Func, register, r)
 			if affected && register == 30 {
@@ -248,7 +248,7 @@ func TestHoldRestart(t *testing.T) {
 	}
 	store := slices.Index(words, 0xf91c4761)
 	g := openGuest(t, path, changes...)
-	r, err := g.Left(context.Background(), "farStores", "none", 100*time.Millisecond)
+	r, err := g.RunOneVictim(context.Background(), "farStores", "none", 100*time.Millisecond)
 	require.NoError(t, err)
 	require.Equal(t, Survived, r.Outcome, "it computes the same unless it is preempted there: %v", r)
 	r, err = g.Hold(context.Background(), "farStores", boundary(g, "farStores", store), "gc")

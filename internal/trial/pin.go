@@ -22,25 +22,25 @@ func Observer(class window.Class) string {
 	return window.Kinds[i].Observer
 }
 
-// Bounds are those of a pinned guest. One that dies does so in its first
+// PinBounds are those of a pinned guest. One that dies does so in its first
 // observations; one that cannot be preempted never completes any.
-type Bounds struct {
+type PinBounds struct {
 	Observations int           // after which it has survived
 	Stall        time.Duration // without an observation, after which it is not preemptible
 	Deadline     time.Duration
 }
 
-// pinBounds leave time for a machine that is busy with other things.
-var pinBounds = Bounds{20, 5 * time.Second, time.Minute}
+// defaultPinBounds leave time for a machine that is busy with other things.
+var defaultPinBounds = PinBounds{20, 5 * time.Second, time.Minute}
 
 // Pin runs a copy of the guest in which the victim waits at w.PC until it is
 // preempted there.
 func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer string, env ...string) (Run, error) {
-	return g.PinBounded(ctx, name, w, observer, pinBounds, env...)
+	return g.PinBounded(ctx, name, w, observer, defaultPinBounds, env...)
 }
 
 // PinBounded is Pin with bounds of one's own.
-func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b Bounds, env ...string) (Run, error) {
+func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b PinBounds, env ...string) (Run, error) {
 	r := g.start(name, w.Class, observer)
 	r.Pinned, r.Window = true, w
 	path := filepath.Join(g.dir, fmt.Sprintf("pin-%x-%s", w.PC, observer))
@@ -56,11 +56,11 @@ func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, ob
 // PinReturn pins a victim at its last return, where its frame is popped and
 // there is no window: the control for Pin.
 func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, error) {
-	pc, err := g.Return(name)
+	pc, err := g.LastReturn(name)
 	if err != nil {
 		return Run{}, err
 	}
-	r, err := g.Pin(ctx, name, g.at(name, window.SP, pc), observer)
+	r, err := g.Pin(ctx, name, g.windowAt(name, window.SP, pc), observer)
 	r.Control = true
 	return r, err
 }

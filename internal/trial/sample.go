@@ -13,7 +13,7 @@ import (
 // Confidence is that of every interval and bound, unless one says otherwise.
 const Confidence = 0.95
 
-// A Life is what one raced run tells of how long a victim lives.
+// A Life is what one stress run tells of how long a victim lives.
 type Life struct {
 	Seconds      float64 // exposed: from the victims' start to death, or to the end
 	Observations int     // completed, as far as the guest lived to say

@@ -36,18 +36,18 @@ type Run struct {
 	Held     bool          // the pin was to be put back
 	Control  bool          // where there is no window: must not die
 	Window   window.Window // where it was pinned
-	Racing   Racing        // how it was raced
+	Stress   StressConfig  // of a stress run
 	Seed     int           // sets it apart from other runs of the same kind; 0 is none
 
-	Outcome      Outcome
-	Death        crash.Death // of a run that died
-	Reason       string      // of a harness failure
-	Missed       bool        // the victim's calls do not pass the pin: a harness failure
-	Seconds      float64     // from the start of the process to its end
-	Exposed      float64     // of those, seconds since the victims began
-	Observations int         // completed, as far as the guest lived to say
-	Calls        uint64      // of the victim, completed, likewise
-	Log          []byte      // what the guest printed
+	Outcome       Outcome
+	Death         crash.Death // of a run that died
+	Reason        string      // of a harness failure
+	PinNotReached bool        // the victim's calls do not pass the pin: a harness failure
+	Seconds       float64     // from the start of the process to its end
+	Exposed       float64     // of those, seconds since the victims began
+	Observations  int         // completed, as far as the guest lived to say
+	Calls         uint64      // of the victim, completed, likewise
+	Log           []byte      // what the guest printed
 }
 
 // Kind names what the run was to show: "leaf SP".
@@ -67,7 +67,7 @@ func (r Run) Confirmed() bool {
 	if r.Held {
 		return r.Harmed()
 	}
-	if k, ok := window.KindOf(string(r.Class)); ok && k.Held {
+	if k, ok := window.KindNamed(string(r.Class)); ok && k.ProvedByHold {
 		return r.Death.Kind == crash.Freed || r.Death.Kind == crash.Corrupt
 	}
 	w := r.Death.Window
@@ -95,7 +95,7 @@ func (r Run) failure() error {
 	if r.Outcome != HarnessFailure {
 		return nil
 	}
-	how := "raced"
+	how := "stress run"
 	if r.Pinned {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
@@ -107,22 +107,22 @@ func (r Run) failure() error {
 
 // judge says what became of a guest, from how its process ended.
 func (r *Run) judge(result process.Result, windows []window.Window) {
-	x := exposed(result.Output)
+	x := parseExposure(result.Output)
 	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.observations, x.calls, result.Output
 	if x.began {
-		r.Exposed = result.Seconds - result.First
+		r.Exposed = result.Seconds - result.FirstOutput
 	}
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
-	case result.End == process.TooMuch:
+	case result.End == process.TooMuchOutput:
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
 	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
-		r.Missed = true
+		r.PinNotReached = true
 		fail("the pin was never reached: %s returned", english.Plural(int(x.calls), "call", ""))
 	case result.End == process.Exited && result.Code == 0 && x.ended:
 		r.Outcome = Survived

@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, NotPreemptible, false},
 		{"stalled before it began", process.Result{End: process.Stalled}, true, HarnessFailure, false},
 		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, NotPreemptible, false},
-		{"too much", process.Result{Output: []byte(ended), End: process.TooMuch}, false, HarnessFailure, false},
+		{"too much", process.Result{Output: []byte(ended), End: process.TooMuchOutput}, false, HarnessFailure, false},
 		{"corrupt", process.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestDecide(t *testing.T) {
 // TestSplits states which victims the assembler's rule is tried on.
 func TestSplits(t *testing.T) {
 	var names []string
-	for _, s := range splits() {
+	for _, s := range expectedSplits() {
 		names = append(names, s.kind()+" "+s.victim.Func)
 	}
 	assert.Equal(t, []string{"leaf SP leaf65552", "leaf FP leaf69632", "non-leaf SP nonleaf65552"}, names)
@@ -242,12 +242,14 @@ func TestVM(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, pinned.Confirmed(), "%s", pinned.Log)
 	fp := g.Preemptible("leaf69632")[0]
-	raced, err := RerunUnattributed(func() (Run, error) { return g.Race(ctx, "leaf69632", fp.Class, "trace", Fast, 2*time.Minute) }, logged)
+	stressed, err := RerunUnattributed(func() (Run, error) {
+		return g.Stress(ctx, "leaf69632", fp.Class, "trace", DefaultStress, 2*time.Minute)
+	}, logged)
 	require.NoError(t, err)
-	assert.True(t, raced.Confirmed(), "%s", raced.Log)
+	assert.True(t, stressed.Confirmed(), "%s", stressed.Log)
 }
 
-// TestCalibrate calibrates a race and races: an affected leaf dies every time.
+// TestCalibrate calibrates a stress run and makes some: an affected leaf dies every time.
 func TestCalibrate(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})
@@ -256,16 +258,16 @@ func TestCalibrate(t *testing.T) {
 	require.NoError(t, err)
 	defer g.Close()
 	tried := map[string]int{}
-	how, err := g.Calibrate(ctx, "leaf69632", window.FP, "trace", func(r Run) { tried[r.Racing.String()]++ })
+	how, err := g.Calibrate(ctx, "leaf69632", window.FP, "trace", func(r Run) { tried[r.Stress.String()]++ })
 	require.NoError(t, err)
 	assert.Len(t, tried, 4)
 	assert.Contains(t, tried, how.String())
-	s := Series{Func: "leaf69632", Class: window.FP, Observer: "trace", Racing: how, Limit: time.Minute}
+	s := Series{Func: "leaf69632", Class: window.FP, Observer: "trace", Stress: how, Limit: time.Minute}
 	require.NoError(t, g.Measure(ctx, &s, 5, func(Run) {}))
 	assert.Equal(t, 5, s.Sample.Deaths(), "%v", s)
 	assert.Equal(t, []any{"leaf FP", 69632, engine.Evidence}, []any{s.Kind(), s.Frame, s.Engine})
 
-	clean := Series{Func: "leaf65536", Class: window.SP, Observer: "gc", Racing: Fast, Limit: 300 * time.Millisecond}
+	clean := Series{Func: "leaf65536", Class: window.SP, Observer: "gc", Stress: DefaultStress, Limit: 300 * time.Millisecond}
 	require.NoError(t, g.Measure(ctx, &clean, 2, func(Run) {}))
 	assert.Zero(t, clean.Sample.Deaths())
 	assert.Greater(t, clean.Sample.Seconds(), 0.6)

@@ -3,7 +3,7 @@ package victim
 // Functions that store pointers in the heap: what they do depends on whether
 // garbage is collected meanwhile. An object that is lost is freed and used again,
 // which the next calls of the same functions do at once.
-var barriers = []Case{
+var barrierCases = []Case{
 	{Func: "storeNil", Clauses: []int{7}, call: callStoreNil, want: triple},
 	{Func: "storePointer", Clauses: []int{7}, call: callStorePointer, want: triple},
 	{Func: "storeGroup", Clauses: []int{7}, call: callStoreGroup, want: triple},

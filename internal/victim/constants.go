@@ -6,7 +6,7 @@ import "sync"
 // REGTMP: the assembler marks such a sequence restartable
 // (cmd/internal/obj/arm64/obj7.go, isRestartable). Newer compilers put the constants
 // into registers of their own; the offsets take REGTMP in every release.
-var constants = []Case{
+var constantCases = []Case{
 	{Func: "addConstants", Clauses: []int{6}, call: addConstants, want: wantAddConstants},
 	{Func: "logicConstants", Clauses: []int{6}, call: logicConstants, want: wantLogicConstants},
 	{Func: "farLoads", Clauses: []int{6}, call: callFarLoads, want: triple},
@@ -77,10 +77,10 @@ func wantLogicConstants(x uint64) uint64 {
 	return x
 }
 
-// A far has fields that no load's 12 bits of offset reach.
-type far struct {
+// A farStruct has fields that no load's 12 bits of offset reach.
+type farStruct struct {
 	_    [40000]byte
-	next *far
+	next *farStruct
 	_    [40000]byte
 	n    uint64
 	_    [200000]byte
@@ -89,7 +89,7 @@ type far struct {
 
 // chain is two of them, each the other's next, once makeChain has made them.
 var (
-	chain     [2]*far
+	chain     [2]*farStruct
 	makeChain sync.Once
 )
 
@@ -97,7 +97,7 @@ var (
 // computed from.
 //
 //go:noinline
-func farLoads(f *far) uint64 {
+func farLoads(f *farStruct) uint64 {
 	f = f.next
 	f = f.next
 	f = f.next
@@ -106,28 +106,28 @@ func farLoads(f *far) uint64 {
 
 func callFarLoads(x uint64, _ bool) uint64 {
 	makeChain.Do(func() {
-		chain = [2]*far{{n: 5, last: 7}, {n: 5, last: 7}}
+		chain = [2]*farStruct{{n: 5, last: 7}, {n: 5, last: 7}}
 		chain[0].next, chain[1].next = chain[1], chain[0]
 	})
 	return triple(x) + farLoads(chain[x&1]) - (5<<8 | 7)
 }
 
 //go:noinline
-func farStores(f *far, x uint64) {
+func farStores(f *farStruct, x uint64) {
 	f.n = x
 	f.last = x + 1
 	f.n += 0x123456
 }
 
 // spare holds what farStores writes to, one for each victim at a time.
-var spare = make(chan *far, 64)
+var spare = make(chan *farStruct, 64)
 
 func callFarStores(x uint64, _ bool) uint64 {
-	var f *far
+	var f *farStruct
 	select {
 	case f = <-spare:
 	default:
-		f = new(far)
+		f = new(farStruct)
 	}
 	farStores(f, x)
 	result := triple(f.n-twoADDs) + f.last - x - 1

@@ -12,8 +12,8 @@ package victim
 //   - 6: functions with constants and offsets of more than one instruction
 //   - 7: functions that store pointers in the heap
 func Contract() []Case {
-	cases := append([]Case(nil), saves...)
-	for _, list := range [][]Case{pointers, copies, constants, barriers} {
+	cases := append([]Case(nil), saveCases...)
+	for _, list := range [][]Case{pointerCases, copyCases, constantCases, barrierCases} {
 		cases = append(cases, list...)
 	}
 	return cases

@@ -44,7 +44,7 @@ func TestContractRuns(t *testing.T) {
 		config := Config{Victim: c.Func, Observer: "gc", Victims: 2, Procs: 3, Observe: 3}
 		require.Zero(t, Main(config.Args(), new(Goroutines), &out), "%s: %s", c.Func, &out)
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		assert.Contains(t, lines[len(lines)-1], Mark+"end 3 calls ")
+		assert.Contains(t, lines[len(lines)-1], LineMark+"end 3 calls ")
 	}
 }
 

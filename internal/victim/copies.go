@@ -4,7 +4,7 @@ import "math/bits"
 
 // Functions that keep live what is neither an integer nor a pointer in a general
 // register. From go1.26 on the compiler copies arrays by whole vector registers.
-var copies = []Case{
+var copyCases = []Case{
 	{Func: "copy64", Clauses: []int{4}, call: callCopy64, want: wantCopy(64)},
 	{Func: "copy96", Clauses: []int{4}, call: callCopy96, want: wantCopy(96)},
 	{Func: "copy128", Clauses: []int{4}, call: callCopy128, want: wantCopy(128)},

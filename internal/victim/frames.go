@@ -2,7 +2,7 @@
 
 package victim
 
-var frames = []Case{
+var frameCases = []Case{
 	{Func: "leaf496", Frame: 496, Leaf: true, call: leaf496, want: triple},
 	{Func: "nonleaf496", Frame: 496, call: nonleaf496, want: triple},
 	{Func: "leaf2048", Frame: 2048, Leaf: true, call: leaf2048, want: triple},

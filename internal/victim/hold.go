@@ -34,7 +34,7 @@ const (
 )
 
 // hold observes until a bound of c is reached, puts the pinned instruction back, and
-// observes c.After times more, and until the victim has completed a call. The lines
+// observes c.ObserveAfterHold times more, and until the victim has completed a call. The lines
 // that it prints begin with "held", "released" and "end". If the victim never waits
 // at the pin, nothing is put back, and the line after "held" begins with "end".
 func (c Config) hold(p pin, watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {
@@ -58,8 +58,8 @@ func (c Config) hold(p pin, watch observer, calls func() uint64, failed <-chan e
 	if err := p.release(); err != nil {
 		return fmt.Errorf("release of the pin at %#x: %w", p.address, err)
 	}
-	fmt.Fprintf(stdout, "%sreleased %#x\n", Mark, p.address)
-	more.Observe, more.For = c.After, 0
+	fmt.Fprintf(stdout, "%sreleased %#x\n", LineMark, p.address)
+	more.Observe, more.For = c.ObserveAfterHold, 0
 	for calls() == before {
 		if err := more.watch(watch, calls, failed, stdout, "observed"); err != nil {
 			return err

@@ -4,7 +4,7 @@
 
 package victim
 
-var saves = []Case{
+var saveCases = []Case{
 	{Func: "saveleaf208", Frame: 208, Leaf: true, Clauses: []int{3}, call: inFrame(saveleaf208), want: triple},
 	{Func: "savenonleaf208", Frame: 208, Clauses: []int{3}, call: inFrame(savenonleaf208), want: triple},
 	{Func: "saveleaf240", Frame: 240, Leaf: true, Clauses: []int{3}, call: inFrame(saveleaf240), want: triple},
@@ -23,7 +23,7 @@ var saves = []Case{
 	{Func: "savenonleaf560", Frame: 560, Clauses: []int{3}, call: inFrame(savenonleaf560), want: triple},
 }
 
-var pointers = []Case{
+var pointerCases = []Case{
 	{Func: "pointer20", Clauses: []int{4, 5}, drive: holder{20, pointer20}.drive},
 	{Func: "pointer21", Clauses: []int{4, 5}, drive: holder{21, pointer21}.drive},
 	{Func: "pointer22", Clauses: []int{4, 5}, drive: holder{22, pointer22}.drive},
@@ -262,7 +262,7 @@ func savenonleaf560(x uint64, cold bool) uint64 {
 }
 
 //go:noinline
-func pointer20(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer20(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -312,7 +312,7 @@ func pointer20(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer21(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer21(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -364,7 +364,7 @@ func pointer21(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer22(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer22(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -418,7 +418,7 @@ func pointer22(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer23(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer23(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -474,7 +474,7 @@ func pointer23(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer24(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer24(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -532,7 +532,7 @@ func pointer24(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer25(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer25(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -592,7 +592,7 @@ func pointer25(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer26(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer26(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -654,7 +654,7 @@ func pointer26(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer27(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer27(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0
@@ -718,7 +718,7 @@ func pointer27(a *[integers]uint64, s *[2]*object) uint64 {
 }
 
 //go:noinline
-func pointer28(a *[integers]uint64, s *[2]*object) uint64 {
+func pointer28(a *[ladderIntegers]uint64, s *[2]*object) uint64 {
 	touch()
 	a0 := a[0]
 	a1 := a[1] + a0

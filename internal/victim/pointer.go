@@ -9,9 +9,9 @@ import (
 	"unsafe"
 )
 
-// integers is how many words a victim of the ladder gets, at least as many as it
+// ladderIntegers is how many words a victim of the ladder gets, at least as many as it
 // reads.
-const integers = 32
+const ladderIntegers = 32
 
 // An object is what a victim of the ladder holds: a word that ends its call, and one
 // that says which object it is.
@@ -27,12 +27,12 @@ var ErrFreed = errors.New("object freed in use")
 // A holder is a function that holds n integers, and an object, in registers.
 type holder struct {
 	n    int
-	call func(*[integers]uint64, *[2]*object) uint64
+	call func(*[ladderIntegers]uint64, *[2]*object) uint64
 }
 
 // A keep is what one call of a holder is about.
 type keep struct {
-	ints   [integers]uint64
+	ints   [ladderIntegers]uint64
 	from   [2]*object // where the victim loads its pointer
 	hidden uintptr    // the object's address, which keeps nothing alive
 	freed  uint32     // 1 when the object's finalizer has begun

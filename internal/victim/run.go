@@ -20,8 +20,8 @@ const (
 	ExitFreed   = 66 // an object was freed while a victim held it
 )
 
-// Mark begins every line that a guest prints of itself.
-const Mark = "splitadd guest: "
+// LineMark begins every line that a guest prints of itself.
+const LineMark = "splitadd guest: "
 
 // A Group runs the goroutines of a guest; *errgroup.Group is one.
 type Group interface {
@@ -55,17 +55,17 @@ var ErrCorrupt = errors.New("corrupt result")
 
 // Config says what a guest is to run.
 type Config struct {
-	Victim   string        // function name
-	Observer string        // one of Observers
-	Victims  int           // goroutines that call the function
-	Procs    int           // GOMAXPROCS; 0 leaves it as it is
-	Observe  int           // observations after which to stop; 0 is no bound
-	For      time.Duration // how long to run; 0 is no bound
-	Polite   bool          // victims let every other thread go first, where the system can do so
-	Seed     int           // sets this run apart from others: its calls have other arguments
-	Body     int           // iterations of the body of "spin", some three instructions each
-	Hold     string        // a Pin to release after Observe observations; "" is none
-	After    int           // observations after that
+	Victim           string        // function name
+	Observer         string        // one of Observers
+	Victims          int           // goroutines that call the function
+	Procs            int           // GOMAXPROCS; 0 leaves it as it is
+	Observe          int           // observations after which to stop; 0 is no bound
+	For              time.Duration // how long to run; 0 is no bound
+	Polite           bool          // victims let every other thread go first, where the system can do so
+	Seed             int           // sets this run apart from others: its calls have other arguments
+	Body             int           // iterations of the body of "spin", some three instructions each
+	Hold             string        // a Pin to release after Observe observations; "" is none
+	ObserveAfterHold int           // observations after that
 }
 
 // Args returns the arguments that Main reads c from.
@@ -75,7 +75,7 @@ func (c Config) Args() []string {
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
 		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body), fmt.Sprint("-seed=", c.Seed),
-		"-hold=" + c.Hold, fmt.Sprint("-after=", c.After),
+		"-hold=" + c.Hold, fmt.Sprint("-after=", c.ObserveAfterHold),
 	}
 }
 
@@ -93,7 +93,7 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	flags.IntVar(&c.Seed, "seed", 0, "sets this run apart from others")
 	flags.IntVar(&c.Body, "body", 0, "iterations of the body of spin")
 	flags.StringVar(&c.Hold, "hold", "", "instruction to put back: `address:word`, hexadecimal")
-	flags.IntVar(&c.After, "after", 0, "observations after that")
+	flags.IntVar(&c.ObserveAfterHold, "after", 0, "observations after that")
 	if err := flags.Parse(args); err != nil {
 		return ExitUsage
 	}
@@ -101,13 +101,13 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, ErrCorrupt):
-		fmt.Fprintln(stdout, Mark+err.Error())
+		fmt.Fprintln(stdout, LineMark+err.Error())
 		return ExitCorrupt
 	case errors.Is(err, ErrFreed):
-		fmt.Fprintln(stdout, Mark+err.Error())
+		fmt.Fprintln(stdout, LineMark+err.Error())
 		return ExitFreed
 	default:
-		fmt.Fprintln(os.Stderr, Mark+err.Error())
+		fmt.Fprintln(os.Stderr, LineMark+err.Error())
 		return ExitUsage
 	}
 }
@@ -152,7 +152,7 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	}
 
 	// Before the first victim runs: the tracer alone may be its death.
-	fmt.Fprintf(stdout, "%sbegin %s %s\n", Mark, c.Victim, c.Observer)
+	fmt.Fprintf(stdout, "%sbegin %s %s\n", LineMark, c.Victim, c.Observer)
 	var stop uint32
 	entered := make(chan struct{}, c.Victims)
 	failed := make(chan error, c.Victims)
@@ -237,7 +237,7 @@ func (c Config) watch(watch observer, calls func() uint64, failed <-chan error, 
 			if last {
 				word = lastWord
 			}
-			fmt.Fprintf(stdout, "%s%s %d calls %d seconds %.3f\n", Mark, word, n, done, elapsed.Seconds())
+			fmt.Fprintf(stdout, "%s%s %d calls %d seconds %.3f\n", LineMark, word, n, done, elapsed.Seconds())
 		}
 		if last {
 			return nil
@@ -253,7 +253,7 @@ const burst = 1 << 12
 // bursts is how many times four hot calls follow a cold one: fewer where a call
 // is long, since nothing looks at whether to stop meanwhile.
 func (c Case) bursts() uint64 {
-	if c.long {
+	if c.longCall {
 		return 0
 	}
 	return 1 + burst*16/(16+spinBody)

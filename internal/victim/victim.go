@@ -29,7 +29,7 @@ type Case struct {
 	// the cases in Contract.
 	Clauses []int
 
-	long bool // a call takes so long that two of them are many
+	longCall bool // a call takes so long that two of them are many
 
 	// call runs the function. Where cold is true it also fills the low end of
 	// its frame with garbage; where it is false it is a handful of
@@ -44,8 +44,8 @@ type Case struct {
 // Cases returns the functions of every frame size in the table, leaf and
 // non-leaf, and the canonical reproducer's shape last.
 func Cases() []Case {
-	return append(append([]Case(nil), frames...), Case{
-		Func: "canonical", Frame: 65552, Leaf: true, long: true, call: canonical, want: canonicalSum,
+	return append(append([]Case(nil), frameCases...), Case{
+		Func: "canonical", Frame: 65552, Leaf: true, longCall: true, call: canonical, want: canonicalSum,
 	})
 }
 

@@ -43,8 +43,8 @@ func TestMainRuns(t *testing.T) {
 		c := Config{Victim: "leaf4096", Observer: observer, Victims: 2, Procs: 3, Observe: 3, Polite: observer == "gc"}
 		require.Zero(t, Main(c.Args(), new(Goroutines), &out), "%s: %s", observer, &out)
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		assert.Equal(t, Mark+"begin leaf4096 "+observer, lines[0])
-		assert.Contains(t, lines[len(lines)-1], Mark+"end 3 calls ")
+		assert.Equal(t, LineMark+"begin leaf4096 "+observer, lines[0])
+		assert.Contains(t, lines[len(lines)-1], LineMark+"end 3 calls ")
 	}
 }
 

@@ -28,7 +28,7 @@ func (b *body) barriers(flag barrierFlag, report func(i int, detail string)) {
 		if found != flag {
 			continue
 		}
-		for _, at := range b.guarded(load) {
+		for _, at := range b.guardedStores(load) {
 			if resume, ok := b.preemptible(at); ok && resume > load {
 				report(at, fmt.Sprintf("between the load of the write barrier's flag at +%#x and the store that it guards", 4*load))
 			}
@@ -43,7 +43,7 @@ const (
 	maxPlaces = 16
 )
 
-// guarded returns the instructions before which no preemption may come: from the
+// guardedStores returns the instructions before which no preemption may come: from the
 // one after the load of the flag up to the last guarded store on each branch, in
 // memory that the next call reuses.
 //
@@ -51,11 +51,11 @@ const (
 // loaded for the barrier's buffer, which R25 points at. So the stores that are
 // guarded are those to where these were loaded from. If there are none, it is
 // the first store that is not to the stack.
-func (b *body) guarded(load int) []int {
+func (b *body) guardedStores(load int) []int {
 	unsafe := b.unsafe[:0]
 	branch := load + 1
 	for ; ; branch++ {
-		if branch >= b.len() || branch > load+2*reach {
+		if branch >= b.len() || branch > load+2*maxFlagDistance {
 			return nil
 		}
 		unsafe = append(unsafe, branch)

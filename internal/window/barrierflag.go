@@ -15,9 +15,9 @@ type barrierFlag struct {
 	indirect bool // addr holds the address of the flag: position-independent code
 }
 
-// reach is how many instructions may lie between the address of the flag and its
+// maxFlagDistance is how many instructions may lie between the address of the flag and its
 // load, and between its load and the branch.
-const reach = 8
+const maxFlagDistance = 8
 
 // flagOf finds the flag's address: the one that is loaded and branched on before
 // most calls of runtime.gcWriteBarrier and its relatives. Symbols are not used,
@@ -64,13 +64,13 @@ func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 	page, _ := arm64.Decode(w)
 	base := page.Value.Rd
 	addr := (entry+uint64(4*i))&^0xfff + uint64(page.Value.N)
-	for at := i + 1; at <= i+reach && at < len(code)/4; at++ {
+	for at := i + 1; at <= i+maxFlagDistance && at < len(code)/4; at++ {
 		e, ok := arm64.Decode(wordAt(code, at))
 		m := &e.Mem
 		switch {
 		case !ok || e.Jump.Kind != arm64.JumpNone:
 			return flag, 0
-		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.None && !m.Vector && !m.Updates:
+		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.NoRegister && !m.Vector && !m.Updates:
 			addr += uint64(int64(m.Disp))
 			if m.Size == 4 {
 				flag.addr, flag.known = addr, true
@@ -101,7 +101,7 @@ func loads32(w uint32, base int8) bool {
 // branched on, and a call of the write barrier follows.
 func callsBarrier(table *pclntab.Table, code []byte, entry uint64, load int) bool {
 	branched := false
-	for at := load + 1; at <= load+3*reach && at < len(code)/4; at++ {
+	for at := load + 1; at <= load+3*maxFlagDistance && at < len(code)/4; at++ {
 		e, ok := arm64.Decode(wordAt(code, at))
 		if !ok {
 			return false

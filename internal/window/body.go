@@ -19,16 +19,16 @@ type body struct {
 	budget  *budget.Budget
 	held    int // bytes of it, to be freed
 
-	unsafe []int   // reused by guarded
+	unsafe []int   // reused by guardedStores
 	line   []int   // likewise
 	places []place // likewise
 
 	deepest      int64 // see deepestLoad
 	deepestKnown bool
 
-	head   []bool  // by instruction: control may come here by a branch, or past one
-	orphan []int32 // heads that no known branch reaches: the targets of jump tables
-	tables int     // jumps through a register
+	head        []bool  // by instruction: control may come here by a branch, or past one
+	orphanHeads []int32 // heads that no known branch reaches: the targets of jump tables
+	tables      int     // jumps through a register
 }
 
 // decode reads the code of a function.
@@ -41,7 +41,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	}
 	b.hold((jumpSize + 3) * n)
 	var effects []arm64.Effects
-	if n <= long {
+	if n <= longFunction {
 		b.hold(n * effectsSize)
 		effects = make([]arm64.Effects, n)
 	}
@@ -71,15 +71,15 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	for i := range n {
 		if !entered[i] {
 			b.head[i] = true
-			b.orphan = append(b.orphan, int32(i))
+			b.orphanHeads = append(b.orphanHeads, int32(i))
 		}
 	}
 	return b
 }
 
 // tangled reports whether the jump tables have too many ways for a clause that follows
-// values: each jump through a register may go to every orphan.
-func (b *body) tangled() bool { return b.tables*len(b.orphan) > 1<<18 }
+// values: each jump through a register may go to every orphanHeads.
+func (b *body) tangled() bool { return b.tables*len(b.orphanHeads) > 1<<18 }
 
 // What a decoded instruction takes: bytes, and work against an instruction that
 // the proof looks at.
@@ -89,11 +89,11 @@ const (
 	decodeWork  = 16
 )
 
-// long is the number of instructions above which a function is decoded anew each time,
+// longFunction is the number of instructions above which a function is decoded anew each time,
 // and checked by one goroutine at a time, so that memory does not grow with the number
 // of cores. Such functions are few; programs with tables have some of 200,000
 // instructions.
-const long = 1 << 12
+const longFunction = 1 << 12
 
 // hold takes memory until free.
 func (b *body) hold(n int) {
@@ -147,7 +147,7 @@ func (b *body) next(i int) []int32 {
 		return to
 	case arm64.Leave:
 		if jump.Kind == arm64.JumpReg {
-			return b.orphan
+			return b.orphanHeads
 		}
 		return nil
 	}
@@ -181,7 +181,7 @@ func (b *body) target(i int) (pc uint64, ok bool) {
 // stack pointer.
 func (b *body) slot(i int) (at int64, ok bool) {
 	m := b.effect(i).Mem
-	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.None || m.Block {
+	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.NoRegister || m.Block {
 		return 0, false
 	}
 	return int64(m.Disp) - b.below(i), true

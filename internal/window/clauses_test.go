@@ -28,11 +28,11 @@ func kinds(t *testing.T, path string) map[string]int {
 	require.NoError(t, err)
 	windows, err := finder.Find()
 	require.NoError(t, err)
-	require.Empty(t, finder.Unchecked())
+	require.Empty(t, finder.UncheckedFunctions())
 	count := map[string]int{}
 	for _, w := range windows {
 		count[w.Kind()]++
-		if k, ok := window.KindOf(w.Kind()); assert.True(t, ok, w.Kind()) && k.Clause > 2 {
+		if k, ok := window.KindNamed(w.Kind()); assert.True(t, ok, w.Kind()) && k.Clause > 2 {
 			assert.NotEmpty(t, w.Detail, "%v", w)
 		}
 	}

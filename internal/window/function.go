@@ -14,14 +14,14 @@ const valueSize = 16 // bytes of a value in a function's tables
 
 // function finds the windows of one function, of clauses 1 and 2 and of those
 // that it is suspected to break.
-func (f *Finder) function(fn pclntab.Func, suspects suspicion) (Function, error) {
+func (f *Finder) function(fn pclntab.Func, suspects clauseSet) (Function, error) {
 	result := Function{Name: fn.Name(), Entry: fn.Entry, End: fn.End, Leaf: true}
 	f.file.Budget.Work(len(result.Name) / 8)
 	pcsp, err := fn.PCSP()
 	if err != nil {
 		return result, err
 	}
-	result.Frame = frame(pcsp)
+	result.Frame = frameSize(pcsp)
 	code, err := f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
@@ -34,11 +34,11 @@ func (f *Finder) function(fn pclntab.Func, suspects suspicion) (Function, error)
 	if err != nil {
 		return result, err
 	}
-	if len(code)/4 > long {
-		f.long.Lock()
-		defer f.long.Unlock()
+	if len(code)/4 > longFunction {
+		f.longMutex.Lock()
+		defer f.longMutex.Unlock()
 	}
-	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recovers: int(fn.DeferReturn()), budget: f.file.Budget}
+	w := walk{code: code, entry: fn.Entry, pcsp: fn.Cursor(pcsp), recoverOffset: int(fn.DeferReturn()), budget: f.file.Budget}
 	defer w.free()
 	w.hold(valueSize * (len(pcsp) + points.Len()))
 	w.run()

@@ -7,9 +7,9 @@ type Kind struct {
 	Name   string // as verdicts name it: "leaf SP"
 	Clause int    // of the contract, from 1: see docs/contract.md
 	Class  Class
-	// Wrong says what is wrong at such a window, in one sentence. Harm says what
+	// Problem says what is wrong at such a window, in one sentence. Harm says what
 	// becomes of the program, and when.
-	Wrong, Harm string
+	Problem, Harm string
 	// Remedy says what removes it: the releases, or what to do if there are none.
 	Remedy string
 	// Fixed are the first patch releases without it, oldest first; none if no
@@ -17,30 +17,30 @@ type Kind struct {
 	Fixed []string
 	// Observer is the name of the observer in package victim that reveals it.
 	Observer string
-	// Held says that a pin shows nothing: the harm comes after the goroutine goes
+	// ProvedByHold says that a pin shows nothing: the harm comes after the goroutine goes
 	// on, so the pin is released and the victim checks what it computes.
-	Held bool
+	ProvedByHold bool
 }
 
 // Kinds are all kinds, in the order in which verdicts name them.
 var Kinds = []Kind{
 	{
 		Name: "leaf SP", Clause: 1, Class: SP,
-		Wrong:    "the stack pointer holds a partial sum in the epilogue of a function without calls",
+		Problem:  "the stack pointer holds a partial sum in the epilogue of a function without calls",
 		Harm:     "the process dies when its stacks are scanned",
 		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "gc",
 	},
 	{
 		Name: "leaf FP", Clause: 2, Class: FP,
-		Wrong:    "the frame pointer holds a partial sum in the epilogue of a function without calls",
+		Problem:  "the frame pointer holds a partial sum in the epilogue of a function without calls",
 		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
 		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "trace",
 	},
 	{
 		Name: "non-leaf SP", Clause: 1, Class: SP,
-		Wrong:    "the stack pointer holds a partial sum in the epilogue of a function that makes calls",
+		Problem:  "the stack pointer holds a partial sum in the epilogue of a function that makes calls",
 		Harm:     "the process dies when its stacks are scanned (golang/go#73259)",
 		Remedy:   "go1.23.12, go1.24.6, go1.25.0 and later build these functions without the window",
 		Fixed:    []string{"go1.23.12", "go1.24.6", "go1.25.0"},
@@ -48,14 +48,14 @@ var Kinds = []Kind{
 	},
 	{
 		Name: "non-leaf FP", Clause: 2, Class: FP,
-		Wrong:    "the frame pointer is neither the function's nor its caller's",
+		Problem:  "the frame pointer is neither the function's nor its caller's",
 		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
 		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
 		Observer: "trace",
 	},
 	{
 		Name: StaleFP, Clause: 2, Class: FP,
-		Wrong:    "the frame pointer is that of a frame that is popped, and a preemption overwrites it",
+		Problem:  "the frame pointer is that of a frame that is popped, and a preemption overwrites it",
 		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint (golang/go#63830)",
 		Remedy:   "go1.21.7 and later restore the frame pointer before they pop the frame",
 		Fixed:    []string{"go1.21.7"},
@@ -63,40 +63,40 @@ var Kinds = []Kind{
 	},
 	{
 		Name: string(Save), Clause: 3, Class: Save,
-		Wrong:    "a value that is needed later lies below the stack pointer, where a preemption writes",
+		Problem:  "a value that is needed later lies below the stack pointer, where a preemption writes",
 		Harm:     "the function returns to a wrong address or computes a wrong result",
 		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
-		Observer: "gc", Held: true,
+		Observer: "gc", ProvedByHold: true,
 	},
 	{
 		Name: string(Register), Clause: 4, Class: Register,
-		Wrong:    "a register is live that asyncPreempt does not restore in its full width",
+		Problem:  "a register is live that asyncPreempt does not restore in its full width",
 		Harm:     "the function goes on with a wrong value",
 		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
-		Observer: "gc", Held: true,
+		Observer: "gc", ProvedByHold: true,
 	},
 	{
 		Name: string(Pointer), Clause: 5, Class: Pointer,
-		Wrong:    "R30 alone holds a pointer, and the collector does not scan it",
+		Problem:  "R30 alone holds a pointer, and the collector does not scan it",
 		Harm:     "the object is freed while it is in use: memory corruption (golang/go#80188)",
 		Remedy:   "the collectors of go1.25.13, go1.26.6 and later scan R30",
 		Fixed:    scanningLink,
-		Observer: "gc", Held: true,
+		Observer: "gc", ProvedByHold: true,
 	},
 	{
 		Name: string(Restart), Clause: 6, Class: Restart,
-		Wrong:    "a restartable sequence overwrites its own input, or is too long",
+		Problem:  "a restartable sequence overwrites its own input, or is too long",
 		Harm:     "the function computes a wrong result, or the runtime throws \"bad restart PC\"",
 		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
-		Observer: "gc", Held: true,
+		Observer: "gc", ProvedByHold: true,
 	},
 	{
 		Name: string(Barrier), Clause: 7, Class: Barrier,
-		Wrong:    "a goroutine may be preempted between the check of the write barrier and the store that it guards",
+		Problem:  "a goroutine may be preempted between the check of the write barrier and the store that it guards",
 		Harm:     "the collector may miss a pointer and free an object in use (golang/go#61958)",
 		Remedy:   "go1.21.1 and later do not preempt there",
 		Fixed:    []string{"go1.21.1"},
-		Observer: "gc", Held: true,
+		Observer: "gc", ProvedByHold: true,
 	},
 }
 
@@ -108,8 +108,8 @@ func KindNames() (names []string) {
 	return names
 }
 
-// KindOf returns the kind of a name.
-func KindOf(name string) (k Kind, ok bool) {
+// KindNamed returns the kind of a name.
+func KindNamed(name string) (k Kind, ok bool) {
 	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })
 	if i < 0 {
 		return k, false
@@ -129,24 +129,24 @@ func KindName(class Class, leaf bool) string {
 	return "non-leaf " + string(class)
 }
 
-// everything suspects a function of breaking each clause.
-const everything = ^suspicion(0)
+// allClauses suspects a function of breaking each clause.
+const allClauses = ^clauseSet(0)
 
 // check runs the checkers of the clauses that a function is suspected to break.
-func (f *Finder) check(b *body, w *walk, suspects suspicion, report func(Window)) {
+func (f *Finder) check(b *body, w *walk, suspects clauseSet, report func(Window)) {
 	at := func(class Class) func(i int, detail string) {
 		return func(i int, detail string) {
 			report(Window{Class: class, PC: b.pc(i), Preemptible: true, Detail: detail})
 		}
 	}
 	ok := true
-	if suspects.of(3) {
-		ok = b.lostSaves(b.lay(w), f.preemption(), at(Save)) && ok
+	if suspects.has(3) {
+		ok = b.lostSaves(b.accessLayout(w), f.preemption(), at(Save)) && ok
 	}
-	if suspects.of(4) {
+	if suspects.has(4) {
 		ok = b.lostRegisters(f.preemption(), at(Register)) && ok
 	}
-	if scans := f.scansLink(); suspects.of(5) && scans != yes {
+	if scans := f.scansLink(); suspects.has(5) && scans != yes {
 		ok = b.lostPointers(func(i int, possible bool, detail string) {
 			if scans == unsure {
 				possible, detail = true, detail+"; whether the runtime scans R30 is not known"
@@ -154,10 +154,10 @@ func (f *Finder) check(b *body, w *walk, suspects suspicion, report func(Window)
 			report(Window{Class: Pointer, PC: b.pc(i), Preemptible: true, Possible: possible, Detail: detail})
 		}) && ok
 	}
-	if suspects.of(6) {
+	if suspects.has(6) {
 		b.restarts(at(Restart))
 	}
-	if suspects.of(7) {
+	if suspects.has(7) {
 		b.barriers(f.flag(), at(Barrier))
 	}
 	if !ok {

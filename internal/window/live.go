@@ -19,22 +19,22 @@ func (s bitset) addAll(t bitset) (changed bool) {
 	return changed
 }
 
-// marks is a set of origins that is emptied at once.
-type marks struct {
+// originSet is a set of origins that is emptied at once.
+type originSet struct {
 	stamp []uint32 // of the time at which an origin was added
 	now   uint32
 }
 
 // clear empties the set and makes room for numbers below n.
-func (m *marks) clear(n int) {
+func (m *originSet) clear(n int) {
 	m.now++
 	if n > len(m.stamp) {
 		m.stamp = append(m.stamp, make([]uint32, n-len(m.stamp))...)
 	}
 }
 
-func (m *marks) has(n int32) bool { return m.stamp[n] == m.now }
-func (m *marks) add(n int32)      { m.stamp[n] = m.now }
+func (m *originSet) has(n int32) bool { return m.stamp[n] == m.now }
+func (m *originSet) add(n int32)      { m.stamp[n] = m.now }
 
 // backward computes a backward data-flow problem over sets of n locations, and reports
 // whether it could: the branches may be too tangled. For
@@ -60,7 +60,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 		if sweeps == maxSweeps {
 			return false
 		}
-		b.budget.Work((b.len() + b.tables*len(b.orphan)) * (1 + n/64))
+		b.budget.Work((b.len() + b.tables*len(b.orphanHeads)) * (1 + n/64))
 		changed = false
 		for i := b.len() - 1; i >= 0; i-- {
 			if b.ends(i) {

@@ -135,7 +135,7 @@ func (b *body) lostRegisters(p *preemption, report func(i int, detail string)) b
 		}
 		if names := namesOf(needed[resume], lost); names != "" {
 			report(i, fmt.Sprintf("%s live here, and asyncPreempt does not restore it", names))
-			if !p.usual || p.upper == 0 {
+			if !p.restoresUsual || p.upper == 0 {
 				return true
 			}
 		}

@@ -40,25 +40,25 @@ type registers [33]value
 // saved is the index of that place among the registers.
 const saved = 32
 
-// entered returns the registers at a function's entry.
-func entered() (r registers) {
+// entryRegisters returns the registers at a function's entry.
+func entryRegisters() (r registers) {
 	r[arm64.SP] = value{kind: fromEntry}
 	r[arm64.FP] = callersFP
 	return r
 }
 
-// claimed returns the registers that the function table lets one believe where
+// claimedRegisters returns the registers that the function table lets one believe where
 // the stack pointer is so many bytes below the entry's.
-func claimed(below int64) (r registers) {
+func claimedRegisters(below int64) (r registers) {
 	r[arm64.SP] = value{fromEntry, -below}
 	r[arm64.FP] = value{fromEntry, -below - 8}
 	r[saved] = r[arm64.FP]
 	return r
 }
 
-// stale reports whether the frame pointer points to where the caller's is saved,
+// fpIsStale reports whether the frame pointer points to where the caller's is saved,
 // in a frame that is popped.
-func (r *registers) stale() bool {
+func (r *registers) fpIsStale() bool {
 	sp, fp := r[arm64.SP], r[arm64.FP]
 	return fp.kind == fromEntry && fp == r[saved] && sp.kind == fromEntry && sp.n > fp.n+8
 }

@@ -39,7 +39,7 @@ func newSubject(t *testing.T, release string) *subject {
 	require.NoError(t, err)
 	finder, err := window.Open(file)
 	require.NoError(t, err)
-	return &subject{image, file, table, finder, windowtest.Spoiled(table)}
+	return &subject{image, file, table, finder, windowtest.PreemptionWrites(table)}
 }
 
 // word returns the bytes of an instruction, to be changed in place.
@@ -52,7 +52,7 @@ func (s *subject) word(t *testing.T, pc uint64) []byte {
 // found returns what the finder finds in a function.
 func (s *subject) found(t *testing.T, fn pclntab.Func) map[windowtest.Point]bool {
 	found := map[windowtest.Point]bool{}
-	windows, err := s.finder.In(fn.Entry)
+	windows, err := s.finder.FindInFunction(fn.Entry)
 	require.NoError(t, err)
 	for _, w := range windows {
 		if w.Class == window.SP || w.Class == window.FP { // of the others the oracle knows nothing

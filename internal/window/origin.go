@@ -49,7 +49,7 @@ type origins struct {
 	stored map[int32]bool // origins whose values are stored outside the frame
 	held   []int32        // what each place holds: reused by enter
 
-	elsewhere, seen, gone marks // reused by lost
+	elsewhere, seen, gone originSet // reused by lost
 }
 
 // A block is the code from one head to the next, or to a jump.
@@ -71,9 +71,9 @@ const (
 	placesAtOnce = 8
 )
 
-// follow follows every value through a function. It returns nil if the
+// followOrigins follows every value through a function. It returns nil if the
 // branches are too tangled for it.
-func follow(b *body) *origins {
+func followOrigins(b *body) *origins {
 	o := &origins{b: b, list: make([]origin, 1), intern: map[originKey]int32{}, slots: map[int64]int{}, stored: map[int32]bool{}}
 	for i := range b.len() {
 		if at, ok := b.slot(i); ok {
@@ -140,7 +140,7 @@ func (o *origins) split() {
 			k.to = append(k.to, n)
 			o.blocks[n].from = append(o.blocks[n].from, int32(i))
 		}
-		k.news = i == 0 || slices.Contains(b.orphan, k.head) || int(b.fn.DeferReturn()) == int(4*k.head)
+		k.news = i == 0 || slices.Contains(b.orphanHeads, k.head) || int(b.fn.DeferReturn()) == int(4*k.head)
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 // other registers that may hold a pointer, R0 to R26, are in asyncPreempt's frame.
 // In a function that makes calls the compiler allocates R30 like any other.
 
-// scanned are the registers that asyncPreempt saves where the collector looks.
+// scannedRegisters are the registers that asyncPreempt saves where the collector looks.
 // R18 is the platform's, R27 the assembler's and R28 the goroutine's
 // descriptor, which the runtime keeps.
-const scanned = arm64.Set(1<<27-1) &^ (1 << 18)
+const scannedRegisters = arm64.Set(1<<27-1) &^ (1 << 18)
 
 // lostPointers reports the boundaries at which R30 alone holds a value that is
 // later used as an address. It returns false if the branches are too tangled to
@@ -28,7 +28,7 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 	if !b.allocatesLink() {
 		return true
 	}
-	o := follow(b)
+	o := followOrigins(b)
 	if o == nil {
 		return false
 	}
@@ -91,7 +91,7 @@ func (o *origins) lost(held []int32) (lost, possible bool) {
 	}
 	o.elsewhere.clear(len(o.list))
 	for p, value := range held {
-		if p >= firstSlot || scanned.Has(p) {
+		if p >= firstSlot || scannedRegisters.Has(p) {
 			o.each(value)
 		}
 	}

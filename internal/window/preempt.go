@@ -13,20 +13,20 @@ type preemption struct {
 	// ones, and vector ones in their low and their upper 64 bits.
 	general, low, upper arm64.Set
 	flags               bool
-	// writes is how many bytes below the stack pointer are written to.
-	writes int64
-	// usual is whether all registers are restored that compiled code may hold a
+	// writesBelow is how many bytes below the stack pointer are written to.
+	writesBelow int64
+	// restoresUsual is whether all registers are restored that compiled code may hold a
 	// value in at a safe point, but for the upper halves of vector registers.
-	usual bool
+	restoresUsual bool
 }
 
-// pushed are the bytes that sigctxt.pushCall (runtime/signal_arm64.go) takes
+// pushCallBytes are the bytes that sigctxt.pushCall (runtime/signal_arm64.go) takes
 // below the stack pointer for R30. It stores R29 below them.
-const pushed = 16
+const pushCallBytes = 16
 
-// spared are the bytes right below the stack pointer that pushCall leaves as
+// pushCallSpared are the bytes right below the stack pointer that pushCall leaves as
 // they are: the interrupted function's saved frame pointer is there.
-const spared = 8
+const pushCallSpared = 8
 
 // PreemptFrames returns how many bytes below the interrupted stack pointer a preemption
 // writes to: those of sigctxt.pushCall and of asyncPreempt's frame, and those of the frame
@@ -42,9 +42,9 @@ func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
 		if err != nil {
 			return 0, 0, false
 		}
-		frames[i] = frame(pcsp)
+		frames[i] = frameSize(pcsp)
 	}
-	return pushed + frames[0], frames[1], true
+	return pushCallBytes + frames[0], frames[1], true
 }
 
 // preemptionOf reads what a preemption does from the code of asyncPreempt and
@@ -53,11 +53,11 @@ func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
 // flags, and the low half of the vector registers.
 func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 	p := preemption{
-		general: scanned | 1<<28 | 1<<arm64.FP | 1<<arm64.LR | 1<<arm64.SP,
-		low:     1<<32 - 1,
-		flags:   true,
-		writes:  pushed + 496 + 32,
-		usual:   true,
+		general:       scannedRegisters | 1<<28 | 1<<arm64.FP | 1<<arm64.LR | 1<<arm64.SP,
+		low:           1<<32 - 1,
+		flags:         true,
+		writesBelow:   pushCallBytes + 496 + 32,
+		restoresUsual: true,
 	}
 	usual := p
 	push, below, ok := PreemptFrames(table)
@@ -65,15 +65,15 @@ func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
 		return p
 	}
 	writes := push + below
-	p.writes = writes
+	p.writesBelow = writes
 	fn, _ := table.Named("runtime.asyncPreempt")
 	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return p
 	}
-	if kept, ok := restores(code); ok {
-		kept.writes = writes
-		kept.usual = kept.general&usual.general == usual.general && kept.low == usual.low && kept.flags
+	if kept, ok := readRestored(code); ok {
+		kept.writesBelow = writes
+		kept.restoresUsual = kept.general&usual.general == usual.general && kept.low == usual.low && kept.flags
 		return kept
 	}
 	return p

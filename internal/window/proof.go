@@ -16,10 +16,10 @@ type proof struct {
 	pcsp pclntab.Values // reused
 
 	branches []branch
-	// shut are ranges of instructions that no branch may enter: where the frame
+	// noEntry are ranges of instructions that no branch may enter: where the frame
 	// pointer is not the one that fits pcsp, or a register holds what will be
 	// the stack pointer.
-	shut []span
+	noEntry []span
 
 	unwindsFP bool
 	below     int64 // what pcsp claims here
@@ -39,8 +39,8 @@ type span struct{ from, to int }
 // perFunction is the work that a function takes however short it is.
 const perFunction = 16
 
-// clean reports whether a function is shown to have no window.
-func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
+// showsClean reports whether a function is shown to have no window.
+func (p *proof) showsClean(f *Finder, fn pclntab.Func) bool {
 	var err error
 	if p.pcsp, err = fn.AppendPCSP(p.pcsp[:0]); err != nil {
 		return false
@@ -52,7 +52,7 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 	if p.pcsp[0].Value != 0 {
 		return false
 	}
-	p.branches, p.shut = p.branches[:0], p.shut[:0]
+	p.branches, p.noEntry = p.branches[:0], p.noEntry[:0]
 	p.unwindsFP, p.below, p.fp, p.saved, p.since, p.written = f.UnwindsFP, 0, callersFP.n, 0, -1, 0
 	i, n := 0, len(p.code)/4
 	for k, run := range p.pcsp {
@@ -69,7 +69,7 @@ func (p *proof) clean(f *Finder, fn pclntab.Func) bool {
 		}
 		i, p.below = end, next
 	}
-	f.file.Budget.Work(len(p.branches) * (1 + len(p.shut)))
+	f.file.Budget.Work(len(p.branches) * (1 + len(p.noEntry)))
 	return p.enter(fn)
 }
 
@@ -81,11 +81,11 @@ func (p *proof) run(i, end int, next int64) bool {
 	for at := 0; at+3 < len(code); at += 4 {
 		word := uint32(code[at]) | uint32(code[at+1])<<8 | uint32(code[at+2])<<16 | uint32(code[at+3])<<24
 		class := arm64.Classes[word>>24<<5&0x1fe0|word&31]
-		if class == arm64.Boring {
+		if class == arm64.ClassIrrelevant {
 			continue
 		}
 		last := at+4 == len(code)
-		if class == arm64.Calls && !last || class == arm64.Loads && !arm64.MayMatter(word) {
+		if class == arm64.ClassCall && !last || class == arm64.ClassLoadStore && !arm64.MayMatter(word) {
 			continue
 		}
 		i := first + at/4
@@ -110,19 +110,19 @@ func (p *proof) run(i, end int, next int64) bool {
 			}
 			written := arm64.Writes(word)
 			if written.Has(arm64.SP) {
-				by, ok := p.moves(i, word)
+				by, ok := p.movesSP(i, word)
 				if !ok || written.Has(arm64.FP) || !last || p.below-by != next || p.unwindsFP && p.fp != callersFP.n {
 					return false
 				}
 				changed, p.written = true, i+1
 				p.fits(i+1, next)
 			} else if written.Has(arm64.FP) && p.unwindsFP {
-				if !p.frames(word) {
+				if !p.stepFP(word) {
 					return false
 				}
 				p.fits(i+1, p.below)
 			} else if p.unwindsFP && p.fp == callersFP.n {
-				p.saves(i, word)
+				p.stepSave(i, word)
 			}
 		}
 		if stops {
@@ -143,7 +143,7 @@ func (p *proof) fits(i int, below int64) {
 	fit := !p.unwindsFP || p.fp == -below-8
 	switch {
 	case fit && p.since >= 0:
-		p.shut = append(p.shut, span{p.since, i})
+		p.noEntry = append(p.noEntry, span{p.since, i})
 		p.since = -1
 	case !fit && p.since < 0:
 		p.since = i
@@ -156,9 +156,9 @@ func (p *proof) ends(i int) bool {
 }
 
 // enter reports whether every branch goes where pcsp claims the same as where
-// it comes from, and to no instruction that is shut.
+// it comes from, and to no instruction in noEntry.
 func (p *proof) enter(fn pclntab.Func) bool {
-	if len(p.pcsp) == 1 && len(p.shut) == 0 {
+	if len(p.pcsp) == 1 && len(p.noEntry) == 0 {
 		return true
 	}
 	cursor := fn.Cursor(p.pcsp)
@@ -166,7 +166,7 @@ func (p *proof) enter(fn pclntab.Func) bool {
 		if below, _ := cursor.At(fn.Entry + uint64(4*b.target)); int64(below) != b.below {
 			return false
 		}
-		for _, s := range p.shut {
+		for _, s := range p.noEntry {
 			if b.target >= s.from && b.target < s.to {
 				return false
 			}

@@ -2,9 +2,9 @@ package window
 
 import "splitadd/internal/arm64"
 
-// frames follows an instruction that writes the frame pointer, to one of the
+// stepFP follows an instruction that writes the frame pointer, to one of the
 // values that make no window: see Finder.disagree.
-func (p *proof) frames(word uint32) bool {
+func (p *proof) stepFP(word uint32) bool {
 	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.FP && rn == arm64.SP {
 		p.fp = n - p.below
 		return p.fp == callersFP.n || n == -8 || n == -24
@@ -14,8 +14,8 @@ func (p *proof) frames(word uint32) bool {
 	return ok && load && rn == arm64.SP && p.saved != 0 && n-p.below == p.saved
 }
 
-// saves follows a store of the caller's frame pointer.
-func (p *proof) saves(i int, word uint32) {
+// stepSave follows a store of the caller's frame pointer.
+func (p *proof) stepSave(i int, word uint32) {
 	rn, n, load, ok := accessesFP(word)
 	if !ok || load {
 		return
@@ -27,8 +27,8 @@ func (p *proof) saves(i int, word uint32) {
 	}
 }
 
-// moves returns by how many bytes an instruction moves the stack pointer up.
-func (p *proof) moves(i int, word uint32) (by int64, ok bool) {
+// movesSP returns by how many bytes an instruction moves the stack pointer up.
+func (p *proof) movesSP(i int, word uint32) (by int64, ok bool) {
 	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.SP {
 		if rn == arm64.SP {
 			return n, true
@@ -59,7 +59,7 @@ func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 		if !arm64.Writes(word).Has(r) {
 			continue
 		}
-		p.shut = append(p.shut, span{j + 1, i + 1})
+		p.noEntry = append(p.noEntry, span{j + 1, i + 1})
 		if rd, rn, more, ok := arm64.AddImmediate(word); ok && rd == r && distance {
 			if n += more; rn == arm64.SP {
 				return n, true

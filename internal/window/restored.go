@@ -28,16 +28,16 @@ type base struct {
 	at    int64
 }
 
-// restores reads asyncPreempt's code, which runs straight through with one
+// readRestored reads asyncPreempt's code, which runs straight through with one
 // call in it, and returns the registers that are stored before the call and
 // loaded from the same place after it. From go1.26 on the vector registers go
 // to p.xRegs.scratch and come back from p.xRegs.cache, each in one run of
 // bytes (runtime/preempt_xreg.go).
-func restores(code []byte) (p preemption, ok bool) {
+func readRestored(code []byte) (p preemption, ok bool) {
 	c := copies{
 		// R30 was stored before asyncPreempt began, by pushCall, at its stack pointer.
 		stored: map[copied]int64{{reg: arm64.LR}: 0}, loaded: map[copied]int64{},
-		flagsFrom: arm64.None, flagsTo: arm64.None, flags: map[int64]bool{},
+		flagsFrom: arm64.NoRegister, flagsTo: arm64.NoRegister, flags: map[int64]bool{},
 	}
 	c.bases[arm64.SP].known = true
 	calls := 0
@@ -118,7 +118,7 @@ func (c *copies) access(m *arm64.Memory) {
 			}
 		}
 	}
-	if m.Updates && m.Index == arm64.None {
+	if m.Updates && m.Index == arm64.NoRegister {
 		from.at += int64(m.By)
 	}
 }

@@ -33,8 +33,8 @@ type layout struct {
 	loads  map[int]access
 }
 
-// lay reads the layout from a finished walk.
-func (b *body) lay(w *walk) layout {
+// accessLayout reads the layout from a finished walk.
+func (b *body) accessLayout(w *walk) layout {
 	l := layout{make([]bool, b.len()), make([]int64, b.len()), map[int]access{}, map[int]access{}}
 	w.each(func(i int, regs *registers) {
 		if l.known[i] || regs[arm64.SP].kind != fromEntry {
@@ -42,7 +42,7 @@ func (b *body) lay(w *walk) layout {
 		}
 		l.known[i], l.sp[i] = true, regs[arm64.SP].n
 		m := b.effect(i).Mem
-		if m.Base < 0 || m.Base > 31 || m.Index != arm64.None || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
+		if m.Base < 0 || m.Base > 31 || m.Index != arm64.NoRegister || regs[m.Base].kind != fromEntry || m.Bytes() == 0 {
 			return
 		}
 		a := access{regs[m.Base].n + int64(m.Disp), int64(m.Bytes())}
@@ -79,14 +79,14 @@ func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail stri
 	followed := 0
 	for i := range b.len() {
 		a, ok := l.stores[i]
-		if !ok || i+1 == b.len() || !l.known[i+1] || a.at >= l.sp[i+1]-spared || !l.loaded(a) {
+		if !ok || i+1 == b.len() || !l.known[i+1] || a.at >= l.sp[i+1]-pushCallSpared || !l.loaded(a) {
 			continue
 		}
 		if followed++; followed > maxBelow {
 			return false
 		}
 		b.exposed(l, a, i+1, func(at int) {
-			if _, ok := b.preemptible(at); !ok || !a.overlaps(access{l.sp[at] - p.writes, p.writes - spared}) {
+			if _, ok := b.preemptible(at); !ok || !a.overlaps(access{l.sp[at] - p.writesBelow, p.writesBelow - pushCallSpared}) {
 				return
 			}
 			if read, ok := b.read(l, a, at); ok {
@@ -101,7 +101,7 @@ func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail stri
 // lies below the stack pointer and still has what was stored there.
 func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
 	b.flood(from, func(i int) bool {
-		if !l.known[i] || a.at >= l.sp[i]-spared {
+		if !l.known[i] || a.at >= l.sp[i]-pushCallSpared {
 			return false
 		}
 		visit(i)

@@ -60,7 +60,7 @@ var scanningLink = []string{"go1.25.13", "go1.26.6"}
 // addsPushed reads from scanframeworker whether 16 is added to the size that the
 // first call of scanConservative gets, which is a difference of two addresses.
 func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
-	size := int8(arm64.None) // the register that the difference is in
+	size := int8(arm64.NoRegister) // the register that the difference is in
 	added := false
 	for i := range len(code) / 4 {
 		e, ok := arm64.Decode(wordAt(code, i))
@@ -71,13 +71,13 @@ func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 		switch {
 		case v.Kind == arm64.SubReg && v.Shift == 0:
 			size, added = v.Rd, false
-		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushed:
+		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
 			added = true
 		case e.Jump.Kind == arm64.JumpCall:
 			to, ok := table.Find(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))
 			switch {
 			case !ok || to.Name() != "runtime.scanConservative":
-			case size == arm64.None:
+			case size == arm64.NoRegister:
 				return unsure
 			case added:
 				return yes

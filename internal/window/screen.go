@@ -17,10 +17,10 @@ type screen struct {
 	body   body
 }
 
-// A suspicion is a set of clauses that a function may break: bit n is clause n.
-type suspicion uint8
+// A clauseSet is a set of clauses that a function may break: bit n is clause n.
+type clauseSet uint8
 
-func (s suspicion) of(clause int) bool { return s>>clause&1 != 0 }
+func (s clauseSet) has(clause int) bool { return s>>clause&1 != 0 }
 
 // Interests of the screen in a word, by its top byte and low five bits.
 const (
@@ -62,10 +62,10 @@ func hasTemp(w uint32) bool {
 }
 
 // suspects returns the clauses that a function may break.
-func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found suspicion) {
+func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found clauseSet) {
 	var err error
 	if s.unsafe, err = fn.AppendUnsafePoints(s.unsafe[:0]); err != nil {
-		return ^suspicion(0)
+		return ^clauseSet(0)
 	}
 	s.f, s.fn, s.code, s.cursor = f, fn, code, fn.Cursor(s.unsafe)
 	if len(code) < 8 {
@@ -73,7 +73,7 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found suspic
 	}
 	f.file.Budget.Work(len(code) / 4)
 	p := f.preemption()
-	if !p.usual {
+	if !p.restoresUsual {
 		found |= 1 << 4
 	}
 	flag := f.flag()
@@ -82,23 +82,23 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found suspic
 	for at := 0; at+3 < len(code); at += 4 {
 		w := uint32(code[at]) | uint32(code[at+1])<<8 | uint32(code[at+2])<<16 | uint32(code[at+3])<<24
 		i := at / 4
-		if hasTemp(w) && !found.of(4) && !s.tempIsFresh(i, w) {
+		if hasTemp(w) && !found.has(4) && !s.tempIsFresh(i, w) {
 			found |= 1 << 4
 		}
 		interest := interests[w>>24<<5&0x1fe0|w&31]
 		if interest == 0 {
 			continue
 		}
-		if interest&usesLink != 0 && link && !found.of(5) && allocatesLink(w) {
+		if interest&usesLink != 0 && link && !found.has(5) && allocatesLink(w) {
 			found |= 1 << 5
 		}
-		if interest&usesPage != 0 && flag.known && s.page(i, w) == flag.addr&^0xfff && !found.of(7) && !s.guards(i, flag) {
+		if interest&usesPage != 0 && flag.known && s.page(i, w) == flag.addr&^0xfff && !found.has(7) && !s.flagIsSheltered(i, flag) {
 			found |= 1 << 7
 		}
 		if interest&usesVector != 0 && p.upper == 0 && wide(w) {
 			found |= 1 << 4
 		}
-		if interest&usesStack != 0 && !found.of(3) {
+		if interest&usesStack != 0 && !found.has(3) {
 			store, load := s.belowStack(i, w)
 			if stores, loads = stores || store, loads || load; stores && loads {
 				found |= 1 << 3

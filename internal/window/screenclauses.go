@@ -44,7 +44,7 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 		return bad, bad
 	}
 	_, _, _, writeback := arm64.Writeback(w)
-	if a.N >= -spared || writeback {
+	if a.N >= -pushCallSpared || writeback {
 		return false, false
 	}
 	return !a.Load, a.Load
@@ -66,17 +66,17 @@ func (s *screen) shelteredToStack(i int) bool {
 	return false
 }
 
-// guards reports whether what an ADRP leads to is a load of the flag of the write
+// flagIsSheltered reports whether what an ADRP leads to is a load of the flag of the write
 // barrier that is sheltered up to the last guarded store, or something else.
-func (s *screen) guards(i int, flag barrierFlag) bool {
-	s.f.file.Budget.Work(reach)
+func (s *screen) flagIsSheltered(i int, flag barrierFlag) bool {
+	s.f.file.Budget.Work(maxFlagDistance)
 	found, load := flagAt(s.code, s.fn.Entry, i)
 	if found != flag {
 		return true
 	}
 	s.f.file.Budget.Work(maxBlock)
 	s.body.fn, s.body.code = s.fn, s.code
-	for _, at := range s.body.guarded(load) {
+	for _, at := range s.body.guardedStores(load) {
 		if !s.sheltered(load, at) {
 			return false
 		}

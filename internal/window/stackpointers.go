@@ -36,7 +36,7 @@ func (f *Finder) pointersWrong(w *walk, points *pclntab.SafePoints, report func(
 				found.Claimed, machine = -callersFP.n, regs[arm64.FP]
 			}
 			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
-			found.Stale = class == FP && regs.stale()
+			found.Stale = class == FP && regs.fpIsStale()
 			found.Pair = i > 0 && pair(w.word(i-1), w.word(i), class)
 			report(found)
 		}
@@ -66,7 +66,7 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	}
 	known := fp == callersFP ||
 		fp.kind == fromEntry && (fp.n == -below-8 || fp == sp.add(-8) || fp == sp.add(-24)) ||
-		r.stale() && sp.n-(fp.n+16) >= f.preemption().writes
+		r.fpIsStale() && sp.n-(fp.n+16) >= f.preemption().writesBelow
 	if !known {
 		classes = append(classes, FP)
 	}

@@ -19,8 +19,8 @@ type walk struct {
 	code  []byte
 	entry uint64
 	pcsp  pclntab.Cursor
-	// recovers is the offset at which a recovered panic returns, or 0.
-	recovers int
+	// recoverOffset is the offset at which a recovered panic returns, or 0.
+	recoverOffset int
 
 	budget *budget.Budget
 	held   int // bytes of it, to be freed after the walk
@@ -50,8 +50,8 @@ func (w *walk) run() {
 		}
 		w.jumps = w.jumps || arm64.JumpsRegister(w.word(i))
 	}
-	w.reach(0, entered())
-	if at := w.recovers / 4; at > 0 && at < n {
+	w.reach(0, entryRegisters())
+	if at := w.recoverOffset / 4; at > 0 && at < n {
 		w.reachClaimed(at)
 	}
 	for from := 0; ; from++ {
@@ -74,7 +74,7 @@ func (w *walk) run() {
 
 func (w *walk) reachClaimed(i int) {
 	below, _ := w.pcsp.At(w.entry + uint64(4*i))
-	w.reach(i, claimed(int64(below)))
+	w.reach(i, claimedRegisters(int64(below)))
 }
 
 // Bytes that a state takes, with its share of the map, and what a step of the walk

@@ -111,24 +111,24 @@ type Finder struct {
 	flag       func() barrierFlag
 	scansLink  func() answer
 
-	long      sync.Mutex // held while a long function is checked
+	longMutex sync.Mutex // held while a long function is checked
 	mu        sync.Mutex // protects unchecked
 	unchecked []string
 	undecoded atomic.Int64
 }
 
-// Unchecked returns the names, sorted, of the functions met so far whose branches are
+// UncheckedFunctions returns the names, sorted, of the functions met so far whose branches are
 // too tangled for a clause to be checked.
-func (f *Finder) Unchecked() []string {
+func (f *Finder) UncheckedFunctions() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	slices.Sort(f.unchecked)
 	return slices.Clone(f.unchecked)
 }
 
-// Undecoded returns how many words of code, hand-written assembly included, All found
+// UndecodedWords returns how many words of code, hand-written assembly included, All found
 // that arm64.Decode does not know. Constants between instructions are counted as well.
-func (f *Finder) Undecoded() int { return int(f.undecoded.Load()) }
+func (f *Finder) UndecodedWords() int { return int(f.undecoded.Load()) }
 
 // countUndecoded counts the words of a function that arm64.Decode does not know.
 func (f *Finder) countUndecoded(fn pclntab.Func) error {
@@ -159,8 +159,8 @@ func Open(f *objfile.File) (*Finder, error) {
 	return finder, nil
 }
 
-// frame returns the largest value in a function's pcsp.
-func frame(pcsp pclntab.Values) (bytes int64) {
+// frameSize returns the largest value in a function's pcsp.
+func frameSize(pcsp pclntab.Values) (bytes int64) {
 	for _, v := range pcsp {
 		bytes = max(bytes, int64(v.Value))
 	}
@@ -178,9 +178,9 @@ func (f *Finder) Find() ([]Window, error) { return f.find(false) }
 // assembly has many: it switches stacks.
 func (f *Finder) All() ([]Window, error) { return f.find(true) }
 
-// In returns the windows in which the runtime preempts of the function that
+// FindInFunction returns the windows in which the runtime preempts of the function that
 // holds an address.
-func (f *Finder) In(pc uint64) ([]Window, error) {
+func (f *Finder) FindInFunction(pc uint64) ([]Window, error) {
 	i, ok := f.table.Search(pc)
 	if !ok {
 		return nil, fmt.Errorf("address %#x is in no function", pc)
@@ -231,7 +231,7 @@ func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
 				return nil, err
 			}
 		}
-		clean, suspects := p.clean(f, fn), suspicion(0)
+		clean, suspects := p.showsClean(f, fn), clauseSet(0)
 		if !assembly {
 			suspects = s.suspects(f, fn, p.code)
 		}
@@ -270,7 +270,7 @@ func (f *Finder) functions(prefix string) ([]Function, error) {
 		if !strings.HasPrefix(fn.Name(), prefix) {
 			continue
 		}
-		function, err := f.function(fn, everything)
+		function, err := f.function(fn, allClauses)
 		if err != nil {
 			return nil, err
 		}

@@ -36,9 +36,6 @@ func (k Kind) Header() bool { return k >= Fatal && k <= Note && k != PC }
 // Ends reports whether the line says that a process dies, and of what.
 func (k Kind) Ends() bool { return k == Fatal || k == Panic || k == Signal }
 
-// Telling reports whether hardly anything but a Go runtime prints the line.
-func (k Kind) Telling() bool { return k != None && k != Location && k != Separator && k != Register }
-
 // begins are the beginnings of lines.
 var begins = []struct {
 	text string
@@ -51,8 +48,8 @@ var begins = []struct {
 	{"goroutine running on other thread", Created}, {"[failed to restore", Dying},
 }
 
-// Of returns what a line is whose leading white space has been cut off.
-func Of(text []byte) Kind {
+// KindOf returns what a line is whose leading white space has been cut off.
+func KindOf(text []byte) Kind {
 	if len(text) < 2 {
 		return None
 	}

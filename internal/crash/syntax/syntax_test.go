@@ -21,7 +21,7 @@ func TestOf(t *testing.T) {
 		"created by main.main in goroutine 1": Created, "panic during panic": Dying, "-----": Separator, "--------": None,
 		"r0      0x40000": Register, "rip    0x45": Register, "00007ffc3a320ee0:  00007ffc3a320f50  000000000042e53c <runtime.dopanic_m+540>": Register, "status 0x1 x": None,
 	} {
-		assert.Equal(t, want, Of([]byte(text)), text)
+		assert.Equal(t, want, KindOf([]byte(text)), text)
 	}
 }
 

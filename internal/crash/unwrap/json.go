@@ -135,7 +135,7 @@ values:
 
 // tells reports whether a text may be of a crash.
 func tells(text []byte) bool {
-	return syntax.HasAnchor(text) || syntax.Of(bytes.TrimSpace(text)) == syntax.Call
+	return syntax.HasAnchor(text) || syntax.KindOf(bytes.TrimSpace(text)) == syntax.Call
 }
 
 func (s *scanner) open(array bool) {

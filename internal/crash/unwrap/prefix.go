@@ -53,7 +53,7 @@ const maxGlued = 64
 
 func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
-	i := item{Line: line, kind: syntax.Of(syntax.Trim(line.Text)), begin: -1}
+	i := item{Line: line, kind: syntax.KindOf(syntax.Trim(line.Text)), begin: -1}
 	if i.kind == syntax.None {
 		i.begin = syntax.Begin(line.Text, maxPrefix)
 	}
@@ -75,7 +75,7 @@ func (l *learner) flush(n int) {
 			continue
 		}
 		split(text, func(text []byte) {
-			l.visit(Line{item.Number, source, text, syntax.Of(syntax.Trim(text))})
+			l.visit(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
 		})
 	}
 	rest := copy(l.items, l.items[n:])
@@ -186,7 +186,7 @@ func (l *learner) judge(item *item) {
 			return true
 		}
 		rest := p.content(item.Text[end:])
-		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.Of(syntax.Trim(rest)) != syntax.None
+		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.KindOf(syntax.Trim(rest)) != syntax.None
 		switch {
 		case known:
 			p.explained--
@@ -263,7 +263,7 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 			rest = rest[1:]
 		}
 		text = p.content(rest)
-		return syntax.Of(syntax.Trim(text)) == syntax.None
+		return syntax.KindOf(syntax.Trim(text)) == syntax.None
 	})
 	return source, text
 }

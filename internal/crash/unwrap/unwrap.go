@@ -66,7 +66,7 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 			return
 		}
 	}
-	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.Of(syntax.Trim(l.Text)) == syntax.None {
+	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.KindOf(syntax.Trim(l.Text)) == syntax.None {
 		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
 		for more := true; more; {
 			var line []byte

@@ -65,9 +65,9 @@ func GOROOT(tb testing.TB, release string) string {
 	return Go(tb, "", []string{"GOTOOLCHAIN=" + release}, "env", "GOROOT")
 }
 
-// Universal wraps a Mach-O file for arm64 in a universal one, behind a part for
+// UniversalBinary wraps a Mach-O file for arm64 in a universal one, behind a part for
 // another machine.
-func Universal(thin []byte) []byte {
+func UniversalBinary(thin []byte) []byte {
 	const at, cpuAMD64, cpuARM64 = 1 << 14, 0x01000007, 0x0100000c
 	var fat []byte
 	for _, word := range []uint32{

@@ -66,9 +66,9 @@ func (o *output) into(r *Result, begin time.Time) {
 	if o.trim(); o.dropped > 0 {
 		o.head = fmt.Appendf(o.head, note, o.dropped)
 	}
-	r.Output, r.Dropped, r.First = append(o.head, o.tail...), o.dropped, r.Seconds
+	r.Output, r.Dropped, r.FirstOutput = append(o.head, o.tail...), o.dropped, r.Seconds
 	if !o.first.IsZero() {
-		r.First = o.first.Sub(begin).Seconds()
+		r.FirstOutput = o.first.Sub(begin).Seconds()
 	}
 }
 

@@ -16,27 +16,27 @@ import (
 
 // A Job is one run of a command.
 type Job struct {
-	Line     []string // the command and its arguments
+	Command  []string // the command and its arguments
 	Dir      string
 	Env      []string      // beside PATH and the like: GODEBUG, say
 	Core     bool          // may leave a core file, where the system has it so
 	Deadline time.Duration // when to kill the process; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
 
-	// AsItIs is for a user's program, which is to run as it would without splitadd:
+	// UserProgram is for a user's program, which is to run as it would without splitadd:
 	// Env is all of its environment, its memory and core files are not limited, and
 	// of more output than MaxOutput the middle is left out.
-	AsItIs bool
+	UserProgram bool
 }
 
 // An End says why a process's run ended.
 type End string
 
 const (
-	Exited   End = "exited"   // of itself, or by a signal that was not ours
-	Deadline End = "deadline" // killed at the job's deadline
-	Stalled  End = "stalled"  // killed after printing nothing for too long
-	TooMuch  End = "too much" // killed for printing MaxOutput bytes
+	Exited        End = "exited"   // of itself, or by a signal that was not ours
+	Deadline      End = "deadline" // killed at the job's deadline
+	Stalled       End = "stalled"  // killed after printing nothing for too long
+	TooMuchOutput End = "too much" // killed for printing MaxOutput bytes
 )
 
 // MaxOutput is how many bytes of a process's output are kept. One of ours is killed
@@ -49,13 +49,13 @@ const maxMemory = 6 << 30
 
 // A Result is how a process's run ended.
 type Result struct {
-	End     End
-	Code    int     // exit status; -1 where a signal ended it
-	Signal  string  // what the system calls it, or ""
-	Output  []byte  `json:"-"` // stdout and stderr, as they came
-	Seconds float64 // from its start to its end
-	First   float64 // to its first output; Seconds if there is none
-	Dropped int64   // bytes left out of Output, from its middle
+	End         End
+	Code        int     // exit status; -1 where a signal ended it
+	Signal      string  // what the system calls it, or ""
+	Output      []byte  `json:"-"` // stdout and stderr, as they came
+	Seconds     float64 // from its start to its end
+	FirstOutput float64 // to its first output; Seconds if there is none
+	Dropped     int64   // bytes left out of Output, from its middle
 }
 
 // drainTime is how long the output of a process that has ended is read on, if
@@ -69,9 +69,9 @@ func Run(ctx context.Context, job Job) (Result, error) {
 	if job.Deadline <= 0 {
 		return Result{}, errors.New("a guest without a deadline")
 	}
-	cmd := exec.Command(job.Line[0], job.Line[1:]...)
+	cmd := exec.Command(job.Command[0], job.Command[1:]...)
 	cmd.Dir, cmd.Env = job.Dir, job.Env
-	if !job.AsItIs {
+	if !job.UserProgram {
 		cmd.Env = append([]string{"GOTRACEBACK=system", "HOME=/", "PATH=" + os.Getenv("PATH")}, job.Env...)
 	}
 	InGroup(cmd)
@@ -91,14 +91,14 @@ func Run(ctx context.Context, job Job) (Result, error) {
 		return Result{}, fmt.Errorf("guest: %w", err)
 	}
 	write.Close()
-	if !job.AsItIs {
+	if !job.UserProgram {
 		limit(cmd.Process.Pid, job.Core)
 	}
 	kill := func() { KillGroup(cmd.Process) }
 	stop := context.AfterFunc(ctx, kill)
 	defer stop()
 
-	out := &output{middle: job.AsItIs, full: make(chan struct{})}
+	out := &output{middle: job.UserProgram, full: make(chan struct{})}
 	closed, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(closed)
@@ -138,7 +138,7 @@ func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error
 		case <-deadline.C:
 			r.End = Deadline
 		case <-out.full:
-			r.End = TooMuch
+			r.End = TooMuchOutput
 		case <-stall.C:
 			if left := job.Stall - out.idle(begin); left > 0 {
 				stall.Reset(left)

@@ -22,7 +22,7 @@ import (
 func script(t *testing.T, body string) Job {
 	path := filepath.Join(t.TempDir(), "guest")
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o700))
-	return Job{Line: []string{path}, Dir: filepath.Dir(path), Deadline: 30 * time.Second}
+	return Job{Command: []string{path}, Dir: filepath.Dir(path), Deadline: 30 * time.Second}
 }
 
 // gone waits until no process is left that has the text in its command line.
@@ -71,7 +71,7 @@ func TestBounds(t *testing.T) {
 		job := script(t, "yes | head -c 1000000000; echo splitadd-end; sleep 4713")
 		r, err := Run(context.Background(), job)
 		require.NoError(t, err)
-		assert.Equal(t, TooMuch, r.End)
+		assert.Equal(t, TooMuchOutput, r.End)
 		assert.Len(t, r.Output, MaxOutput)
 		assert.Less(t, r.Seconds, 20.0)
 		gone(t, "sleep 4713")
@@ -92,21 +92,21 @@ func TestBounds(t *testing.T) {
 		gone(t, "sleep 4715")
 	})
 	t.Run("no deadline", func(t *testing.T) {
-		_, err := Run(context.Background(), Job{Line: []string{"/bin/true"}})
+		_, err := Run(context.Background(), Job{Command: []string{"/bin/true"}})
 		require.Error(t, err)
 	})
 	t.Run("no guest", func(t *testing.T) {
-		_, err := Run(context.Background(), Job{Line: []string{"/nonexistent/guest"}, Deadline: time.Second})
+		_, err := Run(context.Background(), Job{Command: []string{"/nonexistent/guest"}, Deadline: time.Second})
 		require.Error(t, err)
 	})
 }
 
-// TestAsItIs runs a user's program: it keeps its own limits and environment, and
+// TestUserProgram runs a user's program: it keeps its own limits and environment, and
 // what it prints does not kill it.
-func TestAsItIs(t *testing.T) {
+func TestUserProgram(t *testing.T) {
 	t.Run("output", func(t *testing.T) {
 		job := script(t, "echo first; yes | head -c 100000000; echo last; exit 7")
-		job.AsItIs, job.Env = true, os.Environ()
+		job.UserProgram, job.Env = true, os.Environ()
 		r, err := Run(context.Background(), job)
 		require.NoError(t, err)
 		assert.Equal(t, []any{Exited, 7, ""}, []any{r.End, r.Code, r.Signal})
@@ -125,7 +125,7 @@ func TestAsItIs(t *testing.T) {
 		own, err := exec.Command("sh", "-c", "ulimit -a; ulimit -Ha").Output()
 		require.NoError(t, err)
 		job := script(t, "sleep 0.2; ulimit -a; ulimit -Ha; echo $HOME-$GOTRACEBACK")
-		job.AsItIs, job.Env = true, []string{"PATH=" + os.Getenv("PATH")}
+		job.UserProgram, job.Env = true, []string{"PATH=" + os.Getenv("PATH")}
 		r, err := Run(context.Background(), job)
 		require.NoError(t, err)
 		assert.Equal(t, string(own)+"-\n", string(r.Output))
@@ -152,7 +152,7 @@ func TestSession(t *testing.T) {
 	} {
 		for _, asItIs := range []bool{false, true} {
 			job := script(t, c.body)
-			job.AsItIs, job.Deadline = asItIs, 2*time.Second
+			job.UserProgram, job.Deadline = asItIs, 2*time.Second
 			begin := time.Now()
 			r, err := Run(context.Background(), job)
 			require.NoError(t, err)
@@ -180,7 +180,7 @@ const asHost = "SPLITADD_TEST_HOST"
 
 func TestMain(m *testing.M) {
 	if guest := os.Getenv(asHost); guest != "" {
-		_, err := Run(context.Background(), Job{Line: []string{guest}, Deadline: time.Minute})
+		_, err := Run(context.Background(), Job{Command: []string{guest}, Deadline: time.Minute})
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -196,7 +196,7 @@ func TestHostIsKilled(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	job := script(t, fmt.Sprintf("echo $$ > %s; exec sleep 4716", pidFile))
 	host := exec.Command(os.Args[0])
-	host.Env = append(os.Environ(), asHost+"="+job.Line[0])
+	host.Env = append(os.Environ(), asHost+"="+job.Command[0])
 	require.NoError(t, host.Start())
 	require.Eventually(t, func() bool { data, _ := os.ReadFile(pidFile); return len(data) > 1 }, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, host.Process.Kill())

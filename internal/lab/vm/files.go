@@ -37,12 +37,12 @@ func (m *Machine) put(file string) (string, error) {
 		return name, nil
 	}
 	if len(m.files) == maxGuests {
-		if _, err := m.ask(agent.Request{Op: agent.Remove, Path: m.files[0]}); err != nil {
+		if _, err := m.request(agent.Request{Op: agent.OpRemove, Path: m.files[0]}); err != nil {
 			return "", err
 		}
 		m.files = m.files[1:]
 	}
-	if _, err := m.exchange(agent.Request{Op: agent.Put, Path: name, Size: size}, in, 0, io.Discard); err != nil {
+	if _, err := m.exchange(agent.Request{Op: agent.OpPut, Path: name, Size: size}, in, 0, io.Discard); err != nil {
 		return "", err
 	}
 	m.files = append(m.files, name)
@@ -54,7 +54,7 @@ func (m *Machine) put(file string) (string, error) {
 func (m *Machine) Cores(dir string) (files []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	answer, err := m.ask(agent.Request{Op: agent.List, Path: coreFolder})
+	answer, err := m.request(agent.Request{Op: agent.OpList, Path: coreFolder})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (m *Machine) Cores(dir string) (files []string, err error) {
 			return files, err
 		}
 		files = append(files, here)
-		if _, err := m.ask(agent.Request{Op: agent.Remove, Path: there}); err != nil {
+		if _, err := m.request(agent.Request{Op: agent.OpRemove, Path: there}); err != nil {
 			return files, err
 		}
 	}
@@ -77,7 +77,7 @@ func (m *Machine) fetch(there, here string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = m.exchange(agent.Request{Op: agent.Get, Path: there, Size: maxCore}, nil, bootTime, out)
+	_, err = m.exchange(agent.Request{Op: agent.OpGet, Path: there, Size: maxCore}, nil, bootTime, out)
 	if closing := out.Close(); err == nil {
 		err = closing
 	}

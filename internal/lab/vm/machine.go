@@ -67,9 +67,9 @@ type Machine struct {
 	ended    chan struct{} // closed when QEMU has
 	patience time.Duration // with an answer, beyond what was asked for may take
 
-	mu     sync.Mutex // one exchange with the agent, or one run, at a time
-	single bool       // one instruction at a time
-	files  []string   // names of guests it has, the latest last
+	mu       sync.Mutex // one exchange with the agent, or one run, at a time
+	oneByOne bool       // one instruction at a time
+	files    []string   // names of guests it has, the latest last
 }
 
 // Boot boots a virtual machine, which has to be closed.
@@ -155,7 +155,7 @@ func (m *Machine) start(ctx context.Context, cmd *exec.Cmd) (inside string, err 
 	m.kill = func() { process.KillGroup(cmd.Process) }
 	stop := context.AfterFunc(ctx, m.kill)
 	defer stop()
-	if inside, err = m.hello(); err == nil {
+	if inside, err = m.handshake(); err == nil {
 		return inside, nil
 	}
 	m.Close()
@@ -200,17 +200,17 @@ func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne 
 			err = ctx.Err()
 		}
 	}()
-	name, err := m.put(job.Line[guest])
+	name, err := m.put(job.Command[guest])
 	if err != nil {
 		return result, err
 	}
 	if err := m.setOneByOne(oneByOne); err != nil {
 		return result, err
 	}
-	job.Line = slices.Clone(job.Line)
-	job.Line[guest], job.Dir = name, guestFolder
+	job.Command = slices.Clone(job.Command)
+	job.Command[guest], job.Dir = name, guestFolder
 	var output bytes.Buffer
-	answer, err := m.exchange(agent.Request{Op: agent.Run, Job: job}, nil, job.Deadline, &output)
+	answer, err := m.exchange(agent.Request{Op: agent.OpRun, Job: job}, nil, job.Deadline, &output)
 	result = answer.Result
 	result.Output = output.Bytes()
 	return result, err

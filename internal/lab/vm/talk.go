@@ -12,22 +12,22 @@ import (
 	"splitadd/internal/lab/vm/agent"
 )
 
-// hello waits until the agent and the monitor have answered, and returns what
+// handshake waits until the agent and the monitor have answered, and returns what
 // machine the agent is on.
-func (m *Machine) hello() (inside string, err error) {
+func (m *Machine) handshake() (inside string, err error) {
 	_ = m.port.SetDeadline(time.Now().Add(bootTime))
-	if err := m.conn.Send(agent.Request{Op: agent.Hello}, nil, 0); err != nil {
+	if err := m.conn.Send(agent.Request{Op: agent.OpHello}, nil, 0); err != nil {
 		return "", err
 	}
 	var ready agent.Response
 	if err := m.conn.Receive(&ready); err != nil {
 		return "", err
 	}
-	return ready.Machine, m.tell("qmp_capabilities", map[string]any{})
+	return ready.Machine, m.monitorCommand("qmp_capabilities", map[string]any{})
 }
 
-// tell has QEMU carry out a command of its monitor (QMP).
-func (m *Machine) tell(name string, arguments map[string]any) error {
+// monitorCommand has QEMU carry out a command of its monitor (QMP).
+func (m *Machine) monitorCommand(name string, arguments map[string]any) error {
 	_ = m.monitor.SetDeadline(time.Now().Add(m.patience))
 	if err := json.NewEncoder(m.monitor).Encode(map[string]any{"execute": name, "arguments": arguments}); err != nil {
 		return err
@@ -49,8 +49,8 @@ func (m *Machine) tell(name string, arguments map[string]any) error {
 	}
 }
 
-// ask has the agent carry out a request that has no payload.
-func (m *Machine) ask(request agent.Request) (response agent.Response, err error) {
+// request has the agent carry out a request that has no payload.
+func (m *Machine) request(request agent.Request) (response agent.Response, err error) {
 	return m.exchange(request, nil, 0, io.Discard)
 }
 
@@ -59,7 +59,7 @@ func (m *Machine) ask(request agent.Request) (response agent.Response, err error
 // patience more. After an error that is not the agent's the machine is of no use.
 func (m *Machine) exchange(request agent.Request, payload io.Reader, within time.Duration, to io.Writer) (response agent.Response, err error) {
 	_ = m.port.SetDeadline(time.Now().Add(within + m.patience))
-	if request.Op == agent.Put {
+	if request.Op == agent.OpPut {
 		err = m.conn.Send(request, payload, request.Size)
 	} else {
 		err = m.conn.Send(request, nil, 0)
@@ -84,12 +84,12 @@ func (m *Machine) exchange(request agent.Request, payload io.Reader, within time
 
 // setOneByOne has QEMU look for interrupts after every instruction, or not.
 func (m *Machine) setOneByOne(on bool) error {
-	if m.single == on {
+	if m.oneByOne == on {
 		return nil
 	}
-	m.single = on
+	m.oneByOne = on
 	word := map[bool]string{true: " on", false: " off"}[on]
-	return m.tell("human-monitor-command", map[string]any{"command-line": m.emulator.OneByOne() + word})
+	return m.monitorCommand("human-monitor-command", map[string]any{"command-line": m.emulator.OneByOne() + word})
 }
 
 // lastLines returns the console's last lines, as one: those of a kernel's panic, or

@@ -73,7 +73,7 @@ func main() {
 	}
 }`)
 	run := func(what string, deadline, stall time.Duration) process.Result {
-		r, err := m.Run(ctx, process.Job{Line: []string{path, what}, Env: []string{"A=b"}, Deadline: deadline, Stall: stall}, 0, what == "exit")
+		r, err := m.Run(ctx, process.Job{Command: []string{path, what}, Env: []string{"A=b"}, Deadline: deadline, Stall: stall}, 0, what == "exit")
 		require.NoError(t, err, what)
 		return r
 	}
@@ -86,14 +86,14 @@ func main() {
 	assert.Equal(t, process.Stalled, r.End)
 	assert.InDelta(t, 1, r.Seconds, 2)
 	r = run("write", time.Minute, 0)
-	assert.Equal(t, process.TooMuch, r.End)
+	assert.Equal(t, process.TooMuchOutput, r.End)
 	assert.Len(t, r.Output, process.MaxOutput)
 
-	_, err := m.Run(ctx, process.Job{Line: []string{path}}, 0, false)
+	_, err := m.Run(ctx, process.Job{Command: []string{path}}, 0, false)
 	require.Error(t, err, "no deadline")
-	_, err = m.Run(ctx, process.Job{Line: []string{"/nonexistent/guest"}, Deadline: time.Second}, 0, false)
+	_, err = m.Run(ctx, process.Job{Command: []string{"/nonexistent/guest"}, Deadline: time.Second}, 0, false)
 	require.Error(t, err, "no such file here")
-	_, err = m.Run(ctx, process.Job{Line: []string{"/nonexistent/tool", path}, Deadline: time.Second}, 1, false)
+	_, err = m.Run(ctx, process.Job{Command: []string{"/nonexistent/tool", path}, Deadline: time.Second}, 1, false)
 	require.ErrorContains(t, err, "in the virtual machine: ")
 	for i := range maxGuests + 2 { // it forgets the oldest and gets it again
 		other := filepath.Join(t.TempDir(), "guest")
@@ -106,7 +106,7 @@ func main() {
 
 	within, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	_, err = m.Run(within, process.Job{Line: []string{path, "sleep"}, Deadline: time.Minute}, 0, false)
+	_, err = m.Run(within, process.Job{Command: []string{path, "sleep"}, Deadline: time.Minute}, 0, false)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	<-m.ended
 }
@@ -123,15 +123,15 @@ func TestVMTools(t *testing.T) {
 import "runtime"
 func main() { for i := 0; i < 10; i++ { runtime.GC() }; panic("over") }`)
 	run := func(job process.Job) string {
-		job.Line, job.Deadline = append(job.Line, path), 2*time.Minute
-		r, err := m.Run(ctx, job, len(job.Line)-1, false)
+		job.Command, job.Deadline = append(job.Command, path), 2*time.Minute
+		r, err := m.Run(ctx, job, len(job.Command)-1, false)
 		require.NoError(t, err)
 		return string(r.Output)
 	}
-	assert.Regexp(t, `(?s)rt_sigaction\(.*panic: .*\+\+\+ exited with 2 \+\+\+`, run(process.Job{Line: []string{"strace", "-f"}}))
-	out := run(process.Job{Line: []string{"gdb", "-q", "-batch", "-ex", "set startup-with-shell off", "-ex", "break main.main", "-ex", "run", "-ex", "info registers sp", "--args"}})
+	assert.Regexp(t, `(?s)rt_sigaction\(.*panic: .*\+\+\+ exited with 2 \+\+\+`, run(process.Job{Command: []string{"strace", "-f"}}))
+	out := run(process.Job{Command: []string{"gdb", "-q", "-batch", "-ex", "set startup-with-shell off", "-ex", "break main.main", "-ex", "run", "-ex", "info registers sp", "--args"}})
 	assert.Regexp(t, `(?s)Breakpoint 1, main\.main.*sp +0x[0-9a-f]+`, out)
-	assert.Regexp(t, `(?s)[0-9]+ +cycles.*[0-9]+ +context-switches`, run(process.Job{Line: []string{"perf", "stat", "-e", "cycles,context-switches"}}))
+	assert.Regexp(t, `(?s)[0-9]+ +cycles.*[0-9]+ +context-switches`, run(process.Job{Command: []string{"perf", "stat", "-e", "cycles,context-switches"}}))
 
 	dir := t.TempDir()
 	run(process.Job{Env: []string{"GOTRACEBACK=crash"}})
@@ -158,11 +158,11 @@ func TestVMFails(t *testing.T) {
 	path := program(t, `
 import "time"
 func main() { time.Sleep(time.Hour) }`)
-	job := process.Job{Line: []string{path}, Deadline: 2 * time.Second}
+	job := process.Job{Command: []string{path}, Deadline: 2 * time.Second}
 	t.Run("panic", func(t *testing.T) {
 		m := boot(t)
 		m.mu.Lock()
-		_, err := m.exchange(agent.Request{Op: agent.Put, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
+		_, err := m.exchange(agent.Request{Op: agent.OpPut, Path: "/proc/sysrq-trigger", Size: 1}, strings.NewReader("c"), 0, io.Discard)
 		m.mu.Unlock()
 		require.ErrorContains(t, err, "Kernel panic - not syncing: sysrq triggered crash")
 		_, err = m.Run(ctx, job, 0, false)
@@ -171,7 +171,7 @@ func main() { time.Sleep(time.Hour) }`)
 	t.Run("hang", func(t *testing.T) {
 		m := boot(t)
 		m.patience = time.Second
-		time.AfterFunc(time.Second, func() { assert.NoError(t, m.tell("stop", map[string]any{})) })
+		time.AfterFunc(time.Second, func() { assert.NoError(t, m.monitorCommand("stop", map[string]any{})) })
 		_, err := m.Run(ctx, job, 0, false)
 		require.ErrorContains(t, err, "i/o timeout")
 	})

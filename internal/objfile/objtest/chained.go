@@ -10,10 +10,10 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// Chained returns a Mach-O file whose module data are in a chain of fixups, as
+// WithChainedFixups returns a Mach-O file whose module data are in a chain of fixups, as
 // Apple's linker writes pointers: without following it nobody finds the function
 // table. Go's own linker writes addresses.
-func Chained(tb testing.TB, macho []byte) []byte {
+func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 	tb.Helper()
 	const page, format, command, headers = 16 << 10, 2, 0x80000034, 32
 	f, err := objfile.Parse("macho", bytes.Clone(macho))

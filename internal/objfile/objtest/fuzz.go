@@ -10,9 +10,9 @@ import (
 // Names are the names of the seeds, in an order for fuzz targets to choose by number.
 var Names = []string{"elf", "macho", "pe", "pie", "chained", "go1.16", "go1.18", "go1.20", "go1.23"}
 
-// Starts are edits for fuzz targets to begin with: for each seed, fields of each
+// AddSeedEdits adds edits for fuzz targets to begin with: for each seed, fields of each
 // part of a file, set to what is out of range or much too large.
-func Starts(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits []byte)) {
+func AddSeedEdits(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits []byte)) {
 	tb.Helper()
 	for which, name := range Names {
 		m := seeds[name]
@@ -29,10 +29,10 @@ func Starts(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits 
 	}
 }
 
-// Overwritten returns a seed with eight bytes overwritten at an offset, and edits
+// ApplyOverwrite returns a seed with eight bytes overwritten at an offset, and edits
 // applied to the result.
-func (m *Image) Overwritten(at int, word uint64, edits []byte) []byte {
-	data, _ := m.Edited(edits)
+func (m *Image) ApplyOverwrite(at int, word uint64, edits []byte) []byte {
+	data, _ := m.ApplyEdits(edits)
 	binary.LittleEndian.PutUint64(data[at%(len(data)-8):], word)
 	return data
 }
@@ -44,9 +44,9 @@ const (
 	mostAlloc = 1 << 30 // bytes allocated, freed or not
 )
 
-// Bounded calls f, and fails the test if that takes more processor time or memory
+// RunBounded calls f, and fails the test if that takes more processor time or memory
 // than an input of a fuzz target may.
-func Bounded(tb testing.TB, f func()) {
+func RunBounded(tb testing.TB, f func()) {
 	tb.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

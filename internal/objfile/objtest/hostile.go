@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A Hostile is a file that claims too much.
-type Hostile struct {
+// A HostileFile is a file that claims too much.
+type HostileFile struct {
 	Name  string
 	Kinds string // of error that surveying it may end with: "other", "exceeded" or "broken"; "" is none
 	Data  func() []byte
@@ -31,31 +31,31 @@ func PeakMemory() int64 {
 	return kb << 10
 }
 
-// Slow returns an executable with about size bytes of code, which takes as long to
+// SlowExecutable returns an executable with about size bytes of code, which takes as long to
 // survey as a file of its size can.
-func Slow(size int) []byte {
-	return Made{
-		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constant(3 << 18),
+func SlowExecutable(size int) []byte {
+	return FakeExecutable{
+		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constantTable(3 << 18),
 	}.Bytes()
 }
 
-// Windows returns an executable with one function of n windows, whose name has name
+// ManyWindows returns an executable with one function of n windows, whose name has name
 // bytes, and others bytes of something else.
-func Windows(n, name, others int) []byte {
+func ManyWindows(n, name, others int) []byte {
 	code := append(words(addSP), repeat(4*n, nop)...)
-	return Made{
-		Code: code, Function: len(code), PCSP: constant(n + 1), Lines: values(n + 1), Files: constant(n + 1),
+	return FakeExecutable{
+		Code: code, Function: len(code), PCSP: constantTable(n + 1), Lines: risingTable(n + 1), Files: constantTable(n + 1),
 		Name: "main." + strings.Repeat("f", name-5), File: "f.go", Info: make([]byte, others),
 	}.Bytes()
 }
 
-// Functions returns an executable of so many functions of one instruction.
-func Functions(n int) []byte {
-	return Made{Code: repeat(4*n, nop), Function: 4, Name: "main.f", File: "f.go", PCSP: constant(1)}.Bytes()
+// ManyFunctions returns an executable of so many functions of one instruction.
+func ManyFunctions(n int) []byte {
+	return FakeExecutable{Code: repeat(4*n, nop), Function: 4, Name: "main.f", File: "f.go", PCSP: constantTable(1)}.Bytes()
 }
 
 // HostileFiles returns files of at most 64 MB that claim too much.
-func HostileFiles(t testing.TB) []Hostile {
+func HostileFiles(t testing.TB) []HostileFile {
 	t.Helper()
 	seeds := Seeds(t)
 	clone := func(name string, set map[string]uint64) []byte {
@@ -65,13 +65,13 @@ func HostileFiles(t testing.TB) []Hostile {
 		}
 		return m.Data
 	}
-	made := func(m Made) func() []byte {
+	made := func(m FakeExecutable) func() []byte {
 		m.Name, m.File = "main.f"+m.Name, "f.go"+m.File
 		return func() []byte { return m.Bytes() }
 	}
 	large := func(w ...uint32) []byte { return append(words(addSP), repeat(largeFile, w...)...) }
 	const million = 4 << 20 // bytes
-	return []Hostile{
+	return []HostileFile{
 		{"a relocation at the last address", "other", func() []byte {
 			data := make([]byte, 256)
 			for i, word := range []uint64{7, 64, 8, 48, 0, 0, 0, 0, 0x80, 1027, 0, ^uint64(7), 1027, 0} { // DT_RELA, DT_RELASZ
@@ -89,7 +89,7 @@ func HostileFiles(t testing.TB) []Hostile {
 			return MakeELF(Load{Addr: 0x10000, Flags: 6, Data: FalseHeaders(largeFile)})
 		}},
 		{"many module data", "exceeded", func() []byte {
-			return Made{Code: repeat(1<<20, nop), Function: 4, Name: "f", PCSP: constant(1), Modules: largeFile / 352}.Bytes()
+			return FakeExecutable{Code: repeat(1<<20, nop), Function: 4, Name: "f", PCSP: constantTable(1), Modules: largeFile / 352}.Bytes()
 		}},
 		{"relocations over the whole file", "", func() []byte {
 			m := seeds["pie"].Clone()
@@ -129,50 +129,50 @@ func HostileFiles(t testing.TB) []Hostile {
 			binary.LittleEndian.PutUint64(command[48:], largeFile)
 			return commands(largeFile/72, command, FalseHeaders(1<<20))
 		}},
-		{"line tables that many functions share", "broken exceeded", made(Made{
+		{"line tables that many functions share", "broken exceeded", made(FakeExecutable{
 			Code: repeat(1<<20, nop), Function: 8, PCSP: bytes.Repeat([]byte{2, 0}, largeFile/4), Lines: bytes.Repeat([]byte{2, 0}, largeFile/4),
 		})},
 		{"65,535 segments in one program header", "broken", func() []byte {
 			first := seeds["elf"].Fields["ph[2].type"].At
 			return clone("elf", map[string]uint64{"elf.phentsize": 0, "elf.phnum": 65535, "elf.phoff": uint64(first)})
 		}},
-		{"a line for each of 60,000 windows", "", made(Made{
-			Code: append(words(addSP), repeat(240_000, nop)...), Function: 240_004, PCSP: constant(60_001), Lines: values(60_001), Files: constant(60_001),
+		{"a line for each of 60,000 windows", "", made(FakeExecutable{
+			Code: append(words(addSP), repeat(240_000, nop)...), Function: 240_004, PCSP: constantTable(60_001), Lines: risingTable(60_001), Files: constantTable(60_001),
 		})},
-		{"a function of millions of windows", "exceeded", made(Made{
-			Code: large(nop), Function: largeFile + 4, PCSP: constant(largeFile/4 + 1),
+		{"a function of millions of windows", "exceeded", made(FakeExecutable{
+			Code: large(nop), Function: largeFile + 4, PCSP: constantTable(largeFile/4 + 1),
 		})},
-		{"a million windows with long names", "exceeded", made(Made{
-			Code: repeat(2*million, addSP, nop), Function: 8, PCSP: constant(2), Lines: values(2), Files: constant(2),
+		{"a million windows with long names", "exceeded", made(FakeExecutable{
+			Code: repeat(2*million, addSP, nop), Function: 8, PCSP: constantTable(2), Lines: risingTable(2), Files: constantTable(2),
 			Name: strings.Repeat("n", 60_000), File: strings.Repeat("f", 60_000),
 		})},
-		{"a million functions with long names", "exceeded", made(Made{
+		{"a million functions with long names", "exceeded", made(FakeExecutable{
 			Code: repeat(3*million, addSP, 0x14000001, 0xd65f03c0), Function: 12, PCSP: []byte{2, 1, 16, 1, 16, 1}, Name: strings.Repeat("n", 60_000),
 		})},
-		{"2 MB of CBZ", "exceeded", made(Made{
-			Code: append(words(addSP), repeat(2<<20, cbz)...), Function: 2<<20 + 4, PCSP: constant(2<<18 + 1),
+		{"2 MB of CBZ", "exceeded", made(FakeExecutable{
+			Code: append(words(addSP), repeat(2<<20, cbz)...), Function: 2<<20 + 4, PCSP: constantTable(2<<18 + 1),
 		})},
-		{"60 MB of CBZ", "exceeded", made(Made{Code: large(cbz), Function: largeFile + 4, PCSP: constant(largeFile/4 + 1)})},
-		{"60 MB of CBZ that changes the stack pointer", "exceeded", made(Made{
-			Code: large(cbz, addSP), Function: largeFile + 4, PCSP: constant(largeFile/4 + 1),
+		{"60 MB of CBZ", "exceeded", made(FakeExecutable{Code: large(cbz), Function: largeFile + 4, PCSP: constantTable(largeFile/4 + 1)})},
+		{"60 MB of CBZ that changes the stack pointer", "exceeded", made(FakeExecutable{
+			Code: large(cbz, addSP), Function: largeFile + 4, PCSP: constantTable(largeFile/4 + 1),
 		})},
-		{"many branches past many definitions", "exceeded", made(Made{
-			Code: repeat(largeFile, addR3, strFP, cbz), Function: 3 << 20, PCSP: constant(3 << 18),
+		{"many branches past many definitions", "exceeded", made(FakeExecutable{
+			Code: repeat(largeFile, addR3, strFP, cbz), Function: 3 << 20, PCSP: constantTable(3 << 18),
 		})},
-		{"jumps to every instruction", "exceeded", made(Made{
-			Code: append(words(movLR), large(br)...), Function: largeFile + 4, PCSP: constant(largeFile/4 + 1),
+		{"jumps to every instruction", "exceeded", made(FakeExecutable{
+			Code: append(words(movLR), large(br)...), Function: largeFile + 4, PCSP: constantTable(largeFile/4 + 1),
 		})},
-		{"jumps to 4,000 instructions", "", made(Made{
-			Code: append(words(movLR), repeat(16_000, br)...), Function: 16_004, PCSP: constant(4_001),
+		{"jumps to 4,000 instructions", "", made(FakeExecutable{
+			Code: append(words(movLR), repeat(16_000, br)...), Function: 16_004, PCSP: constantTable(4_001),
 		})},
 		{"many symbol tables", "other", func() []byte {
 			return commands(100_000, words(2, 24, 32, 3_000_000, 0, largeFile), make([]byte, largeFile))
 		}},
 		{"PE relocations", "other", func() []byte { return relocations(0xaa64) }},
 		{"PE relocations, for amd64", "other", func() []byte { return relocations(0x8664) }},
-		{"modules without end", "", made(Made{
-			Code: repeat(1<<10, nop), Function: 1 << 10, PCSP: constant(1 << 8), Info: dependencies(),
+		{"modules without end", "", made(FakeExecutable{
+			Code: repeat(1<<10, nop), Function: 1 << 10, PCSP: constantTable(1 << 8), Info: dependencies(),
 		})},
-		{"a table of functions alone", "", func() []byte { return Functions(5 << 20) }},
+		{"a table of functions alone", "", func() []byte { return ManyFunctions(5 << 20) }},
 	}
 }

@@ -16,9 +16,9 @@ func repeat(size int, words ...uint32) []byte {
 	return bytes.Repeat(one, size/len(one))
 }
 
-// values returns an encoded table whose value goes up at every instruction of a
+// risingTable returns an encoded table whose value goes up at every instruction of a
 // function.
-func values(instructions int) []byte {
+func risingTable(instructions int) []byte {
 	return bytes.Repeat([]byte{2, 1}, instructions)
 }
 
@@ -33,8 +33,8 @@ const (
 	cbz   = 0xb4000040 // CBZ R0, 2 instructions on
 )
 
-// constant is a pcsp table that claims 0 all through a function.
-func constant(instructions int) []byte {
+// constantTable is a pcsp table that claims 0 all through a function.
+func constantTable(instructions int) []byte {
 	return binary.AppendUvarint([]byte{2}, uint64(instructions))
 }
 

@@ -6,9 +6,9 @@ import (
 	"encoding/binary"
 )
 
-// A Made is an executable that no linker wrote: an ELF file with one record that all
+// A FakeExecutable is an executable that no linker wrote: an ELF file with one record that all
 // of its functions share, and module data that points to the table.
-type Made struct {
+type FakeExecutable struct {
 	Code     []byte
 	Function int    // bytes of a function
 	Name     string // of each
@@ -28,7 +28,7 @@ const (
 )
 
 // Bytes returns the file.
-func (m Made) Bytes() []byte {
+func (m FakeExecutable) Bytes() []byte {
 	word := binary.LittleEndian
 	n := len(m.Code) / m.Function
 	// The table: header, names, units, files, values, and functions.

@@ -49,19 +49,19 @@ func New(tb testing.TB, data []byte) *Image {
 	return m
 }
 
-// field notes a field.
-func (m *Image) field(at, size int, name string, args ...any) {
+// addField notes a field.
+func (m *Image) addField(at, size int, name string, args ...any) {
 	if at >= 0 && at+size <= len(m.Data) {
 		m.Fields[fmt.Sprintf(name, args...)] = Field{at, size}
 	}
 }
 
-// fields notes fields that follow one another.
-func (m *Image) fields(at int, prefix string, list ...any) (end int) {
+// addFields notes fields that follow one another.
+func (m *Image) addFields(at int, prefix string, list ...any) (end int) {
 	for i := 0; i < len(list); i += 2 {
 		name, size := list[i].(string), list[i+1].(int)
 		if name != "" {
-			m.field(at, size, "%s.%s", prefix, name)
+			m.addField(at, size, "%s.%s", prefix, name)
 		}
 		at += size
 	}
@@ -107,11 +107,11 @@ const (
 	maxEdits = 16
 )
 
-// Edited returns a copy with a list of edits applied, as a fuzzer makes them up:
+// ApplyEdits returns a copy with a list of edits applied, as a fuzzer makes them up:
 // each sets a field to a number, adds one to it, or sets it to another field, plus
 // a small number. So headers stay what they are but for what they claim. Changed are
 // the names of the fields.
-func (m *Image) Edited(edits []byte) (data []byte, changed []string) {
+func (m *Image) ApplyEdits(edits []byte) (data []byte, changed []string) {
 	data = bytes.Clone(m.Data)
 	for ; len(edits) >= editSize && len(changed) < maxEdits; edits = edits[editSize:] {
 		name := m.names[int(binary.LittleEndian.Uint16(edits))%len(m.names)]
@@ -132,7 +132,7 @@ func (m *Image) Edited(edits []byte) (data []byte, changed []string) {
 	return data, changed
 }
 
-// Edit returns an edit for Edited that sets a field.
+// Edit returns an edit for ApplyEdits that sets a field.
 func (m *Image) Edit(name string, value uint64) []byte {
 	at := slices.Index(m.names, name)
 	edit := binary.LittleEndian.AppendUint16(nil, uint16(at))
@@ -168,6 +168,6 @@ func Seeds(tb testing.TB) map[string]*Image {
 		require.NoError(tb, err)
 		images[name] = New(tb, data)
 	}
-	images["chained"] = New(tb, Chained(tb, images["macho"].Data))
+	images["chained"] = New(tb, WithChainedFixups(tb, images["macho"].Data))
 	return images
 }

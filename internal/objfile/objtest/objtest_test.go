@@ -25,7 +25,7 @@ func TestSeeds(t *testing.T) {
 		for _, field := range append(fields, "tab.nfunc", "module[0]", "func[1].pcsp", "func[1].pcsp[0]", "func[1].code[-1]") {
 			assert.Contains(t, m.Fields, field, name)
 		}
-		data, changed := m.Edited(append(m.Edit("tab.nfunc", 7), m.Edit("func[1].pcsp", 9)...))
+		data, changed := m.ApplyEdits(append(m.Edit("tab.nfunc", 7), m.Edit("func[1].pcsp", 9)...))
 		assert.Equal(t, []string{"tab.nfunc", "func[1].pcsp"}, changed)
 		edited := m.Clone()
 		edited.Set(t, "tab.nfunc", 7)

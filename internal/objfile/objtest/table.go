@@ -29,10 +29,10 @@ func (m *Image) table(tb testing.TB) {
 	if old {
 		words = append(words[:8:8], words[10:]...)
 	}
-	m.fields(int(at), "tab", words...)
+	m.addFields(int(at), "tab", words...)
 	for i := range 44 {
 		if offset, err := f.Offset(module+uint64(8*i), 8); err == nil {
-			m.field(int(offset), 8, "module[%d]", i)
+			m.addField(int(offset), 8, "module[%d]", i)
 		}
 	}
 	entry := 4
@@ -41,9 +41,9 @@ func (m *Image) table(tb testing.TB) {
 	}
 	word := func(name string) int { return int(get(m.Data, m.Fields["tab."+name])) }
 	functab := int(at) + word("funcs")
-	m.field(functab, entry, "first.entry")
-	m.field(functab+entry, entry, "first.record")
-	m.field(functab+2*entry*word("nfunc"), entry, "end")
+	m.addField(functab, entry, "first.entry")
+	m.addField(functab+entry, entry, "first.record")
+	m.addField(functab+2*entry*word("nfunc"), entry, "end")
 	victims := 0
 	for i := 0; i < table.Len() && victims < 8; i++ {
 		fn, err := table.Func(i)
@@ -53,21 +53,21 @@ func (m *Image) table(tb testing.TB) {
 		}
 		victims++
 		name, place := fmt.Sprintf("func[%d]", victims), functab+2*entry*i
-		m.field(place, entry, "%s.entry", name)
-		m.field(place+entry, entry, "%s.record", name)
+		m.addField(place, entry, "%s.entry", name)
+		m.addField(place+entry, entry, "%s.record", name)
 		record := functab + int(get(m.Data, Field{place + entry, entry}))
-		rest := m.fields(record+entry, name, "name", 4, "args", 4, "deferreturn", 4, "pcsp", 4, "pcfile", 4, "pcln", 4, "npcdata", 4)
-		m.field(rest+8, 4, "%s.tail", name)
-		m.fields(rest+12, name, "unsafe", 4, "pcdata1", 4, "inline", 4)
+		rest := m.addFields(record+entry, name, "name", 4, "args", 4, "deferreturn", 4, "pcsp", 4, "pcfile", 4, "pcln", 4, "npcdata", 4)
+		m.addField(rest+8, 4, "%s.tail", name)
+		m.addFields(rest+12, name, "unsafe", 4, "pcdata1", 4, "inline", 4)
 		for _, kind := range []string{"pcsp", "unsafe", "pcln", "inline"} {
 			values := int(at) + word("pcs") + int(get(m.Data, m.Fields[name+"."+kind]))
 			for k := range 8 {
-				m.field(values+k, 1, "%s.%s[%d]", name, kind, k)
+				m.addField(values+k, 1, "%s.%s[%d]", name, kind, k)
 			}
 		}
 		for k := 1; k <= 24; k++ {
 			if offset, err := f.Offset(fn.End-uint64(4*k), 4); err == nil && fn.End-uint64(4*k) >= fn.Entry {
-				m.field(int(offset), 4, "%s.code[-%d]", name, k)
+				m.addField(int(offset), 4, "%s.code[-%d]", name, k)
 			}
 		}
 	}

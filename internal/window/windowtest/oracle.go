@@ -22,23 +22,23 @@ type Point struct {
 }
 
 type oracle struct {
-	fn        pclntab.Func
-	code      []byte
-	unwindsFP bool
-	spoiled   uint64 // bytes under the stack pointer that a preemption writes to
-	pcsp      pclntab.Values
-	points    pclntab.SafePoints
-	seen      map[string]bool
-	count     map[uint64]int
-	found     map[Point]bool
-	invalid   bool // there is a word that is no instruction
+	fn          pclntab.Func
+	code        []byte
+	unwindsFP   bool
+	writesBelow uint64 // bytes under the stack pointer that a preemption writes to
+	pcsp        pclntab.Values
+	points      pclntab.SafePoints
+	seen        map[string]bool
+	count       map[uint64]int
+	found       map[Point]bool
+	invalid     bool // there is a word that is no instruction
 }
 
-// Spoiled returns how many bytes under its stack pointer a goroutine's stack is
+// PreemptionWrites returns how many bytes under its stack pointer a goroutine's stack is
 // written to when the runtime preempts it: by sigctxt.pushCall
 // (runtime/signal_arm64.go), asyncPreempt and asyncPreempt2; or the most of all
 // releases, if the table does not name those.
-func Spoiled(table *pclntab.Table) uint64 {
+func PreemptionWrites(table *pclntab.Table) uint64 {
 	sum := uint64(16)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
 		fn, ok := table.Named(name)
@@ -59,7 +59,7 @@ func Spoiled(table *pclntab.Table) uint64 {
 // Interpret returns the windows of a function in which the runtime preempts,
 // and whether all that was reached are instructions. The code is the function's.
 func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (found map[Point]bool, ok bool) {
-	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, spoiled: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[Point]bool{}}
+	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, writesBelow: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[Point]bool{}}
 	o.pcsp, _ = fn.PCSP()
 	o.points, _ = fn.SafePoints()
 	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
@@ -168,7 +168,7 @@ func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool, plac
 	switch {
 	case !o.unwindsFP || fpKnown && (fp == entrySP-8 || fp == claimed-8):
 	case fpKnown && spKnown && (fp == sp-8 || fp == sp-24):
-	case fpKnown && spKnown && places[fp] && fp+16+o.spoiled <= sp: // popped, and intact
+	case fpKnown && spKnown && places[fp] && fp+16+o.writesBelow <= sp: // popped, and intact
 	default:
 		o.found[Point{window.FP, pc}] = true
 	}

@@ -15,12 +15,12 @@ import (
 
 // The operations of a Request.
 const (
-	Hello  = "hello"  // answered with the machine
-	Put    = "put"    // write the payload to Path
-	Get    = "get"    // answered with the file at Path, if it has at most Size bytes
-	List   = "list"   // answered with the names of the files in the folder Path
-	Remove = "remove" // delete the file at Path
-	Run    = "run"    // run Job; answered with its result and, as payload, its output
+	OpHello  = "hello"  // answered with the machine
+	OpPut    = "put"    // write the payload to Path
+	OpGet    = "get"    // answered with the file at Path, if it has at most Size bytes
+	OpList   = "list"   // answered with the names of the files in the folder Path
+	OpRemove = "remove" // delete the file at Path
+	OpRun    = "run"    // run Job; answered with its result and, as payload, its output
 )
 
 // A Request is an order to the agent.

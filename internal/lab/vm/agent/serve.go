@@ -34,21 +34,21 @@ func Serve(stream io.ReadWriter) error {
 func (c *Conn) carryOut(request Request) (response Response, payload io.Reader) {
 	var err error
 	switch request.Op {
-	case Hello:
+	case OpHello:
 		response.Machine = process.Machine()
-	case Put:
+	case OpPut:
 		err = c.put(request)
-	case Get:
+	case OpGet:
 		payload, response.Size, err = get(request)
-	case List:
+	case OpList:
 		var entries []os.DirEntry
 		entries, err = os.ReadDir(request.Path)
 		for _, entry := range entries {
 			response.Names = append(response.Names, entry.Name())
 		}
-	case Remove:
+	case OpRemove:
 		err = os.Remove(request.Path)
-	case Run:
+	case OpRun:
 		response.Result, err = process.Run(context.Background(), request.Job)
 		payload, response.Size = bytes.NewReader(response.Result.Output), int64(len(response.Result.Output))
 	default:

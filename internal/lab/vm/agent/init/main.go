@@ -67,22 +67,22 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return agent.Serve(&patient{File: port, since: time.Now()})
+	return agent.Serve(&waitingReader{File: port, since: time.Now()})
 }
 
 // portTime is how long the host may take to be there.
 const portTime = 20 * time.Second
 
-// A patient reader waits for its host: a port of which the driver does not know
+// A waitingReader waits for its host: a port of which the driver does not know
 // yet that its other end is open reads as if that were closed
 // (drivers/char/virtio_console.c, port_fops_read).
-type patient struct {
+type waitingReader struct {
 	*os.File
 	since time.Time
 	spoke bool
 }
 
-func (p *patient) Read(b []byte) (int, error) {
+func (p *waitingReader) Read(b []byte) (int, error) {
 	for {
 		n, err := p.File.Read(b)
 		p.spoke = p.spoke || n > 0

@@ -15,8 +15,9 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Racing says how a guest is raced.
-type Racing struct {
+// A StressConfig says how a stress run loads the machine. A stress run is one of
+// the unmodified guest, which goes on until it dies or a limit is reached.
+type StressConfig struct {
 	Victims int `json:"victims"`
 	Procs   int `json:"procs"` // GOMAXPROCS; 0 is the number of CPUs
 	// Polite victims let every other thread go first (SCHED_IDLE), on Linux: a
@@ -32,7 +33,7 @@ type Racing struct {
 	Body      int  `json:"body"` // of the victim "spin": victim.Config.Body
 }
 
-func (r Racing) String() string {
+func (r StressConfig) String() string {
 	words := []string{english.Plural(r.Victims, "victim", "")}
 	if r.Procs > 0 {
 		words = append(words, fmt.Sprintf("%d Ps", r.Procs))
@@ -52,44 +53,44 @@ func (r Racing) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Crowd is a racing of so many polite victims a CPU, each with a P of its own and one
+// PoliteStress has perCPU polite victims for each CPU, each with a P of its own and one
 // for the observer. A victim that waits for a CPU when the request to preempt it
 // is made does not see the request in its next prologue first.
-func Crowd(perCPU int) Racing {
+func PoliteStress(perCPU int) StressConfig {
 	n := perCPU * runtime.NumCPU()
-	return Racing{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
+	return StressConfig{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
 }
 
-// Stopped is a racing of so many victims a CPU, not polite, that a collection stops
-// all at once.
-func Stopped(perCPU int) Racing {
-	r := Crowd(perCPU)
+// StopWorldStress has perCPU victims for each CPU, which are not polite, and which a
+// collection stops all at once.
+func StopWorldStress(perCPU int) StressConfig {
+	r := PoliteStress(perCPU)
 	r.Polite, r.StopWorld = false, true
 	return r
 }
 
-// Fast is as fast as any way that was tried under QEMU on two cores (see
+// DefaultStress kills as fast as any config that was tried under QEMU on two cores (see
 // docs/reachability.md), and stays so on a machine with other work: polite
 // victims wait for that, too.
-var Fast = Stopped(4)
+var DefaultStress = StopWorldStress(4)
 
-// Alone is how the canonical reproducer runs: one victim, and as many Ps as the
+// SingleVictim is how the canonical reproducer runs: one victim, and as many Ps as the
 // machine has cores.
-var Alone = Racing{Victims: 1}
+var SingleVictim = StressConfig{Victims: 1}
 
-// Race runs the guest as it was built. It ends by death, or after the limit.
-// Values of GODEBUG in env are added to the racing's own.
-func (g *Guest) Race(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, env ...string) (Run, error) {
-	return g.raceUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: limit, Env: env}, 0)
+// Stress runs the guest as it was built. It ends by death, or after the limit.
+// Values of GODEBUG in env are added to the config's own.
+func (g *Guest) Stress(ctx context.Context, name string, class window.Class, observer string, how StressConfig, limit time.Duration, env ...string) (Run, error) {
+	return g.stressUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Stress: how, Limit: limit, Env: env}, 0)
 }
 
 // underTime is how much longer a guest may take under a tool.
 const underTime = 5 * time.Minute
 
-// raceUnder races as a series says, under its tool.
-func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error) {
-	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Racing, s.Limit
-	r.Racing, r.Seed = how, seed
+// stressUnder makes a stress run as a series says, under its tool.
+func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, error) {
+	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Stress, s.Limit
+	r.Stress, r.Seed = how, seed
 	var debug []string
 	if how.KeepStacks {
 		debug = append(debug, "gcshrinkstackoff=1")
@@ -97,7 +98,7 @@ func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error)
 	if how.StopWorld {
 		debug = append(debug, "gcstoptheworld=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: s.Under, Raced: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
 	if len(s.Under) > 0 { // a tool may slow down the printing of a crash a hundred times
 		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
 	}
@@ -125,7 +126,7 @@ type Series struct {
 	Leaf     bool
 	Frame    int // bytes
 	Observer string
-	Racing   Racing
+	Stress   StressConfig
 	Env      []string
 	Under    []string      // a tool of the engine's that runs the guest: strace, say
 	Limit    time.Duration // after which a run is cut off alive
@@ -134,10 +135,10 @@ type Series struct {
 	Sample   Sample
 }
 
-// Kind names what was raced: "leaf SP".
+// Kind names the kind of window that was stressed: "leaf SP".
 func (s Series) Kind() string { return window.KindName(s.Class, s.Leaf) }
 
-// Measure races a victim a number of times as the series says, and adds what was
+// Measure makes a number of stress runs as the series says, and adds what was
 // measured to its sample; every run is reported. What was measured before an
 // error stays.
 func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
@@ -147,7 +148,7 @@ func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Ru
 		if i < len(s.Seeds) {
 			seed = s.Seeds[i]
 		}
-		r, err := g.raceUnder(ctx, s, seed)
+		r, err := g.stressUnder(ctx, s, seed)
 		if err != nil {
 			return err
 		}
@@ -162,26 +163,26 @@ func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Ru
 	return nil
 }
 
-// Calibrate spends a second at most on each of a few ways to race.
+// Calibrate spends a second at most on each of a few configs.
 const (
 	calibrationRun  = 500 * time.Millisecond
 	calibrationRuns = 2
 )
 
-// Calibrate races a victim in a few ways, for a second at most each, and returns
-// the way to race it on this machine: Fast, unless another killed so much more
-// often that the lower bound of its rate is above what Fast did. All runs are
-// reported; they are no sample of the way that won, since it won by them.
-func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best Racing, err error) {
-	single := Racing{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
+// Calibrate makes stress runs with a few configs, for a second at most each, and
+// returns the one to use on this machine: DefaultStress, unless another killed so much
+// more often that the lower bound of its rate is above what DefaultStress did. All runs
+// are reported; they are no sample of the config that won, since it won by them.
+func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best StressConfig, err error) {
+	single := StressConfig{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
 	most := 0.0
-	for _, how := range []Racing{Fast, Stopped(1), Crowd(3), single} {
-		s := Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: calibrationRun}
+	for _, how := range []StressConfig{DefaultStress, StopWorldStress(1), PoliteStress(3), single} {
+		s := Series{Func: name, Class: class, Observer: observer, Stress: how, Limit: calibrationRun}
 		if err := g.Measure(ctx, &s, calibrationRuns, report); err != nil {
 			return how, err
 		}
 		rate := s.Sample.Rate()
-		if how == Fast || rate.Low > most {
+		if how == DefaultStress || rate.Low > most {
 			best, most = how, rate.Estimate
 		}
 	}
