@@ -1,10 +1,10 @@
-// Reachability measures what the time to crash depends on, and writes a page with its
-// figures and the records that they were made from.
+// Reachability measures what the time to crash depends on. It writes a page with the
+// figures, and the records from which it made them.
 //
 //	reachability -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 //
-// It measures for most of an hour. With -draw it makes the page from the records that
-// are there.
+// A full run takes most of an hour. With -draw it measures nothing, and makes the page
+// from the records that are in DIR.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Splitadd decides whether a Go toolchain or an arm64 binary has a window in
-// which the garbage collector kills the process, and proves it.
+// Splitadd decides whether a Go toolchain or an arm64 binary has windows: code that
+// async preemption breaks. It proves each window by a crash or a wrong result.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Package arm64 tells what A64 instruction words do.
+// Package arm64 decodes A64 instruction words.
 //
-// Decode gives all effects of an instruction. The other functions look at one
-// word each for a few kinds of instructions that change the stack pointer or the
-// frame pointer. They are several times faster, for the pass over all code, and
-// the tests compare them with Decode.
+// Decode gives all effects of an instruction. The other functions recognize the few
+// kinds of instructions that change the stack pointer or the frame pointer. They are
+// several times faster than Decode, so the pass over all code uses them. The tests
+// compare them with Decode.
 //
 // Encodings are those of the Arm Architecture Reference Manual for A-profile,
 // chapter C4.

@@ -1,5 +1,6 @@
-// Package budget bounds what it may take to read one file: work, memory, windows
-// and bytes of output, each in proportion to the file's size.
+// Package budget limits what one file may cost to read: work, memory, windows and
+// bytes of output, each in proportion to the file's size. Binaries may be hostile,
+// so every loop over their contents spends from a Budget, which panics at its limit.
 package budget
 
 import (

@@ -1,5 +1,6 @@
-// Package diagnose tells a program that dies of async preemption in a window
-// from one that dies of a data race, by running it and by looking at it.
+// Package diagnose decides whether a flaky program crashes because it is preempted in
+// a window, or because of a data race. It runs the program many times, as it is,
+// without async preemption and under the race detector, and scans its binary.
 package diagnose
 
 import (

@@ -1,4 +1,4 @@
-// Package hint has the error that tells a person what to do.
+// Package hint has an error type that also says what the user can do next.
 package hint
 
 // An Error is one that a person can mend: what was wrong, and the next step.

@@ -1,5 +1,5 @@
 // Package lab builds guests with a toolchain and runs them on an engine: the
-// native machine, or an emulator.
+// machine itself, if it is arm64, or an emulator.
 package lab
 
 import (

@@ -1,6 +1,6 @@
-// Package objfile opens executable files for arm64 as what they will be in
-// memory: segments at addresses. Files may be hostile: what is read of one is
-// bounded by its budget.
+// Package objfile opens executable files for arm64 and gives their segments as they
+// will be in memory, with their addresses. Files may be hostile: all reading of a file
+// spends from the file's budget.
 package objfile
 
 import (

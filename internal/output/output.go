@@ -1,5 +1,6 @@
-// Package output writes the files that a user has named: it refuses to overwrite
-// what the command would not have written, and replaces a file at once.
+// Package output writes the files that a user names. It refuses to overwrite a file
+// that does not look like output of the same command, and it replaces a file in one
+// step.
 package output
 
 import (

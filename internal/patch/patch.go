@@ -1,5 +1,5 @@
-// Package patch makes modified copies of executables: pinned ones, whose threads
-// wait at an instruction, and repaired ones, which have no windows.
+// Package patch makes modified copies of executables. In a pinned copy, threads wait
+// at one instruction. A repaired copy has no windows.
 package patch
 
 import (

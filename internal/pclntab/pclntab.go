@@ -1,9 +1,10 @@
-// Package pclntab reads Go's function table: the functions of a binary with
-// their names, source lines, and the tables by which the runtime unwinds them.
+// Package pclntab reads Go's function table. The table lists the functions of a
+// binary with their names, source lines, and the tables by which the runtime unwinds
+// them.
 //
 // The layouts are those of runtime/symtab.go and runtime/runtime2.go, from Go
-// 1.16 onward. Everything read is checked against the bounds of the file: a
-// table may be hostile.
+// 1.16 onward. Tables may be hostile, so everything read is checked against the
+// bounds of the file.
 package pclntab
 
 import (

@@ -1,5 +1,5 @@
-// Package record holds the versioned JSON that the verbs write, one record a
-// line.
+// Package record defines the versioned JSON that the verbs write, one record on each
+// line. It also reads records back, and pools those of several machines.
 package record
 
 import (

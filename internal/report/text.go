@@ -1,4 +1,5 @@
-// Package report shows to people what was found and measured.
+// Package report formats what was found and measured for people: as text, Markdown,
+// HTML pages, SARIF, and bug reports.
 package report
 
 import (

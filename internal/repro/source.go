@@ -1,5 +1,5 @@
-// Package repro writes a reproducer that can be attached to a bug report, and
-// shows that it is one.
+// Package repro writes a reproducer for a bug report, and proves that it crashes in
+// a window: it builds, pins and stresses it with a toolchain.
 package repro
 
 import (

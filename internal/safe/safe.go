@@ -1,6 +1,6 @@
 // Package safe makes untrusted text safe to print: names from binaries, paths and
-// lines of logs. A terminal, a log viewer or a reviewer that shows the result shows
-// what is in it, in the order in which it is there, on one line.
+// lines of logs. Printed, the result takes one line and looks like what it contains:
+// no character in it is hidden, moved or acted upon by a terminal or a log viewer.
 package safe
 
 import (

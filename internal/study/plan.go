@@ -1,5 +1,5 @@
-// Package study measures what the time to crash depends on, fits a model to it,
-// and draws both.
+// Package study runs the experiments of docs/reachability.md: it measures what the
+// time to crash depends on, fits a model to the results, and draws both.
 package study
 
 import (

@@ -1,4 +1,4 @@
-// Package survey says of a binary what people who ship it ask: who built it,
+// Package survey answers what people who ship a binary ask about it: who built it,
 // what windows it has, whose code they are in, and what to do about them.
 package survey
 

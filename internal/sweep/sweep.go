@@ -1,5 +1,6 @@
-// Package sweep says in which Go releases each kind of window is, and where it
-// went away.
+// Package sweep finds which Go releases have each kind of window, and which release
+// removed it. It checks the newest patch of each minor release, and then searches
+// the patches by bisection.
 package sweep
 
 import (

@@ -1,4 +1,6 @@
-// Package trial runs guests and says what became of them.
+// Package trial runs guests and says how each run ended. From pinned runs, stress runs
+// and controls it decides the verdict on a toolchain. It also estimates how long
+// victims live.
 package trial
 
 import (

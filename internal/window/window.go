@@ -1,6 +1,11 @@
-// Package window finds windows: instruction boundaries at which the runtime
-// may preempt a goroutine while the machine's stack pointer, or frame pointer,
-// is not what the unwinder will believe.
+// Package window finds windows: instruction boundaries at which the runtime may
+// preempt a goroutine although the code breaks a clause of the preemption contract
+// there. In most windows the stack pointer, or the frame pointer, is not what the
+// unwinder will believe.
+//
+// Finder.Find follows the registers through the code of every function, and compares
+// them with the function table. The table Kinds lists what can be found, and
+// docs/contract.md explains the clauses.
 package window
 
 import (

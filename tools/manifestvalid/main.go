@@ -1,7 +1,7 @@
 // Manifestvalid reads Kubernetes manifests from standard input and validates them
-// with kubeconform, strictly: against the schema that the Kubernetes release's own
-// module has, which the go command fetches and verifies. It is to be run in the
-// folder of its module.
+// strictly with kubeconform. The schema is the one in the module of the Kubernetes
+// release, which the go command fetches and verifies. Run it in the folder of its
+// module.
 package main
 
 import (

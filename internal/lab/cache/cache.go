@@ -1,5 +1,5 @@
-// Package cache keeps in the user's cache folder what is made once and used again:
-// sources, built guests, unpacked packages, archives for virtual machines.
+// Package cache keeps things in the user's cache folder, so that they are made only
+// once: sources, built guests, unpacked packages, archives for virtual machines.
 package cache
 
 import (

@@ -1,4 +1,4 @@
-// Package labtest gives tests guests, and other binaries, of real toolchains.
+// Package labtest builds guests and other binaries with real toolchains, for tests.
 package labtest
 
 import (

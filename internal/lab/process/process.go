@@ -1,6 +1,6 @@
-// Package process runs one process under bounds. It imports the standard
-// library alone: the agent of a virtual machine is built from it, too, so that
-// a guest has the same bounds and ends in the same ways in every engine.
+// Package process runs one process under bounds. The agent of a virtual machine is
+// built from this package as well, so that a guest has the same bounds and ends in
+// the same ways in every engine. So it imports only the standard library.
 package process
 
 import (

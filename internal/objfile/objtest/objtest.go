@@ -1,6 +1,6 @@
-// Package objtest gives tests small real executables with the places in them that
-// say how much there is of something, how long it is, and at which address: what
-// hostile files lie about.
+// Package objtest gives tests small real executables, and the position of every field
+// in them that holds a count, a length or an address. Tests overwrite these fields, as
+// hostile files do.
 package objtest
 
 import (

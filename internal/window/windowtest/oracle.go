@@ -1,7 +1,7 @@
 // Package windowtest gives tests a second opinion on windows. Its oracle is a plain
-// interpreter of the stack and frame pointer. It shares no code with the finder but
-// the function table: it reads the disassembler's text, follows one path after the
-// other with numbers in its registers, and looks at every state it gets into.
+// interpreter of the stack and frame pointer. It shares only the function table with
+// the finder. It reads the disassembler's text, follows one path after the other with
+// numbers in its registers, and looks at every state that it reaches.
 package windowtest
 
 import (

@@ -1,7 +1,8 @@
-// Package agent carries out a host's orders in a virtual machine: files come and
-// go, and jobs are run, over one stream. Both ends are here, so that they cannot
-// differ. It imports the standard library and package process alone, since it is
-// built for the virtual machine as a module of its own.
+// Package agent is the protocol between a host and its virtual machine. The host
+// writes, reads and removes files in the machine and runs jobs there, over one stream.
+// Both ends are in this package, so that they cannot differ. It imports only the
+// standard library and package process, because the machine's program is built from
+// it as a separate module.
 package agent
 
 import (

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Init is the first and only process of a virtual machine: it mounts what
-// programs expect, loads the drivers it was given and serves its host until the
-// host closes the port.
+// Init is the first and only process of a virtual machine. It mounts the file systems
+// that programs expect, loads the drivers that came with it, and carries out the host's
+// requests until the host closes the port.
 package main
 
 import (
