@@ -104,9 +104,9 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	return v, errors.Join(err, writing)
 }
 
-// series races one victim of each kind c.runs times, in the way that calibration
-// finds, and prints how long they lived: what was measured so far, if that is
-// interrupted.
+// series makes c.runs stress runs of one victim of each kind, in the way that
+// calibration finds, and prints how long the victims lived. If it is interrupted, it
+// prints what was measured so far.
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
 	var all []trial.Series
 	var failed error
@@ -115,7 +115,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
 		how, runs := trial.Fast, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
-		if c.shard.of > 0 { // shards are pooled: they all race alike
+		if c.shard.of > 0 { // shards are pooled, so all have to run alike
 			s.Seeds = c.shard.seeds(c.runs)
 			runs = len(s.Seeds)
 		} else {
