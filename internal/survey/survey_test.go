@@ -90,7 +90,7 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestEach surveys a folder with everything in it that folders have.
+// TestEach surveys a folder with files of every sort.
 func TestEach(t *testing.T) {
 	dir := t.TempDir()
 	data, err := os.ReadFile(guest(t, nil))

@@ -15,19 +15,19 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Racing says how a guest is raced.
+// A Racing says how a guest is run under stress.
 type Racing struct {
 	Victims int `json:"victims"`
 	Procs   int `json:"procs"` // GOMAXPROCS; 0 is the number of CPUs
-	// Polite victims let every other thread go first (SCHED_IDLE), on Linux: a
+	// Polite victims let every other thread go first (SCHED_IDLE), on Linux. So a
 	// collector's thread that wakes up takes a victim's CPU at any instruction.
 	Polite bool `json:"polite"`
 	// KeepStacks sets GODEBUG=gcshrinkstackoff=1: the collector does not copy the
 	// victims' stacks between calls, which takes longer than to scan them.
 	KeepStacks bool `json:"keep_stacks"`
 	// StopWorld sets GODEBUG=gcstoptheworld=1: a collection asks all victims at once
-	// to stop, and scans their stacks while they are stopped. Collecting beside
-	// them it waits for one after the other to get a CPU and give it up.
+	// to stop, and scans their stacks while they are stopped. A concurrent
+	// collection waits for one victim after the other to get a CPU and give it up.
 	StopWorld bool `json:"stop_world,omitempty"`
 	Body      int  `json:"body"` // of the victim "spin": victim.Config.Body
 }
@@ -52,16 +52,17 @@ func (r Racing) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Crowd is a racing of so many polite victims a CPU, each with a P of its own and one
-// for the observer. A victim that waits for a CPU when the request to preempt it
-// is made does not see the request in its next prologue first.
+// Crowd is a racing with perCPU polite victims on each CPU. Every victim and the
+// observer has its own P. If a victim waits for a CPU while the runtime requests its
+// preemption, the signal can reach it at any instruction. A running victim would see the
+// request in its next prologue first.
 func Crowd(perCPU int) Racing {
 	n := perCPU * runtime.NumCPU()
 	return Racing{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
 }
 
-// Stopped is a racing of so many victims a CPU, not polite, that a collection stops
-// all at once.
+// Stopped is a racing with perCPU victims on each CPU, which are not polite. A
+// collection stops all of them at once.
 func Stopped(perCPU int) Racing {
 	r := Crowd(perCPU)
 	r.Polite, r.StopWorld = false, true
@@ -69,16 +70,16 @@ func Stopped(perCPU int) Racing {
 }
 
 // Fast is as fast as any way that was tried under QEMU on two cores (see
-// docs/reachability.md), and stays so on a machine with other work: polite
-// victims wait for that, too.
+// docs/reachability.md). It stays fast on a machine with other work, for which polite
+// victims would wait.
 var Fast = Stopped(4)
 
 // Alone is how the canonical reproducer runs: one victim, and as many Ps as the
 // machine has cores.
 var Alone = Racing{Victims: 1}
 
-// Race runs the guest as it was built. It ends by death, or after the limit.
-// Values of GODEBUG in env are added to the racing's own.
+// Race makes a stress run of the unmodified guest. It ends when the guest dies, or after
+// the limit. Values of GODEBUG in env are added to those of how.
 func (g *Guest) Race(ctx context.Context, name string, class window.Class, observer string, how Racing, limit time.Duration, env ...string) (Run, error) {
 	return g.raceUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Racing: how, Limit: limit, Env: env}, 0)
 }
@@ -86,7 +87,7 @@ func (g *Guest) Race(ctx context.Context, name string, class window.Class, obser
 // underTime is how much longer a guest may take under a tool.
 const underTime = 5 * time.Minute
 
-// raceUnder races as a series says, under its tool.
+// raceUnder makes one stress run of a series, under the series' tool.
 func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error) {
 	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Racing, s.Limit
 	r.Racing, r.Seed = how, seed
@@ -119,7 +120,7 @@ func (g *Guest) raceUnder(ctx context.Context, s *Series, seed int) (Run, error)
 
 // A Series is runs that were made alike, one after the other.
 type Series struct {
-	Label    string // what sets it apart from others, for people
+	Label    string // distinguishes it from others, for people
 	Func     string
 	Class    window.Class
 	Leaf     bool
@@ -130,16 +131,15 @@ type Series struct {
 	Under    []string      // a tool of the engine's that runs the guest: strace, say
 	Limit    time.Duration // after which a run is cut off alive
 	Engine   string
-	Seeds    []int // of the runs, where each is to be set apart; else nil
+	Seeds    []int // of the runs, if each is to be distinguished; else nil
 	Sample   Sample
 }
 
-// Kind names what was raced: "leaf SP".
+// Kind returns the kind of window that the series is about: "leaf SP".
 func (s Series) Kind() string { return window.KindName(s.Class, s.Leaf) }
 
-// Measure races a victim a number of times as the series says, and adds what was
-// measured to its sample; every run is reported. What was measured before an
-// error stays.
+// Measure makes stress runs of the series' victim, adds them to its sample, and reports
+// every run. If there is an error, the sample keeps the runs before it.
 func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
 	s.Engine = g.engine.Evidence
 	for i := range runs {
@@ -162,16 +162,16 @@ func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Ru
 	return nil
 }
 
-// Calibrate spends a second at most on each of a few ways to race.
+// Bounds of Calibrate, which spends at most a second on each of a few racings.
 const (
 	calibrationRun  = 500 * time.Millisecond
 	calibrationRuns = 2
 )
 
-// Calibrate races a victim in a few ways, for a second at most each, and returns
-// the way to race it on this machine: Fast, unless another killed so much more
-// often that the lower bound of its rate is above what Fast did. All runs are
-// reported; they are no sample of the way that won, since it won by them.
+// Calibrate runs a victim under a few racings, for at most a second each, and returns
+// the best for this machine. This is Fast, unless the lower bound of another one's rate
+// is above the rate of Fast. It reports all runs. They must not be used as a
+// sample of the best racing, because they were used to choose it.
 func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best Racing, err error) {
 	single := Racing{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
 	most := 0.0

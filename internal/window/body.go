@@ -6,8 +6,8 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A body is the code of one function, decoded, with its branches and with what
-// the function table says of it. The checkers of the clauses read it.
+// A body is the decoded code of one function, with its branches and its entries in the
+// function table. The checkers of the clauses read it.
 type body struct {
 	fn      pclntab.Func
 	code    []byte
@@ -26,7 +26,7 @@ type body struct {
 	deepest      int64 // see deepestLoad
 	deepestKnown bool
 
-	head   []bool  // by instruction: control may come here by a branch, or past one
+	head   []bool  // by instruction: it is the target of a branch, or follows one
 	orphan []int32 // heads that no known branch reaches: the targets of jump tables
 }
 
@@ -73,27 +73,27 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	return b
 }
 
-// What a decoded instruction takes: bytes, and work against an instruction that
-// the proof looks at.
+// The cost of a decoded instruction: bytes, and work in multiples of the work for an
+// instruction in proof.
 const (
 	effectsSize = 128
 	jumpSize    = 8
 	decodeWork  = 16
 )
 
-// long is the number of instructions above which a function is decoded anew each time,
-// and checked by one goroutine at a time, so that memory does not grow with the number
-// of cores. Such functions are few; programs with tables have some of 200,000
-// instructions.
+// long is the number of instructions above which the effects of a function are not
+// kept, but decoded each time, and above which one goroutine at a time checks it. So
+// memory does not grow with the number of cores. Few functions are so long. Some
+// programs with tables have functions of 200,000 instructions.
 const long = 1 << 12
 
-// hold takes memory until free.
+// hold takes memory from the budget until free gives it back.
 func (b *body) hold(n int) {
 	b.budget.Hold(n)
 	b.held += n
 }
 
-// free gives the memory of the body back.
+// free gives the memory of the body back to the budget.
 func (b *body) free() { b.budget.Free(b.held) }
 
 func (b *body) len() int          { return len(b.code) / 4 }
