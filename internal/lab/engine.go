@@ -17,8 +17,8 @@ import (
 // Engines are the names of the engines, as a Choice takes them.
 var Engines = []string{"auto", "native", "user", "vm"}
 
-// A Choice says which engine is to run guests. The zero value is for whatever
-// is there.
+// A Choice says which engine is to run guests. The zero value chooses the default
+// engine of the machine.
 type Choice struct {
 	// Name is one of Engines, or "". "auto" is "native" on arm64 machines and
 	// "user" elsewhere.
@@ -48,10 +48,10 @@ type Engine struct {
 // A Job is one run of a guest.
 type Job struct {
 	Path     string   // the guest
-	Under    []string // the command and flags that are to run it, of the engine's own tools: strace, say
+	Under    []string // a tool of the engine that runs the guest, with its flags: strace, say
 	Args     []string
 	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
-	Env      []string      // beside PATH and the like: GODEBUG, say
+	Env      []string      // in addition to PATH and the like: GODEBUG, say
 	Raced    bool          // signals must be able to land on any instruction
 	AsItIs   bool          // a user's program: see process.Job
 	Core     bool          // may leave a core file: see Engine.Cores
@@ -65,7 +65,7 @@ var ErrNoEngine = qemu.ErrNone
 
 const installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
 
-// FindEngine returns an engine. One of name "vm" is booted: it has to be closed.
+// FindEngine returns an engine, which has to be closed. It boots an engine "vm".
 func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	host := Target{runtime.GOOS, runtime.GOARCH}
 	native := host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin")
@@ -114,8 +114,8 @@ func (e *Engine) Close() error {
 // Emulated reports whether guests run under an emulator.
 func (e *Engine) Emulated() bool { return e.Name != "native" }
 
-// Run runs a guest, which dies with this process. The error is that of the
-// harness: the guest's own end is in the result.
+// Run runs a guest, which dies with this process. An error means that the harness
+// failed. The result says how the guest ended.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	run := process.Job{
 		Line: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, AsItIs: job.AsItIs,
@@ -138,9 +138,9 @@ func (e *Engine) Cores(dir string) ([]string, error) {
 	return e.machine.Cores(dir)
 }
 
-// command returns the command line that runs a guest. A raced guest must take
-// signals at every instruction boundary: QEMU delivers them only between
-// translation blocks, and a whole epilogue is one.
+// command returns the command line that runs a guest. In a stress run, signals must be
+// able to land at every instruction boundary. QEMU delivers them only between
+// translation blocks, and a whole epilogue is one block.
 func (e *Engine) command(job Job) []string {
 	line := append(append([]string(nil), job.Under...), job.Path)
 	if e.emulator != "" {

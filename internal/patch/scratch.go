@@ -46,7 +46,7 @@ func reached(f *objfile.File, windows []window.Window) map[uint64]string {
 
 // errUnsaved is the reason not to repair a binary if asyncPreempt does not save the
 // scratch register, or is not found.
-var errUnsaved = fmt.Errorf("that runtime.asyncPreempt saves R%d is not to be seen", scratch)
+var errUnsaved = fmt.Errorf("nothing shows that runtime.asyncPreempt saves R%d", scratch)
 
 // saves proves that the runtime's asyncPreempt restores the scratch register.
 // AsyncPreempt has to store the register in its frame before it writes to the register,

@@ -12,7 +12,7 @@ import (
 	"splitadd/internal/safe"
 )
 
-// Diagnosis writes what a program's runs and its binary say, and the conclusion.
+// Diagnosis writes what a program's runs and its binary show, and the conclusion.
 func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Line, " ")), r.Engine)

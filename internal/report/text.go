@@ -16,11 +16,11 @@ import (
 // A Check is what was found and measured of one toolchain.
 type Check struct {
 	Go        string
-	Engine    string // "" where nothing could be run
+	Engine    string // "" if nothing could be run
 	Windows   []window.Window
-	Runs      []trial.Run // pinned and raced
-	Controls  []trial.Run // in which nothing was to die
-	Victims   int         // how many functions were looked at
+	Runs      []trial.Run // pinned runs and stress runs
+	Controls  []trial.Run // runs that must not die
+	Victims   int         // the number of victims checked
 	Verdict   trial.Verdict
 	Others    int             // windows of victims that the verdict does not rest on
 	Elsewhere []window.Window // preemptible, outside the victims
@@ -57,7 +57,7 @@ func (c Check) Text(to io.Writer) error {
 	return err
 }
 
-// controls writes what became of the runs in which nothing was to die.
+// controls writes how the control runs ended.
 func (c Check) controls(b *strings.Builder) {
 	var t table
 	for _, r := range c.Controls {
@@ -137,7 +137,7 @@ func Tested(t trial.Tested) string {
 	return strings.Join(parts, ", ")
 }
 
-// brief says what became of a run, in a cell of a table.
+// brief says how a run ended, for a cell of a table.
 func brief(r trial.Run) string {
 	switch {
 	case r.Outcome == trial.Died && r.Confirmed() && (r.Held || r.Death.Window == nil):

@@ -14,7 +14,7 @@ import (
 // A Hostile is a file that claims too much.
 type Hostile struct {
 	Name  string
-	Kinds string // of error that surveying it may end with: "other", "exceeded" or "broken"; "" is none
+	Kinds string // the kinds of error that its survey may return: "other", "exceeded" or "broken"; "" is no error
 	Data  func() []byte
 }
 
@@ -31,16 +31,16 @@ func PeakMemory() int64 {
 	return kb << 10
 }
 
-// Slow returns an executable with about size bytes of code, which takes as long to
-// survey as a file of its size can.
+// Slow returns an executable with about size bytes of code. Surveying it takes the
+// longest time for a file of its size.
 func Slow(size int) []byte {
 	return Made{
 		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constant(3 << 18),
 	}.Bytes()
 }
 
-// Windows returns an executable with one function of n windows, whose name has name
-// bytes, and others bytes of something else.
+// Windows returns an executable with one function of n windows. The function's name has
+// name bytes, and the file has others bytes of other data.
 func Windows(n, name, others int) []byte {
 	code := append(words(addSP), repeat(4*n, nop)...)
 	return Made{
@@ -49,7 +49,7 @@ func Windows(n, name, others int) []byte {
 	}.Bytes()
 }
 
-// Functions returns an executable of so many functions of one instruction.
+// Functions returns an executable of n functions with one instruction each.
 func Functions(n int) []byte {
 	return Made{Code: repeat(4*n, nop), Function: 4, Name: "main.f", File: "f.go", PCSP: constant(1)}.Bytes()
 }

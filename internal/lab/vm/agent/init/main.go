@@ -45,8 +45,8 @@ func run() error {
 	if err := loadModules("/modules"); err != nil {
 		return err
 	}
-	// Core files go where the host finds them, and a user's settings are as on
-	// most servers.
+	// Core files go to the folder in which the host looks for them. The other
+	// settings are those of most servers.
 	for file, value := range map[string]string{
 		"/proc/sys/kernel/core_pattern":        "/tmp/core/core.%p",
 		"/proc/sys/kernel/perf_event_paranoid": "-1",
@@ -70,11 +70,11 @@ func run() error {
 	return agent.Serve(&patient{File: port, since: time.Now()})
 }
 
-// portTime is how long the host may take to be there.
+// portTime is how long init waits for the host.
 const portTime = 20 * time.Second
 
-// A patient reader waits for its host: a port of which the driver does not know
-// yet that its other end is open reads as if that were closed
+// A patient reader waits for its host. While the driver does not know yet that the other
+// end of the port is open, a read returns as if it were closed
 // (drivers/char/virtio_console.c, port_fops_read).
 type patient struct {
 	*os.File
