@@ -19,19 +19,19 @@ import (
 	"splitadd/internal/window"
 )
 
-var exhaustive = flag.String("exhaustive", "", "toolchains, with commas, of which to pin every boundary of every victim")
+var exhaustive = flag.String("exhaustive", "", "pin every boundary of every victim of these toolchains, separated by commas")
 
-// exhaustiveBounds are for thousands of runs. An observation by all observers
-// takes some 50 ms.
+// exhaustiveBounds are for thousands of runs. An observation by all observers takes
+// about 50 ms.
 var exhaustiveBounds = trial.Bounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
 
 // TestSplitADDExhaustive pins victims at every instruction boundary of their
-// functions, under all observers in turn, and compares what happens with the
-// finder's map: where it reports a window in which the runtime preempts the
-// victim dies, of that; where it does not, it lives; and where it says that the
-// runtime does not preempt, no observation ever completes.
+// functions, under all observers in turn, and compares what happens with what the
+// finder says. At a window in which the runtime preempts, the victim dies of the
+// window. At a boundary without a window, it lives. At a boundary where the runtime
+// does not preempt, no observation ever completes.
 //
-// Without -exhaustive it does so for a leaf and a non-leaf of this Go.
+// Without -exhaustive it pins a leaf and a non-leaf function of this Go.
 func TestSplitADDExhaustive(t *testing.T) {
 	if *exhaustive == "" {
 		for _, name := range []string{"leaf65552", "nonleaf65552"} {
@@ -124,8 +124,8 @@ func literals(code []byte) map[int]bool {
 	return data
 }
 
-// boundary says in a word what became of a pin, and more where that is not what
-// the finder leads one to expect.
+// boundary says in a word how a pinned run ended. If that does not agree with the
+// finder, it says more.
 func boundary(r trial.Run, reported bool, why string) string {
 	switch {
 	case r.Missed:

@@ -193,7 +193,7 @@ func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
 // distance from a base register.
 type Access struct {
 	Load    bool
-	Rt, Rt2 int   // Rt2 is at the word after Rt's; 31 where there is one register only
+	Rt, Rt2 int   // Rt2 is at the word after Rt's; 31 if there is only one register
 	Rn      int   // the base, before any write-back; 31 is the stack pointer
 	N       int64 // bytes from the base
 }

@@ -46,16 +46,16 @@ const (
 // A Report is all that was seen.
 type Report struct {
 	Program Program
-	Binary  *survey.Binary // nil where it is no Go binary for arm64
+	Binary  *survey.Binary // nil if it is not a Go binary for arm64
 	Counts  []Count
 	Engine  string
-	Limits  []string // what a run has that the program alone would not
+	Limits  []string // how a run differs from one without splitadd
 	// Conclusion is "split SP", "split FP", "data race", both, or "undecided".
 	Conclusion string
 	Confidence string // why, and how sure that is
 }
 
-// Run diagnoses a program. What was measured before an error is in the report.
+// Run diagnoses a program. After an error, the report has what was measured before.
 func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err error) {
 	r = &Report{Program: p, Engine: process.Machine()}
 	path, err := exec.LookPath(p.Line[0])
@@ -111,13 +111,13 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	return r, nil
 }
 
-// A way is one in which a program is run.
+// A way is a way to run a program.
 type way struct {
 	way, path string
 	env       []string
 }
 
-// ways returns those in which a program is run, of which the executable is at path.
+// ways returns the ways to run a program, whose executable is at path.
 func ways(p Program, path string) []way {
 	all := []way{{Plain, path, nil}, {Off, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
 	if p.Race != "" {
@@ -126,7 +126,7 @@ func ways(p Program, path string) []way {
 	return all
 }
 
-// limits says what is not as it would be without splitadd.
+// limits says how a run differs from one without splitadd.
 func limits(p Program, engine *lab.Engine) []string {
 	all := []string{
 		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
@@ -137,8 +137,8 @@ func limits(p Program, engine *lab.Engine) []string {
 	return append(all, traceback()...)
 }
 
-// traceback is what is added to the environment so that a crash shows all
-// goroutines, with the runtime's frames, unless the user has a wish of their own.
+// traceback returns a setting for the environment that makes a crash show all
+// goroutines, with the runtime's frames. It returns none if the user has set it.
 func traceback() []string {
 	if _, own := os.LookupEnv("GOTRACEBACK"); own {
 		return nil
@@ -148,7 +148,7 @@ func traceback() []string {
 
 func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
 
-// conclude weighs what was seen.
+// conclude sets the conclusion from the counts and the binary.
 func (r *Report) conclude() {
 	plain, off, race := r.count(Plain), r.count(Off), r.count(Race)
 	var found, why []string

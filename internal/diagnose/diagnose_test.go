@@ -29,7 +29,7 @@ func diagnosed(t *testing.T, p Program) *Report {
 	return r
 }
 
-// TestDaemon diagnoses a program with a data race, which dies of it now and then.
+// TestDaemon diagnoses a program with a data race, which sometimes crashes it.
 func TestDaemon(t *testing.T) {
 	dir := t.TempDir()
 	build := func(out string, flags ...string) string {
@@ -61,8 +61,8 @@ func TestDaemon(t *testing.T) {
 	}
 }
 
-// TestGuest diagnoses a victim as if it were somebody's program: dead of the
-// window as it is, alive without async preemption.
+// TestGuest diagnoses a victim as a user's program. As it is, it dies of the window.
+// Without async preemption it lives.
 func TestGuest(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 2 * time.Second, Polite: true}
@@ -80,7 +80,7 @@ func TestGuest(t *testing.T) {
 	assert.Zero(t, r.count(Plain).Deaths+r.count(Plain).Failed)
 }
 
-// TestUndecided is of programs that do not die, or do so of themselves.
+// TestUndecided diagnoses programs that do not die, or die for another reason.
 func TestUndecided(t *testing.T) {
 	r := diagnosed(t, Program{Line: []string{"true"}, Runs: 20})
 	assert.Equal(t, "undecided", r.Conclusion)
@@ -97,8 +97,8 @@ func TestUndecided(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestAsItIs is of programs that splitadd has to leave alone: one that prints much,
-// one that leaves a child in a session of its own, one that wants its own limits.
+// TestAsItIs diagnoses programs that splitadd must not disturb: one that prints much,
+// one that leaves a child in another session, and one that needs its own limits.
 func TestAsItIs(t *testing.T) {
 	r := diagnosed(t, Program{Line: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
 	c := r.count(Plain)
@@ -119,8 +119,8 @@ func TestAsItIs(t *testing.T) {
 	assert.Contains(t, r.Limits, "killed after 1m0s")
 }
 
-// TestAdd shows that a SIGKILL of ours is not the program's death, whatever else
-// there is to be seen.
+// TestAdd shows that a SIGKILL from splitadd does not count as the program's death,
+// whatever its output shows.
 func TestAdd(t *testing.T) {
 	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
 	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuch} {

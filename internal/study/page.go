@@ -15,14 +15,14 @@ import (
 	"splitadd/internal/report"
 )
 
-// A page is what is written of a study.
+// A page is the page of a study, with its figures.
 type page struct {
 	bytes.Buffer
 	dir    string
 	series []record.Series
 }
 
-// Write writes reachability.md, and its figures beside it, into a folder: of the
+// Write writes reachability.md and its figures into a folder. The page has the
 // experiments that are among the series, in the order of the plan.
 func Write(dir string, series []record.Series) error {
 	p := page{dir: dir, series: series}
@@ -67,12 +67,12 @@ func (p *page) of(name string) (of []record.Series) {
 	return of
 }
 
-// last returns what a label says after its last slash.
+// last returns the part of a label after its last slash.
 func last(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
 
 func (p *page) say(format string, args ...any) { fmt.Fprintf(p, "\n"+format+"\n", args...) }
 
-// section begins a section, and says on which engine its runs were made.
+// section begins a section, and names the engine of its runs.
 func (p *page) section(title string, of []record.Series) {
 	p.say("## %s", title)
 	seen := map[string]bool{}
@@ -84,7 +84,7 @@ func (p *page) section(title string, of []record.Series) {
 	}
 }
 
-// table writes rows of series, named by what name says.
+// table writes rows of series. The function name returns the name of a row.
 func (p *page) table(column string, of []record.Series, name func(record.Series) string) {
 	p.say("| %s | runs | died | exposed | median | deaths a second |\n| --- | --- | --- | --- | --- | --- |", column)
 	p.Truncate(p.Len() - 1)

@@ -52,7 +52,7 @@ func validate() error {
 	return nil
 }
 
-// kinds are those that are known, and where their definitions are.
+// kinds are the known kinds of manifest, with the names of their definitions.
 var kinds = map[string]string{"job-batch-v1": "io.k8s.api.batch.v1.Job"}
 
 // schemas writes a schema for each kind, with all the release's definitions.
@@ -92,8 +92,8 @@ func schemas(dir string) error {
 	return nil
 }
 
-// strict forbids members that a definition does not have, and allows numbers
-// where Kubernetes does though the definition says string.
+// strict forbids members that a definition does not have. It also allows numbers for
+// the strings for which Kubernetes accepts them.
 func strict(d map[string]any) {
 	if d["properties"] != nil && d["additionalProperties"] == nil {
 		d["additionalProperties"] = false
