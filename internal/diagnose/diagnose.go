@@ -168,7 +168,7 @@ func (r *Report) conclude() {
 			plain.unwinding(), plain.Runs, off.unwinding(), off.Runs, p, english.Plural(windows, "window", ""))
 	}
 	if race.Races > 0 {
-		add("data race", "certain: the race detector says so, and where; that the deaths are its doing is likely, not proved")
+		add("data race", "certain: the race detector reports it; that it causes the deaths is likely, not proved")
 	}
 	if len(found) > 0 {
 		r.Conclusion, r.Confidence = strings.Join(found, ", and "), strings.Join(why, "; ")
@@ -183,7 +183,7 @@ func (r *Report) conclude() {
 		chance := make(trial.Sample, plain.Runs).Chance()
 		r.Confidence = fmt.Sprintf("it never died in %s: the chance of a death is below %.2g (95 %%)", english.Plural(plain.Runs, "run", ""), chance.High)
 	case off.Deaths > 0:
-		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
+		r.Confidence = fmt.Sprintf("it also dies with async preemption off (%d of %d): that death is not this defect", off.Deaths, off.Runs)
 	case r.Binary != nil && windows == 0:
 		r.Confidence = "the binary has no window: not this defect; what else it is was not found"
 	default:

@@ -92,7 +92,7 @@ func TestUndecided(t *testing.T) {
 	assert.Equal(t, 1, r.count(Plain).Hung)
 	r = diagnosed(t, Program{Line: []string{"sh", "-c", "kill -SEGV $$"}, Runs: 3})
 	assert.Equal(t, "undecided", r.Conclusion)
-	assert.Contains(t, r.Confidence, "it dies with async preemption off, too (3 of 3)")
+	assert.Contains(t, r.Confidence, "it also dies with async preemption off (3 of 3)")
 	_, err := Run(context.Background(), Program{Line: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
 	require.Error(t, err)
 }

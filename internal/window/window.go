@@ -1,7 +1,6 @@
 // Package window finds windows: instruction boundaries at which the runtime may
 // preempt a goroutine although the code breaks a clause of the preemption contract
-// there. In most windows the stack pointer, or the frame pointer, is not what the
-// unwinder will believe.
+// there. For example, the stack pointer is not what the unwinder believes.
 //
 // Finder.Find follows the registers through the code of every function, and compares
 // them with the function table. The table Kinds lists what can be found, and
