@@ -165,8 +165,8 @@ func Control(w uint32) (flow Flow, offset int64, direct bool) {
 func JumpsRegister(w uint32) bool { return w&0xfffffc1f == 0xd61f0000 }
 
 // Writeback decodes the base register of a load or store that writes its
-// address back, and by how many bytes. Where the amount is in a register, or
-// is not one this package knows, exact is false.
+// address back, and by how many bytes. If the amount is in a register, or is one
+// that this package does not know, exact is false.
 func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
 	rn = reg(w, 5)
 	switch {

@@ -130,7 +130,7 @@ func TestAdd(t *testing.T) {
 	}
 	c := Count{Kinds: map[crash.Kind]int{}}
 	c.add(process.Result{End: process.Exited, Code: -1, Signal: "killed"}, nil)
-	assert.Equal(t, 1, c.Deaths, "somebody else's")
+	assert.Equal(t, 1, c.Deaths, "killed by another process")
 }
 
 // TestConclude states conclusions from counts that no test of minutes gives.

@@ -108,8 +108,8 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 	return filepath.Join(dir, "reproducer"), nil
 }
 
-// write writes the module below the cache folder and returns where it is: a
-// folder named by its contents, complete as soon as it is there.
+// write writes the module below the cache folder and returns its folder. The folder is
+// named by its contents, and complete as soon as it exists.
 func (m module) write(folder string) (string, error) {
 	hash := sha256.New()
 	files := map[string][]byte{"go.mod": []byte("module splitadd\n\ngo " + m.language + "\n")}

@@ -50,7 +50,7 @@ type Job struct {
 	Path     string   // the guest
 	Under    []string // a tool of the engine that runs the guest, with its flags: strace, say
 	Args     []string
-	Dir      string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
+	Dir      string        // the folder in which it runs; "" is the guest's own folder, the only one in a "vm"
 	Env      []string      // in addition to PATH and the like: GODEBUG, say
 	Raced    bool          // signals must be able to land on any instruction
 	AsItIs   bool          // a user's program: see process.Job
@@ -130,7 +130,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 }
 
 // Cores moves the core files that guests of a "vm" left into a folder, and
-// returns where they are. Other engines leave none.
+// returns their paths. Other engines leave none.
 func (e *Engine) Cores(dir string) ([]string, error) {
 	if e.machine == nil {
 		return nil, nil

@@ -142,7 +142,7 @@ func (f *File) relocateMachO(fixups []byte, order []int, base uint64) error {
 		at := starts + info
 		page, format, pages := word(at+4, 2), word(at+6, 2), word(at+20, 2)
 		if format != pointer64 && format != pointer64Offset {
-			return fmt.Errorf("chained fixups: pointer format %d is none of arm64's", format)
+			return fmt.Errorf("chained fixups: pointer format %d is not one of arm64", format)
 		}
 		if page != 4<<10 && page != 16<<10 {
 			return fmt.Errorf("chained fixups: pages of %d bytes: want 4096 or 16384", page)

@@ -54,7 +54,7 @@ func TestAgainstGosym(t *testing.T) {
 				for pc := fn.Entry; pc < fn.End; pc += 16 {
 					file, line, _ := want.PCToLine(pc)
 					gotFile, gotLine := lines.At(pc)
-					if line > 0 { // gosym answers 0 or -1 where there is no line
+					if line > 0 { // gosym answers 0 or -1 if there is no line
 						require.Equal(t, file, gotFile, "%s %#x", w.Name, pc)
 						require.Equal(t, line, gotLine, "%s %#x", w.Name, pc)
 					}

@@ -95,7 +95,7 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("function at %#x: table at %#x is no table of values", f.Entry, off)
+	return nil, fmt.Errorf("function at %#x: table at %#x is not a table of values", f.Entry, off)
 }
 
 // PCSP returns, by pc, how many bytes the unwinder believes the stack pointer to be

@@ -21,7 +21,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 		for _, part := range []struct {
 			n    int
 			what string
-		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}, {c.Cut, "with output that was cut"}} {
+		}{{c.Deaths, "died"}, {c.Failed, "failed by themselves"}, {c.Hung, "hung"}, {c.Races, "with a data race"}, {c.Cut, "with output that was cut"}} {
 			if part.n > 0 {
 				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
 			}

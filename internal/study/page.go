@@ -45,16 +45,15 @@ func Write(dir string, series []record.Series) error {
 
 const head = `# What the time to crash depends on
 
-Every figure on this page is made by one command, from the records beside it,
-reachability.jsonl:
+One command makes every figure on this page from the records in reachability.jsonl:
 
     go run ./cmd/reachability -o docs         # measures, most of an hour, and writes this page
     go run ./cmd/reachability -o docs -draw   # writes it again from the records
 
 Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
-that outlives its limit is cut off: its time is exposure, and no death. Rates are
-to be compared within one engine only; none of them is that of a real core. The
-machine had other work at times: compare within a table.
+that outlives its limit is cut off: its time counts as exposure, without a death.
+Compare rates within one engine only; none of them is the rate of a real core. The
+machine had other work at times, so compare only within a table.
 `
 
 // of returns the series of an experiment.

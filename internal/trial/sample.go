@@ -145,7 +145,7 @@ func (s Sample) Warnings() (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("%d of %d runs cut off alive: their time counts as exposure", cut, n))
 	}
 	if c, ok := s.dispersion(); ok && (c < 0.5 || c > 2) {
-		warnings = append(warnings, fmt.Sprintf("the hazard is not constant: standard deviation over mean of the lives is %.2f, and 1 where it is", c))
+		warnings = append(warnings, fmt.Sprintf("the hazard is not constant: standard deviation over mean of the lives is %.2f instead of 1", c))
 	}
 	return warnings
 }

@@ -17,7 +17,7 @@ type origin struct {
 type originKey struct {
 	kind originKind
 	at   int32 // the instruction that makes it; for joined, the head
-	n    int32 // tells the origins of one instruction apart
+	n    int32 // distinguishes the origins of one instruction
 }
 
 type originKind uint8
@@ -30,7 +30,7 @@ const (
 	link                       // a return address
 	fromHeap                   // 64 bits that were loaded from memory outside the frame
 	derived                    // of[0] plus or minus something that is not an address
-	unclear                    // the sum of two values of which either may be the address
+	unclear                    // the sum of two values, either of which may be the address
 	joined                     // one of several, according to the path taken
 )
 

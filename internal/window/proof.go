@@ -24,7 +24,7 @@ type proof struct {
 	unwindsFP bool
 	below     int64 // what pcsp claims here
 	fp        int64 // the frame pointer, from the entry's stack pointer
-	saved     int64 // where the caller's is on the stack, likewise; 0 until it is
+	saved     int64 // the place of the caller's frame pointer on the stack, from the same; 0 until it is saved
 	since     int   // where the frame pointer began not to fit; -1 if it fits
 	written   int   // the instruction after the last that wrote the stack pointer
 }

@@ -31,7 +31,7 @@ type oracle struct {
 	seen      map[string]bool
 	count     map[uint64]int
 	found     map[Point]bool
-	invalid   bool // there is a word that is no instruction
+	invalid   bool // there is a word that is not an instruction
 }
 
 // Spoiled returns how many bytes below a goroutine's stack pointer the runtime
