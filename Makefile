@@ -4,8 +4,8 @@ GO ?= go
 
 .PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
 
-# Is the Go in use affected? That it is, exit status 3, is an answer and no
-# failure of make, so that "make check test" goes on.
+# Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
+# a failure of make, so "make check test" goes on.
 check: emulator
 	@$(GO) build ./cmd/splitadd
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
@@ -13,8 +13,8 @@ check: emulator
 test: emulator vm cross debuggers tools
 	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
 
-# What takes longer in a virtual machine: the same verdicts from both engines,
-# the suite, and the tools that only a kernel gives.
+# The long tests of the virtual machine: the verdicts of both engines are the same,
+# the suite, and the tools that need a real kernel.
 test-vm: emulator vm
 	$(GO) test ./internal/lab/vm -run VM -v -args -tools
 	$(GO) test ./cmd/splitadd -run Engines -v -timeout 30m -args -engines
@@ -30,7 +30,7 @@ lint: tools
 	tools/bin/actionlint
 	cd internal/victim && $(GO) run gen.go && git diff --exit-code frames.go ladder.go
 
-# Every fuzz target for a while each.
+# Every fuzz target, for a short time each.
 FUZZTIME ?= 30s
 fuzz:
 	$(GO) test ./internal/objfile -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
@@ -62,12 +62,12 @@ exhaustive: emulator
 sweep: emulator
 	$(GO) test ./cmd/splitadd -run Sweep -v -timeout 1h -args -sweep
 
-# Eight shards against one run of the same seeds; wants an idle machine.
+# Eight shards against one run of the same seeds; needs an idle machine.
 pool: emulator
 	$(GO) test ./cmd/splitadd -run Pooled -v -timeout 1h -args -pool
 
-# Repaired binaries: the standard library's tests, and stress runs of a thousand times the
-# original's median time to crash.
+# Repaired binaries: the standard library's tests, and stress runs that last a thousand
+# times the original's median time to crash.
 repair: emulator
 	$(GO) test ./internal/patch -v -timeout 2h -args -std -stress-for 6m
 
@@ -96,8 +96,8 @@ bisect: emulator
 study: emulator vm
 	$(GO) run ./cmd/reachability -o docs
 
-# The emulator, where the machine is not arm64 and has none. Without it check
-# still gives the verdict from the code, and the tests fail.
+# Installs the emulator, if the machine is not arm64 and does not have one. Without it
+# check still gives the verdict from the code, and the tests fail.
 emulator:
 	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
 	command -v qemu-aarch64-static qemu-aarch64 >/dev/null && exit 0; \
@@ -106,7 +106,7 @@ emulator:
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y qemu-user-static; } >/dev/null || \
 	echo "make: no emulator could be installed: install QEMU's user-mode emulator for aarch64" >&2
 
-# The system emulator; the kernel for it is fetched by what boots it.
+# Installs the system emulator. Splitadd fetches the kernel for it when it boots it.
 vm:
 	@command -v qemu-system-aarch64 >/dev/null && exit 0; \
 	echo "installing qemu-system-arm" >&2; \
@@ -123,7 +123,7 @@ cross:
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross; } >/dev/null || \
 	echo "make: no C compiler for arm64 could be installed: install gcc-aarch64-linux-gnu" >&2
 
-# Debuggers that read core files of arm64, to agree with; dlv is among the tools.
+# Debuggers that read core files of arm64, to compare results with; dlv is among the tools.
 debuggers:
 	@command -v gdb-multiarch >/dev/null && exit 0; \
 	echo "installing gdb-multiarch" >&2; \

@@ -11,9 +11,10 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestSplitADDContract proves the kinds of window whose harm comes after the
-// goroutine goes on: a victim is held in each, released, and checks what it computes.
-// Of kinds without a window a control is held, which must not be harmed.
+// TestSplitADDContract proves the kinds of window that do their harm after the goroutine
+// has gone on. It holds a victim in each window and releases it; the victim checks
+// what it computes. For a kind without a window it holds a control, which must not be
+// harmed.
 func TestSplitADDContract(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
 	kinds := known(t)

@@ -18,10 +18,10 @@ import (
 	"splitadd/internal/window"
 )
 
-var exhaustive = flag.String("exhaustive", "", "toolchains, with commas, of which to pin every boundary of every victim")
+var exhaustive = flag.String("exhaustive", "", "pin every boundary of every victim of these toolchains, separated by commas")
 
-// exhaustiveBounds are for thousands of runs. An observation by all observers
-// takes some 50 ms.
+// exhaustiveBounds are for thousands of runs. An observation by all observers takes
+// about 50 ms.
 var exhaustiveBounds = trial.PinBounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
 
 // TestSplitADDExhaustive pins victims at every instruction boundary of their
@@ -176,8 +176,8 @@ func literals(code []byte) map[int]bool {
 	return data
 }
 
-// boundary says in a word what became of a pin, and more where that is not what
-// the finder leads one to expect.
+// boundary says in a word how a pinned run ended. If that does not agree with the
+// finder, it says more.
 func boundary(r trial.Run, reported bool, why string) string {
 	switch {
 	case r.PinNotReached:

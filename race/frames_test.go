@@ -17,15 +17,14 @@ import (
 	"splitadd/internal/window"
 )
 
-// verdictFile holds what each Go release is known to do: a release and the
-// kinds it is affected in.
+// verdictFile holds the known verdicts: each line has a release and its kinds of window.
 const verdictFile = "testdata/verdicts.txt"
 
 // goVersion is this Go's name for itself, without experiments.
 func goVersion() string { return strings.Fields(runtime.Version())[0] }
 
-// known returns the kinds in which this Go is known to be affected: none for a
-// Go that is not in the file, which has to be clean.
+// known returns the kinds of window that this Go is known to have. A Go that is not in
+// the file has to be clean, so it returns none.
 func known(t *testing.T) (kinds []string) {
 	data, err := os.ReadFile(verdictFile)
 	require.NoError(t, err)
@@ -84,9 +83,9 @@ func held(kind string) bool {
 	return k.ProvedByHold
 }
 
-// TestSplitADDFrames is the table: for each victim the windows that the
-// assembler's rule leads one to expect, that the finder finds, and in which the
-// victim dies when it is pinned there, are the same.
+// TestSplitADDFrames makes the table. For each victim, three sets of windows must be the
+// same: those that the assembler's rule makes, those that the finder finds, and those
+// in which the pinned victim dies.
 func TestSplitADDFrames(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
 	kinds := slices.DeleteFunc(known(t), held)
@@ -134,8 +133,8 @@ func TestSplitADDFrames(t *testing.T) {
 }
 
 // pinned pins a victim in a window under every observer, and reports whether
-// it died under the one that must see the window. The others may or may not
-// come across it, but nothing else may happen.
+// it died under the one that must die of the window. Under the others it may die of the
+// window or survive, but nothing else may happen.
 func pinned(t *testing.T, c victim.Case, w window.Window) bool {
 	confirmed := false
 	var cells []string
@@ -168,8 +167,8 @@ func survive(t *testing.T, c victim.Case) {
 	}
 }
 
-// TestSplitADDControls shows what must not die: the binary as it was built
-// without async preemption; and what cannot: a pinned one without it.
+// TestSplitADDControls runs controls without async preemption. The unmodified binary
+// must not die. In a pinned one no observation can complete.
 func TestSplitADDControls(t *testing.T) {
 	const off = "GODEBUG=asyncpreemptoff=1"
 	c, ok := victim.Find("leaf65552")
@@ -185,7 +184,7 @@ func TestSplitADDControls(t *testing.T) {
 		require.Equal(t, trial.NotPreemptible, r.Outcome, "%v", r)
 	}
 	for _, w := range guest.WindowsNotRun() {
-		t.Logf("this binary has a window outside the victims, too: %v", w)
+		t.Logf("this binary also has a window outside the victims: %v", w)
 	}
 }
 

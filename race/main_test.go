@@ -27,10 +27,10 @@ var (
 	update = flag.Bool("update", false, "record the verdict of this Go in testdata")
 	limit  = flag.Duration("limit", 40*time.Second, "how long one stress run may last")
 
-	engineName = flag.String("engine", "auto", "what runs the guests: "+strings.Join(lab.Engines, ", "))
+	engineName = flag.String("engine", "auto", "the engine that runs the guests: "+strings.Join(lab.Engines, ", "))
 )
 
-// asGuest is set in the environment of a test binary that is to be the guest.
+// asGuest is set in the environment of a test binary that runs as the guest.
 const asGuest = "SPLITADD_GUEST"
 
 var (
@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds the guest and runs the tests. What cannot be built or run fails
-// them: a suite that measured nothing has not passed.
+// run builds the guest and runs the tests. If the guest cannot be built or run, the
+// tests fail: a suite that measured nothing has not passed.
 func run(m *testing.M) int {
 	var stop context.CancelFunc
 	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

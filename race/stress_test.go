@@ -12,10 +12,11 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestSplitADDStress runs the binary as it was built under stress, for each kind of window
-// it has. A death has to be that of a window, and is looked for again where its
-// log does not say where the goroutine was; a survival says how long the victim
-// was exposed, and is no failure.
+// TestSplitADDStress makes a stress run of the unmodified binary for each kind of window
+// it has. A death has to be caused by a window. If the log does not show where the
+// goroutine was, the run is repeated. A survival is logged with its exposure, and does
+// not fail the test.
+
 func TestSplitADDStress(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
 	stressed := 0
@@ -36,10 +37,10 @@ func TestSplitADDStress(t *testing.T) {
 	t.Logf("%d kinds of window to stress", stressed)
 }
 
-// BenchmarkSplitADDTimeToCrash measures how long each victim with a window
-// lives, the canonical reproducer as it was published among them. Each line is
-// one run: -count says how many. A run that outlives -limit is marked: it has
-// 1 cut-off, its s/exposed counts, and it has no s/crash.
+// BenchmarkSplitADDTimeToCrash measures how long each victim with a window lives. One of
+// them is the canonical reproducer as it was published. Each line is one run, and
+// -count sets their number. A run that outlives -limit has 1 cut-off and no s/crash;
+// its s/exposed counts.
 func BenchmarkSplitADDTimeToCrash(b *testing.B) {
 	for _, c := range victim.Cases() {
 		for _, w := range guest.Preemptible(c.Func) {
@@ -66,7 +67,7 @@ func timeToCrash(b *testing.B, c victim.Case, w window.Window) {
 	}
 	// A leaf with both windows may die of the other one under the tracer.
 	require.True(b, r.Outcome == trial.Survived || r.Outcome == trial.Died && r.Death.Kind.Unwinding(), "%v\n%s", r, r.Log)
-	b.ReportMetric(0, "ns/op") // a run that is cut off took as long as it was let
+	b.ReportMetric(0, "ns/op") // the time of a run that is cut off means nothing
 	b.ReportMetric(r.Exposed, "s/exposed")
 	b.ReportMetric(float64(r.Observations), "observations")
 	if r.Outcome == trial.Died {

@@ -1,10 +1,10 @@
-// Reachability measures what the time to crash depends on, and writes a page with its
-// figures and the records that they were made from.
+// Reachability measures what the time to crash depends on. It writes a page with the
+// figures, and the records from which it made them.
 //
 //	reachability -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 //
-// It measures for most of an hour. With -draw it makes the page from the records that
-// are there.
+// A full run takes most of an hour. With -draw it measures nothing, and makes the page
+// from the records that are in DIR.
 package main
 
 import (
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	out := flags.String("o", "", "the folder to write to")
 	draw := flags.Bool("draw", false, "make the page from the records that are there")
-	only := flags.String("only", "", "measure the experiment of this name alone")
+	only := flags.String("only", "", "measure only the experiment with this name")
 	limit := flags.Duration("limit", 6*time.Second, "how long a run may last")
 	long := flags.Duration("canonical", 2*time.Minute, "how long a run of the canonical reproducer may last")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -93,8 +93,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	return study.Write(*out, series)
 }
 
-// measure writes the records of the groups of a name, or of all. Series that the
-// file has already, whole, are not measured again.
+// measure writes the records of one experiment, or of all if only is "". It does not
+// measure again a series that is complete in the file.
 func measure(ctx context.Context, path, only string, limit, long time.Duration, stderr io.Writer) error {
 	plan := study.Plan(newest, puzzle, limit, long)
 	plan = slices.DeleteFunc(plan, func(g study.Group) bool { return only != "" && g.Name != only })

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUsage: the page is made from its records, and from nothing else.
+// TestUsage shows which command lines are refused, and that -draw needs records.
 func TestUsage(t *testing.T) {
 	run := func(args ...string) error { return run(context.Background(), args, new(bytes.Buffer)) }
 	require.ErrorIs(t, run(), errUsage)

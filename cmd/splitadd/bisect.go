@@ -19,8 +19,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// What "git bisect run" takes an exit status for. It takes every other status below
-// 128 for a bad commit, that of a Go program that panics included.
+// The exit statuses of "git bisect run" that splitadd uses. Git takes every other
+// status below 128 for a bad commit, even 2, with which a Go program panics.
 const (
 	bisectGood = 0
 	bisectBad  = 1
@@ -37,8 +37,8 @@ type untestable struct{ error }
 
 func (e untestable) Unwrap() error { return e.error }
 
-// bisectStatus returns what git is told, by the exit status of the process that
-// gave the answer. What is no answer ends the bisection.
+// bisectStatus returns the exit status for git, from that of the process that
+// gave the answer. A status that is not an answer ends the bisection.
 func bisectStatus(status int) int {
 	switch status {
 	case 0:
@@ -54,8 +54,8 @@ func bisectStatus(status int) int {
 // answering is set in the environment of the process that answers.
 const answering = "SPLITADD_BISECT"
 
-// bisecting reports whether git may read the exit status. The form that the verb
-// had before, check -bisect, is refused, which is no answer either.
+// bisecting reports whether git may read the exit status. The verb's former name,
+// check -bisect, counts as well: it is refused, and git must not read that as bad.
 func bisecting(args []string) bool {
 	if os.Getenv(answering) != "" || len(args) == 0 {
 		return false
@@ -63,9 +63,9 @@ func bisecting(args []string) bool {
 	return args[0] == "bisect" || args[0] == "check" && hasFlag(args[1:], "bisect")
 }
 
-// supervise runs this command again, in a process of its own, and returns what git
-// is told. A Go program that panics, in whatever goroutine, exits with 2, and one
-// that is killed has no status: both are seen from outside only.
+// supervise runs this command again in a child process, and returns the exit status
+// for git. A Go program that panics, in any goroutine, exits with 2, and one that is
+// killed has no status. Only a parent process can see both.
 func supervise(args []string, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, interrupts...)
@@ -95,9 +95,9 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 	return bisectStatus(cmd.ProcessState.ExitCode())
 }
 
-// bisectVerb says of a checkout of Go whether its toolchain has windows of a kind,
-// or of any. What would be so of every commit is an error; what could not be built
-// or measured is untestable.
+// bisectVerb says whether the toolchain of a checkout of Go has windows of a kind, or
+// of any. A failure that every commit would have is an error. A commit that cannot be
+// built or measured is untestable.
 func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
@@ -122,7 +122,7 @@ func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	defer c.end()
 	if c.engine == nil {
-		return errors.New("nothing here runs arm64 programs: a bisection needs proof")
+		return errors.New("a bisection needs proof, and nothing here runs arm64 programs")
 	}
 	v, err := c.tree(ctx, *root)
 	switch {

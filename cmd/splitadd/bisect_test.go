@@ -58,8 +58,8 @@ func TestBisect(t *testing.T) {
 	cmd.Dir = root
 	text, err := cmd.CombinedOutput()
 	t.Logf("%s", text)
-	// Where git tries the commit that does not build it is skipped, and cannot be
-	// told from the one after it, which is the culprit.
+	// Git may try the commit that does not build, and skips it. Then git cannot
+	// distinguish it from the one after it, which is the culprit.
 	_, end, _ := strings.Cut(string(text), "There are only 'skip'ped commits left to test.")
 	if err == nil {
 		assert.Contains(t, string(text), culprit+" is the first bad commit")
@@ -68,7 +68,7 @@ func TestBisect(t *testing.T) {
 	}
 }
 
-// runIn returns what runs a command in a folder, and returns what it prints.
+// runIn returns a function that runs a command in a folder and returns its output.
 func runIn(t *testing.T, dir string) func(name string, args ...string) string {
 	return func(name string, args ...string) string {
 		cmd := exec.Command(name, args...)
@@ -80,8 +80,8 @@ func runIn(t *testing.T, dir string) func(name string, args ...string) string {
 	}
 }
 
-// TestBisectAnswers states what git is told: nothing but 0, 1, 125 and 128, and
-// "bad", 1, of no failure of splitadd's own.
+// TestBisectAnswers shows that git sees only 0, 1, 125 and 128, and never 1, "bad",
+// if splitadd itself has failed.
 func TestBisectAnswers(t *testing.T) {
 	dir := t.TempDir()
 	dies := filepath.Join(dir, "dies")
@@ -119,8 +119,8 @@ func TestBisectAnswers(t *testing.T) {
 	}
 }
 
-// unmade returns a tree as BuildTree takes it, with the tools of a release's GOROOT,
-// which are up to date, or with none that work.
+// unmade returns a tree for BuildTree, with the tools of a release's GOROOT, which are
+// up to date, or with tools that do not work.
 func unmade(t *testing.T, goroot string) string {
 	root := t.TempDir()
 	command := "exit 1"
@@ -135,8 +135,8 @@ func unmade(t *testing.T, goroot string) string {
 	return root
 }
 
-// TestBisectStopped sends signals to a bisection, and has it panic: in the
-// goroutine of the verb, in another, and by a fatal error.
+// TestBisectStopped sends signals to a bisection. It also makes it crash: by a panic
+// in the verb's goroutine, by one in another goroutine, and by a fatal error.
 func TestBisectStopped(t *testing.T) {
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		for _, after := range []time.Duration{20 * time.Millisecond, time.Second} {

@@ -18,7 +18,7 @@ import (
 type checker struct {
 	json     bool
 	limit    time.Duration
-	runs     int // stress runs of each kind, beside the verdict's own
+	runs     int // stress runs of each kind, in addition to the verdict's own
 	shard    shard
 	static   bool
 	choice   lab.Choice
@@ -63,7 +63,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.toolchains(ctx, names)
 }
 
-// moved refuses the flags by which check had the modes that are verbs now.
+// moved refuses the former flags of check for modes that are verbs now.
 func moved(args []string) error {
 	for _, m := range []struct{ flag, verb string }{
 		{"bisect", "splitadd bisect -goroot DIR [-kind KIND]"},
@@ -98,8 +98,8 @@ func (c *checker) usage() error {
 	return engineUsage(c.choice)
 }
 
-// start finds what runs guests, unless nothing is to be run. If there is nothing
-// to run them, the check goes on without, unless an engine was named.
+// start finds an engine, unless -static is set. If there is none and the user has
+// not named one, the check runs nothing and goes on.
 func (c *checker) start(ctx context.Context) error {
 	c.progress = newProgress(c.stderr)
 	if c.static {
@@ -130,8 +130,8 @@ func (c *checker) end() {
 	}
 }
 
-// toolchains checks toolchains one after the other. All of them are found before
-// the first is checked.
+// toolchains checks toolchains one after the other. It finds all of them before it
+// checks the first.
 func (c *checker) toolchains(ctx context.Context, names []string) error {
 	var toolchains []*lab.Toolchain
 	for _, name := range names {
@@ -154,7 +154,7 @@ func (c *checker) toolchains(ctx context.Context, names []string) error {
 	return answer(all)
 }
 
-// answer is what verdicts mean for the exit status.
+// answer returns the error that gives verdicts their exit status.
 func answer(all []trial.Verdict) error {
 	affected := false
 	for _, v := range all {

@@ -12,8 +12,8 @@ import (
 )
 
 // completions are the scripts that complete a command line, by shell. They are
-// made from the verbs and their flags. File names are completed where a word is
-// neither a verb nor a flag.
+// made from the verbs and their flags. A word that is neither a verb nor a flag is
+// completed as a file name.
 var completions = map[string]string{
 	"bash": `_splitadd() {
 	local word=${COMP_WORDS[COMP_CWORD]} words= dash= i

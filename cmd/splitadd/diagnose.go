@@ -41,7 +41,7 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	progress := newProgress(stderr)
 	r, err := diagnose.Run(ctx, p, func(s trial.Step) { progress.step(s.What, s.Done, s.Total) })
 	progress.end()
-	if len(r.Counts) > 0 { // what was measured, where it was interrupted, too
+	if len(r.Counts) > 0 { // also if it was interrupted: what was measured until then
 		var shown error
 		if *json {
 			shown = record.Writer{To: stdout, Engine: r.Engine}.Diagnosis(r)

@@ -20,7 +20,7 @@ var session = regexp.MustCompile("(?s)```console\n(.*?)```")
 var measured = regexp.MustCompile(`; (?:native|emulated): .*|; native .*|; Linux .*|[0-9]+\.[0-9]+ s|[0-9]+ observations| {2,}`)
 
 // TestDocs runs every command that the README and the documents show, and
-// compares what it prints with what is shown, but for what was measured.
+// compares what it prints with what is shown, except for measured values.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestDocs(t *testing.T) {
 }
 
 func shows(t *testing.T, command []string, shown string) {
-	if command[0] == "go" { // the suite: that it runs is seen where it runs
+	if command[0] == "go" { // the suite has its own tests: only look whether it is there
 		require.Equal(t, []string{"go", "test", "./race", "-run", "SplitADD"}, command)
 		command = []string{"go", "test", "./race", "-list", "SplitADD"}
 	}

@@ -20,8 +20,8 @@ var (
 	swept   = flag.Bool("sweep", false, "sweep all releases from go1.18 on")
 )
 
-// TestSweep sweeps all releases, and holds what it finds against what the suite's
-// file of verdicts says.
+// TestSweep sweeps all releases, and compares what it finds with the suite's file of
+// verdicts.
 func TestSweep(t *testing.T) {
 	if !*swept {
 		t.Skip("fetches some twenty toolchains: make sweep")
@@ -41,8 +41,8 @@ func TestSweep(t *testing.T) {
 	t.Logf("%d releases in %.0f s", len(verdicts), time.Since(begin).Seconds())
 }
 
-// TestEngines holds the table of one engine against that of the other, row by
-// row, and times the virtual machine's.
+// TestEngines compares the tables of two engines, row by row, and times the virtual
+// machine.
 func TestEngines(t *testing.T) {
 	if !*engines {
 		t.Skip("checks three releases twice: make test-vm")
@@ -60,8 +60,8 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-// rows returns what a check says of each window, control and verdict, without
-// what was measured, and the engine.
+// rows returns what a check says about each window, control and verdict, without
+// measured values, and the engine.
 func rows(t *testing.T, args ...string) (rows []string, engine string) {
 	cmd, stdout, stderr := splitadd(t, append([]string{"check", "-json"}, args...)...)
 	_ = cmd.Run()

@@ -19,7 +19,7 @@ type helpWanted struct{ flags *flag.FlagSet }
 func (helpWanted) Error() string { return "help is wanted" }
 
 // parse parses a verb's flags, which may follow its arguments. After "--" nothing
-// is a flag. The arguments are then those of the flag set. The error is a
+// is a flag. It leaves the arguments in the flag set (Args). The error is a
 // usageError, or helpWanted.
 func parse(flags *flag.FlagSet, args []string) error {
 	flags.SetOutput(io.Discard)
@@ -53,9 +53,10 @@ func flagError(flags *flag.FlagSet, err error) error {
 	return usageError{err}
 }
 
-// didYouMean returns a question that ends an error about an unknown name: whether
-// the nearest known one was meant, which is shown after a prefix. It returns "" if
-// none is near: by two edits, in half of the name at most, or its end.
+// didYouMean returns a question to put at the end of an error about an unknown name:
+// "; did you mean PREFIX NAME?", with the nearest known name. It returns "" if none is
+// near. A name is near if it is the beginning of a known one, or if at most two
+// edits, in at most half of the name, make it a known one.
 func didYouMean(name, prefix string, known []string) string {
 	nearest, least := "", 3
 	for _, k := range known {

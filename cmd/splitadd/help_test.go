@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOverview holds the list of verbs to a screen.
+// TestOverview shows that the list of verbs fits on a screen.
 func TestOverview(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, writeOverview(&b))
@@ -30,9 +30,9 @@ func TestOverview(t *testing.T) {
 // flagOf matches a flag in a synopsis or an example.
 var flagOf = regexp.MustCompile(`(?:^|[\[ (])-([a-z][a-z-]*)`)
 
-// TestVerbHelp holds the help of each verb to its flags: each has a description and
-// is in the synopsis, which names no other; the exit statuses and an example that
-// parses are there.
+// TestVerbHelp compares the help of each verb with its flags. Each flag has a
+// description and is in the synopsis, and the synopsis names no others. The help has
+// the exit statuses and an example that parses.
 func TestVerbHelp(t *testing.T) {
 	for _, v := range verbs {
 		t.Run(v.name, func(t *testing.T) {

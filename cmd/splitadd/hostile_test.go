@@ -24,7 +24,7 @@ const (
 	mostMemory  = 300 << 20 // bytes, at most at a time
 )
 
-// crashLog is a log that a binary is asked about.
+// crashLog is a log to triage with a binary.
 const crashLog = "../../internal/crash/testdata/go1.23.4-sp-leaf65552-gc.txt"
 
 // A cost is what a run of splitadd took.
@@ -61,7 +61,7 @@ func costOf(t *testing.T, args ...string) (c cost, status int, stdout, stderr st
 	return c, cmd.ProcessState.ExitCode(), out.String(), diagnostics.String()
 }
 
-// check holds a cost against the bounds.
+// check compares a cost with the bounds.
 func (c cost) check(t *testing.T, what string) {
 	t.Helper()
 	t.Logf("| %s | %.2f s, %d MB |", what, c.Seconds, c.Memory>>20)
@@ -69,8 +69,8 @@ func (c cost) check(t *testing.T, what string) {
 	assert.Less(t, c.Memory, int64(mostMemory), what)
 }
 
-// TestHostileBinaries plans the repair of hostile files, and asks what a crash of
-// them was.
+// TestHostileBinaries plans the repair of hostile files, and triages a crash log with
+// each.
 func TestHostileBinaries(t *testing.T) {
 	for _, h := range objtest.HostileFiles(t) {
 		t.Run(h.Name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestHostileBinaries(t *testing.T) {
 					assert.Contains(t, stderr, path)
 				} else {
 					assert.Contains(t, []int{0, exitFailed, exitAffected, exitSuspect}, status, "%s%s", stdout, stderr)
-					if status == exitFailed { // the names of all functions are more than the reading of windows takes
+					if status == exitFailed { // triage reads the names of all functions, which may exceed the budget
 						assert.Contains(t, stderr, budget.ErrExceeded.Error())
 					}
 				}
@@ -94,8 +94,8 @@ func TestHostileBinaries(t *testing.T) {
 	}
 }
 
-// TestManyWindows scans a file with as many windows as may be in one of its size, in
-// every form of output.
+// TestManyWindows scans a file with the largest number of windows that its size allows,
+// in every form of output.
 func TestManyWindows(t *testing.T) {
 	const windows = 11_000
 	path := filepath.Join(t.TempDir(), "many")

@@ -1,5 +1,5 @@
-// Splitadd decides whether a Go toolchain or an arm64 binary has a window in
-// which the garbage collector kills the process, and proves it.
+// Splitadd decides whether a Go toolchain or an arm64 binary has windows: code that
+// async preemption breaks. It proves each window by a crash or a wrong result.
 package main
 
 import (
@@ -29,11 +29,11 @@ const (
 // errAffected is returned by a verb that found a window or a crash.
 var errAffected = errors.New("affected")
 
-// errAlreadyReported is returned by a verb that has written its errors.
+// errAlreadyReported is returned by a verb that has already written its errors.
 var errAlreadyReported = errors.New("failed")
 
-// errSuspect is returned by triage for a crash that looks like a split, while
-// nothing shows that it is one.
+// errSuspect is returned by triage for a crash that looks like a split, if nothing
+// shows that it is one.
 var errSuspect = errors.New("looks affected")
 
 // A usageError is a mistake on the command line.
@@ -91,14 +91,14 @@ func sayError(stderr io.Writer, err error) {
 	}
 }
 
-// say writes lines of a kind to a person: an error, a warning, a hint or a note.
+// say writes lines for the user, of a kind: error, warning, hint or note.
 func say(stderr io.Writer, kind string, lines ...string) {
 	for _, line := range lines {
 		fmt.Fprintf(stderr, "splitadd: %s: %s\n", kind, safe.Text(line))
 	}
 }
 
-// usageHint says where to read what a mistaken command line should have been.
+// usageHint says where the correct usage is described, for a wrong command line.
 func usageHint(args []string) string {
 	if len(args) > 0 && findVerb(args[0]) != nil {
 		return fmt.Sprintf("splitadd help %s shows its flags", args[0])

@@ -12,10 +12,10 @@ import (
 	"splitadd/internal/record"
 )
 
-// A shard is the part of a check that one of several machines does.
+// A shard is the part of a check for one of several machines.
 type shard struct {
-	number, count int  // 1 to of; 0 of 0 is all
-	decides       bool // it is this shard that pins the toolchain at hand
+	number, count int  // 1 to count; 0 count 0 is all
+	decides       bool // this shard pins the toolchain that is being checked
 }
 
 func (s *shard) set(text string) error {
@@ -34,10 +34,10 @@ func (s shard) String() string {
 	return fmt.Sprintf("%d/%d", s.number, s.count)
 }
 
-// has reports whether the shard has the thing of that index.
+// has reports whether the shard does the item count that index.
 func (s shard) has(i int) bool { return s.count == 0 || i%s.count == s.number-1 }
 
-// seeds returns the seeds, from 1 on, of a number of runs that are the shard's.
+// seeds returns the shard's seeds. A number of runs has the seeds from 1 on.
 func (s shard) seeds(runs int) []int {
 	seeds := []int{}
 	for i := range runs {

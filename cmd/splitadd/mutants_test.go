@@ -35,8 +35,8 @@ type mutant struct {
 	flags      []string // that a program is built with to have it; or none
 }
 
-// patchOf reads docs/mutants/NAME.patch: what "Finds:" and "Built with:" say above
-// the changes.
+// patchOf reads docs/mutants/NAME.patch: its changes, and the lines "Finds:" and "Built
+// with:" above them.
 func patchOf(t *testing.T, path string) mutant {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func patchOf(t *testing.T, path string) mutant {
 	return m
 }
 
-// allMutants returns all of them.
+// allMutants returns the mutants of docs/mutants.
 func allMutants(t *testing.T) (list []mutant) {
 	paths, err := filepath.Glob("../../docs/mutants/*.patch")
 	require.NoError(t, err)
@@ -70,8 +70,8 @@ func allMutants(t *testing.T) (list []mutant) {
 	return list
 }
 
-// TestMutantsApply applies each to the release's source. Together they plant a
-// defect in every clause.
+// TestMutantsApply applies each patch to the release's source. It also shows that
+// there is a patch for every clause.
 func TestMutantsApply(t *testing.T) {
 	from := labtest.GOROOT(t, mutatedRelease)
 	clauses := map[int]bool{}
@@ -165,9 +165,9 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// program builds a small program with the mutant's flags. The cache is its own: what
-// tools of one release have built is taken for the same (toolID in
-// cmd/go/internal/work/buildid.go).
+// program builds a small program with the mutant's flags, in a build cache of its own.
+// The go command would otherwise reuse what the unmodified tools of the same release
+// have built (toolID in cmd/go/internal/work/buildid.go).
 func (m mutant) program(t *testing.T, root string) string {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m\n\ngo 1.18\n"), 0o644))

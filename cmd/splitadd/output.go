@@ -12,13 +12,13 @@ import (
 	"splitadd/internal/record"
 )
 
-// What the verbs write to the files that a user names.
+// The kinds of output that verbs write to files which the user names.
 var (
 	recordsKind    = output.Kind{Name: "records", Verify: isRecords}
 	executableKind = output.Kind{Name: "an executable", Verify: beginsWith("\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe")}
 )
 
-// beginsWith returns a function that tells files by their first bytes.
+// beginsWith returns a function that recognizes files by their first bytes.
 func beginsWith(magics ...string) func(io.Reader) error {
 	return func(r io.Reader) error {
 		head, err := io.ReadAll(io.LimitReader(r, 64))
@@ -34,7 +34,7 @@ func beginsWith(magics ...string) func(io.Reader) error {
 	}
 }
 
-// containsText returns a function that tells files by a text near their beginning.
+// containsText returns a function that recognizes files by a text near their beginning.
 func containsText(text string) func(io.Reader) error {
 	return func(r io.Reader) error {
 		head, err := io.ReadAll(io.LimitReader(r, 4096))
@@ -53,7 +53,7 @@ func isRecords(r io.Reader) error {
 	return err
 }
 
-// checkOutput is output.Check with a hint.
+// checkOutput calls output.Check, and adds a hint to its error.
 func checkOutput(path string, kind output.Kind, inputs ...string) error {
 	err := output.Check(path, kind, inputs...)
 	switch {
@@ -67,7 +67,7 @@ func checkOutput(path string, kind output.Kind, inputs ...string) error {
 
 // openRecords opens a file of records to add to, and returns a reader of the
 // records in it. A last record that was cut off is removed. It is an error, and
-// nothing is changed, if the file holds anything else than records.
+// nothing is changed, if the file holds anything other than records.
 func openRecords(path string) (*os.File, *bytes.Reader, error) {
 	if err := checkOutput(path, recordsKind); err != nil {
 		return nil, nil, err

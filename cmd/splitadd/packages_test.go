@@ -27,8 +27,8 @@ const (
 // imports are the packages of this module that each of its packages imports.
 type imports map[string][]string
 
-// listImports asks the go command, for Linux on arm64. Packages that no command is
-// built from, which are those for tests, are left out.
+// listImports asks the go command, for Linux on arm64. It leaves out packages that are
+// in no command: those are for tests.
 func listImports(t *testing.T) imports {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports", "./...")
 	cmd.Dir = "../.."
@@ -68,12 +68,12 @@ func listImports(t *testing.T) imports {
 	return built
 }
 
-// reaches reports whether a package imports another one, if only by others.
+// reaches reports whether a package imports another one, directly or through others.
 func (i imports) reaches(from, to string) bool {
 	return slices.ContainsFunc(i[from], func(p string) bool { return p == to || i.reaches(p, to) })
 }
 
-// picture draws the imports in Mermaid's language, but those that others imply.
+// picture draws the imports in Mermaid's language, without those that others imply.
 func (i imports) picture() string {
 	name := func(p string) string {
 		return strings.TrimPrefix(strings.TrimPrefix(p, "splitadd/"), "internal/")
@@ -102,8 +102,8 @@ func (i imports) picture() string {
 	return b.String()
 }
 
-// TestPackages compares the picture in docs/design.md with what imports what, and its
-// table with what packages there are.
+// TestPackages compares the picture in docs/design.md with the imports, and its table
+// with the packages.
 func TestPackages(t *testing.T) {
 	const page = "../../docs/design.md"
 	data, err := os.ReadFile(page)
@@ -120,7 +120,7 @@ func TestPackages(t *testing.T) {
 	assert.Equal(t, want, drawn, "%s", pictureBegin)
 	for p := range all {
 		p = strings.TrimPrefix(p, "splitadd/")
-		if p == "internal/victim/guest" || strings.HasSuffix(p, "/init") { // told of in their packages' rows
+		if p == "internal/victim/guest" || strings.HasSuffix(p, "/init") { // described in their packages' rows
 			continue
 		}
 		assert.Contains(t, string(data), "| `"+p+"` | ", "the table of packages")
@@ -131,7 +131,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// TestPicture draws imports of which one is implied, and one goes by two packages.
+// TestPicture draws imports. One is implied by another, and one by a path of two.
 func TestPicture(t *testing.T) {
 	i := imports{
 		"splitadd/cmd/a":        {"splitadd/internal/b", "splitadd/internal/b/c", "splitadd/internal/d"},

@@ -11,8 +11,8 @@ import (
 	"splitadd/internal/safe"
 )
 
-// A progress is a line on a terminal that says what is being done. On anything
-// but a terminal it says nothing.
+// A progress is a line on a terminal that says what is being done. If the output is
+// not a terminal, it prints nothing.
 type progress struct {
 	to    io.Writer
 	bar   *progressbar.ProgressBar
@@ -29,7 +29,7 @@ func newProgress(to io.Writer) *progress {
 // say shows what is being done, with no known end.
 func (p *progress) say(what string) { p.step(what, 0, -1) }
 
-// step shows what is being done, after so many of a total.
+// step shows what is being done, and how many steps of the total are done.
 func (p *progress) step(what string, done, total int) {
 	what = safe.Text(what)
 	if p.bar == nil || p.bar.GetMax() != total {
@@ -53,7 +53,7 @@ func (p *progress) end() {
 	}
 }
 
-// stepIfSlow is step, after a second's work.
+// stepIfSlow is like step, but shows nothing in the first second of the work.
 func (p *progress) stepIfSlow(what string, done, total int) {
 	if time.Since(p.begin) > time.Second {
 		const most = 40 // characters

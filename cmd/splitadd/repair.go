@@ -68,7 +68,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	})
 }
 
-// hintBinary says what to do about a file that is no Go binary for arm64.
+// hintBinary adds a hint to the error for a file that is not a Go binary for arm64.
 func hintBinary(err error) error {
 	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNone) {
 		return &lab.Error{Err: err, Hint: "name a Go binary for arm64"}

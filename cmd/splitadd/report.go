@@ -15,7 +15,7 @@ import (
 	"splitadd/internal/report"
 )
 
-// reportVerb writes a bug report, or one file of records.
+// reportVerb writes a bug report, or one page that presents files of records.
 func reportVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var r reproducer
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
@@ -27,7 +27,7 @@ func reportVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	switch {
 	case *bug != "" && (*out != "" || flags.NArg() > 0):
-		return usageError{errors.New("report -bug takes one toolchain, and prints")}
+		return usageError{errors.New("report -bug takes one toolchain, and no -o or files: it prints")}
 	case *bug == "" && (*out == "" || flags.NArg() == 0):
 		return usageError{errors.New("report takes -bug TOOLCHAIN, or -o FILE and files of records")}
 	case *bug == "":
@@ -54,7 +54,8 @@ var pages = map[string]struct {
 	".txt":  {output.Kind{Name: "a report", Verify: beginsWith(report.TextTitle)}, (*report.Page).Text},
 }
 
-// page writes one file of files of records: HTML, Markdown or text, by its name.
+// page writes one file that presents files of records. The ending of its name says
+// whether it is HTML, Markdown or text.
 func page(out string, paths []string) error {
 	form, ok := pages[filepath.Ext(out)]
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/repro"
 )
 
-// A reproducer is what the flags of repro and of report -bug say of one.
+// A reproducer holds the flags that describe one, for repro and report -bug.
 type reproducer struct {
 	leaf, nonleaf, fp bool
 	pointer           bool
@@ -72,11 +72,11 @@ func (r *reproducer) source() (kind string, source []byte, err error) {
 	return kind, source, nil
 }
 
-// prove shows that a reproducer is one, with a toolchain.
+// prove builds a reproducer with a toolchain and shows that it crashes.
 func (r *reproducer) prove(ctx context.Context, name, kind string, source []byte, stderr io.Writer) (repro.Proof, error) {
 	p := newProgress(stderr)
 	defer p.end()
-	p.say("stress runs of the reproducer with " + name)
+	p.say("running the reproducer under stress with " + name)
 	engine, err := lab.FindEngine(ctx, r.choice)
 	if err != nil {
 		return repro.Proof{}, err
@@ -89,7 +89,7 @@ func (r *reproducer) prove(ctx context.Context, name, kind string, source []byte
 	return repro.Prove(ctx, t, engine, kind, source, r.runs, r.limit)
 }
 
-// reproVerb prints a reproducer, and what came of it.
+// reproVerb prints a reproducer, and with -check its crash.
 func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var r reproducer
 	flags := flag.NewFlagSet("repro", flag.ContinueOnError)
@@ -127,7 +127,7 @@ func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return nil
 }
 
-// lostPointer prints the reproducer of a lost pointer, and what came of it.
+// lostPointer prints the reproducer of a lost pointer, and how its runs ended.
 func (r *reproducer) lostPointer(ctx context.Context, name string, stdout, stderr io.Writer) error {
 	if r.leaf || r.nonleaf || r.fp || r.frame != 0 {
 		return usageError{errors.New("-pointer: want none of -leaf, -nonleaf, -fp and -frame with it")}

@@ -74,7 +74,7 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 
 // folder scans the files below a folder. If no Go binary for arm64 is among them
 // and the folder is a package of a module, the package is built and scanned
-// instead. Of such a folder it says which of the two was done.
+// instead. For a folder that is a package, a note says which of the two was done.
 func (s *scanner) folder(ctx context.Context, root string) error {
 	var failed error
 	paths, err := survey.ListFiles(root, func(err error) { failed = errors.Join(failed, s.failed(root, err)) })
@@ -117,8 +117,8 @@ func isPackage(dir string) bool {
 	}
 }
 
-// packages builds a pattern's packages, as it is seen from a folder, for arm64 in a
-// folder of its own, and scans what comes out.
+// packages builds the packages of a pattern for arm64 and scans the binaries. The
+// pattern is relative to dir. The binaries are written to a temporary folder.
 func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 	out, err := os.MkdirTemp("", "splitadd-")
 	if err != nil {
@@ -149,8 +149,8 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 	return s.files(ctx, paths, names)
 }
 
-// files scans files. Those that were asked for have names, by which they are shown;
-// they have to be Go binaries for arm64, others are counted.
+// files scans files. A file that the user asked for has an entry in names, under which
+// it is shown, and must be a Go binary for arm64. Other files that are not are counted.
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
 	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
@@ -218,7 +218,7 @@ func (s *scanner) failed(path string, err error) error {
 	return nil
 }
 
-// finish prints the sum, and says how the scan ended.
+// finish prints the sum, and returns the error for the exit status.
 func (s *scanner) finish() (err error) {
 	s.progress.end()
 	switch {

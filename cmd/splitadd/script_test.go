@@ -23,14 +23,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"splitadd": main, "panicking": panicking, "costing": costing})
 }
 
-// TestScripts runs the scripts in testdata. They have these commands beside the
-// usual ones:
+// TestScripts runs the scripts in testdata. They have these commands in addition to
+// the usual ones:
 //
 //	status N COMMAND ...   runs a command that must end with exit status N
 //	empty DIR              fails if there is anything in the folder
 //
-// TMPDIR is an empty folder of the script's own, and ONLYGO a PATH that has
-// splitadd and go, and no emulator.
+// TMPDIR is an empty folder of the script's own. ONLYGO is a PATH that has splitadd and
+// go but not an emulator.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
@@ -106,7 +106,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// splitadd is the command, built, in a process of its own.
+// splitadd returns the built command, ready to start, and the buffers of its output.
 func splitadd(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	path, err := exec.LookPath("splitadd") // testscript puts it there
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func splitadd(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *byte
 	return cmd, stdout, stderr
 }
 
-// affected says in what each release is affected.
+// affected says which kinds of window each release has.
 var affected = map[string][]string{
 	"go1.21.3": {"leaf SP", "non-leaf SP", "stale FP", "lost pointer"},
 	"go1.23.4": {"leaf SP", "leaf FP", "non-leaf SP", "lost pointer"},
@@ -130,7 +130,7 @@ var affected = map[string][]string{
 }
 
 // TestReleases checks releases on both sides of the fix, and reads the records:
-// every window pinned dead, every kind dead in a stress run, and nothing else.
+// every pinned window and every kind under stress died, and nothing else did.
 func TestReleases(t *testing.T) {
 	for release, kinds := range affected {
 		t.Run(release, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestReleases(t *testing.T) {
 				}
 				switch l.Kind {
 				case "window":
-					if strings.Contains(l.Func, "/victim.") { // others are listed, and not run
+					if strings.Contains(l.Func, "/victim.") { // others are listed but not run
 						windows[l.PC] = true
 					}
 				case "control":
@@ -193,7 +193,7 @@ func TestReleases(t *testing.T) {
 	}
 }
 
-// TestInterrupted sends Ctrl-C in the middle of a check, wherever that is.
+// TestInterrupted sends Ctrl-C at several moments of a check.
 func TestInterrupted(t *testing.T) {
 	for _, c := range []struct {
 		engine string
@@ -223,8 +223,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestDiskFull checks with a temporary folder that has no room. It takes root,
-// or user namespaces, to have such a folder.
+// TestDiskFull checks with a temporary folder that has no room. To make this folder it
+// needs root, or user namespaces.
 func TestDiskFull(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a small file system is mounted on Linux only")

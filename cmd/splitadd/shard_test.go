@@ -15,8 +15,8 @@ import (
 	"splitadd/internal/trial"
 )
 
-// TestShards checks in eight shards and merges their records: what is pooled of
-// them is what one file of all their runs gives, and every seed is there once.
+// TestShards checks in eight shards and merges their records. The result equals that of
+// one file with all their runs, and every seed is there once.
 func TestShards(t *testing.T) {
 	const runs = "8"
 	dir := t.TempDir()
@@ -62,8 +62,8 @@ func TestShards(t *testing.T) {
 
 var pool = flag.Bool("pool", false, "compare eight shards with one run of the same seeds")
 
-// TestPooled checks in eight shards, and then all their seeds in one run: the
-// estimates agree, as far as as many deaths can tell. It wants an idle machine.
+// TestPooled checks in eight shards, and then all their seeds in one run. The
+// estimates agree within the accuracy of so few deaths. It needs an idle machine.
 func TestPooled(t *testing.T) {
 	if !*pool {
 		t.Skip("wants an idle machine for two minutes: make pool")

@@ -51,7 +51,7 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return c.sweep(ctx, *from, *to, *kept)
 }
 
-// sweep sweeps. What the file of records holds already is not measured again.
+// sweep runs the sweep. It does not measure again what the file of records holds.
 func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if c.engine == nil {
 		return &lab.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}

@@ -104,9 +104,9 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	return v, errors.Join(err, writing)
 }
 
-// series makes c.runs stress runs of one victim of each kind, with the config that
-// calibration finds, and prints how long they lived: what was measured so far, if that is
-// interrupted.
+// series makes c.runs stress runs of one victim of each kind, in the way that
+// calibration finds, and prints how long the victims lived. If it is interrupted, it
+// prints what was measured so far.
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
 	var all []trial.Series
 	var failed error

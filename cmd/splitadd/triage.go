@@ -94,11 +94,11 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 	}
 }
 
-// hintInput says what to do about an input that cannot be read.
+// hintInput adds a hint to the error for an input that cannot be read.
 func hintInput(err error) error {
 	switch {
 	case errors.Is(err, triage.ErrPacked):
-		return &lab.Error{Err: err, Hint: "unpack it first, and name the log in it: gzip and zstd are read as they are"}
+		return &lab.Error{Err: err, Hint: "unpack it first, and name the log in it: splitadd unpacks only gzip and zstd itself"}
 	case errors.Is(err, triage.ErrBinary):
 		return &lab.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
 	case errors.Is(err, triage.ErrEmpty), errors.Is(err, triage.ErrText):

@@ -20,9 +20,8 @@ import (
 	"splitadd/internal/triage"
 )
 
-// TestTriage has a reproducer die of itself, and asks what it died of: in a log
-// as it is and in one that a collector made of it, with the binary that ran and
-// with another.
+// TestTriage runs a reproducer until it crashes, and triages the log: as it is and as
+// a log collector writes it, with the binary that ran and with another one.
 func TestTriage(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{})
@@ -43,7 +42,7 @@ func TestTriage(t *testing.T) {
 	b, err := triage.Open(ctx, binary)
 	require.NoError(t, err)
 	defer b.Close()
-	for range 10 { // until the log tells; most do
+	for range 10 { // until a log shows the cause; most do
 		r, err := e.Run(ctx, lab.Job{Path: binary, OneByOne: true, Deadline: time.Minute})
 		require.NoError(t, err)
 		log = r.Output

@@ -14,8 +14,9 @@ import (
 
 var upstream = flag.Bool("upstream", false, "build patched toolchains, and check them")
 
-// patched returns the root of a copy of a release, the whole or the files that it
-// takes, to which docs/upstream/arm64-add.patch has been applied.
+// patched returns the root of a copy of a release to which
+// docs/upstream/arm64-add.patch has been applied. The copy is whole, or has only the
+// files that the patch changes.
 func patched(t *testing.T, release string, whole bool) string {
 	from, root := labtest.GOROOT(t, release), t.TempDir()
 	patch, err := filepath.Abs("../../docs/upstream/arm64-add.patch")
@@ -49,7 +50,7 @@ func TestUpstreamApplies(t *testing.T) {
 	}
 }
 
-// TestUpstreamClean builds them, and checks them.
+// TestUpstreamClean builds both patched releases, and checks them.
 func TestUpstreamClean(t *testing.T) {
 	if !*upstream {
 		t.Skip("builds two toolchains: make upstream")

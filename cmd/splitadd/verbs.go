@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// A verb does one thing for a person. Its flags are what run gives to parse.
+// A verb is one command of splitadd. Its flags are those that run gives to parse.
 type verb struct {
 	name     string
 	summary  string   // what it does, for the list of verbs
@@ -24,8 +24,8 @@ type exitStatus struct {
 	means string
 }
 
-// exits returns the exit statuses of a verb: 0, those that all verbs have, and
-// others.
+// exits returns the exit statuses of a verb: 0 with its meaning, those that all verbs
+// have, and others.
 func exits(zero string, others ...exitStatus) []exitStatus {
 	return append([]exitStatus{
 		{0, zero},
@@ -34,7 +34,7 @@ func exits(zero string, others ...exitStatus) []exitStatus {
 	}, others...)
 }
 
-// findVerb returns the verb of a name, or nil.
+// findVerb returns the verb with a name, or nil.
 func findVerb(name string) *verb {
 	for i := range verbs {
 		if verbs[i].name == name {
@@ -53,7 +53,8 @@ func verbNames() []string {
 	return names
 }
 
-// The verb completion reads verbs, which a variable's initial value cannot.
+// The verb completion is added here because its function reads the variable verbs:
+// in the initial value of verbs it would be an initialization cycle.
 func init() {
 	verbs = append(verbs, verb{
 		name:    "completion",
@@ -96,7 +97,7 @@ if it is arm64, else user-mode QEMU. The engine vm boots an arm64 Linux in QEMU.
 	forms:   []string{"-from RELEASE [-to RELEASE] [-records FILE] [-json] [ENGINE]"},
 	about: `Sweep checks the newest patch of every minor release of Go, by pins alone.
 
-It then searches the patch releases in which a kind of window went away. ENGINE
+It then searches for the patch releases that removed a kind of window. ENGINE
 stands for -engine, -emulator and -kernel.`,
 	statuses: exits("no release has windows", exitStatus{exitAffected, "a release has windows"}),
 	example:  "splitadd sweep -from go1.18 -records sweep.jsonl",
@@ -105,7 +106,7 @@ stands for -engine, -emulator and -kernel.`,
 	name:    "bisect",
 	summary: `tell "git bisect run" whether a checkout of Go has windows`,
 	forms:   []string{"-goroot DIR [-kind KIND] [-json] [ENGINE]"},
-	about: `Bisect says of a checkout of Go what "git bisect run" asks, by its exit status.
+	about: `Bisect tells "git bisect run" whether a checkout of Go has windows.
 
 It builds what is needed of the toolchain in the checkout, and pins the windows of
 what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
@@ -123,17 +124,17 @@ what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
 	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
-It reads ELF, Mach-O and PE. Of a folder, all files are scanned. Arguments that are
-not paths are package patterns, built for arm64 with the go command in PATH. So is a
-folder that is a package of a module and holds no Go binary for arm64.`,
+It reads ELF, Mach-O and PE. It scans all files in a folder. Arguments that are not
+paths are package patterns, built for arm64 with the go command in PATH. Scan also
+builds a folder that is a package of a module, unless it holds a Go binary for arm64.`,
 	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
 	example:  "splitadd scan /usr/local/bin",
 	run:      scan,
 }, {
 	name:    "triage",
-	summary: "say of crash logs and core files whether it was this defect",
+	summary: "say whether this defect caused a crash, from its log or core file",
 	forms:   []string{"[-json | -markdown] [-binary FILE] [LOG|CORE ...]"},
-	about: `Triage says of crash logs and core files whether it was this defect.
+	about: `Triage says whether this defect caused a crash, from crash logs and core files.
 
 The answer is split SP, split FP, not this, or undecided, with the evidence and what
 would settle it. With no argument, or "-", standard input is read. Logs may have
@@ -144,7 +145,7 @@ The first words of a line, and "answer" and "suspect" with -json, stay what they
 are in later versions. What follows them may change.`,
 	statuses: exits("no crash has a mark of a split: each is \"not this\" or undecided",
 		exitStatus{exitAffected, "a crash is a split"},
-		exitStatus{exitSuspect, "no crash is shown to be a split, and one looks like it: name the binary"}),
+		exitStatus{exitSuspect, "a crash looks like a split, but nothing shows it: name the binary"}),
 	example: "splitadd triage -binary /usr/local/bin/daemon crash.log",
 	run:     triageVerb,
 }, {
@@ -196,8 +197,8 @@ ENGINE stands for -engine, -emulator and -kernel.`,
 	about: `Report writes a bug report, or a page of the records that other verbs wrote.
 
 With -bug it prints a whole report in the form of the Go issue tracker's template.
-The reproducer in it has crashed: if it does not, that is an error. With -o it makes
-one file of files of records, which check -json prints. ENGINE stands for -engine,
+It runs the reproducer first, and fails if that does not crash. With -o it makes one
+page from files of records, which check -json prints. ENGINE stands for -engine,
 -emulator and -kernel.`,
 	statuses: exits("the report was written"),
 	example:  "splitadd report -o report.html records.jsonl",
@@ -206,9 +207,9 @@ one file of files of records, which check -json prints. ENGINE stands for -engin
 	name:    "merge",
 	summary: "pool the records of several machines",
 	forms:   []string{"[-o FILE] RECORDS ..."},
-	about: `Merge pools the records of several machines, which check -shard shared out.
+	about: `Merge pools the records of several machines, each from a part of check -shard.
 
-It refuses records that are there twice.`,
+It fails if a record is there twice.`,
 	statuses: exits("the records were pooled"),
 	example:  "splitadd merge -o all.jsonl shard1.jsonl shard2.jsonl",
 	run:      merge,

@@ -10,7 +10,7 @@ import (
 	"runtime/debug"
 )
 
-// toolVersion returns the version of the module that this command was built from,
+// toolVersion returns the version of the module that this command was built from, or
 // "(devel)" if it is not a released version.
 func toolVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
@@ -19,8 +19,8 @@ func toolVersion() string {
 	return "(devel)"
 }
 
-// commit returns the commit that this command was built from, and whether files had
-// been changed since; "" if the build does not know.
+// commit returns the commit that this command was built from, and says whether files
+// had been changed since. It returns "" if the build does not know.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

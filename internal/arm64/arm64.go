@@ -1,9 +1,9 @@
-// Package arm64 tells what A64 instruction words do.
+// Package arm64 decodes A64 instruction words.
 //
-// Decode gives all effects of an instruction. The other functions look at one
-// word each for a few kinds of instructions that change the stack pointer or the
-// frame pointer. They are several times faster, for the pass over all code, and
-// the tests compare them with Decode.
+// Decode gives all effects of an instruction. The other functions recognize the few
+// kinds of instructions that change the stack pointer or the frame pointer. They are
+// several times faster than Decode, so the pass over all code uses them. The tests
+// compare them with Decode.
 //
 // Encodings are those of the Arm Architecture Reference Manual for A-profile,
 // chapter C4.
@@ -165,8 +165,8 @@ func Control(w uint32) (flow Flow, offset int64, direct bool) {
 func JumpsRegister(w uint32) bool { return w&0xfffffc1f == 0xd61f0000 }
 
 // Writeback decodes the base register of a load or store that writes its
-// address back, and by how many bytes. Where the amount is in a register, or
-// is not one this package knows, exact is false.
+// address back, and by how many bytes. If the amount is in a register, or is one
+// that this package does not know, exact is false.
 func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
 	rn = reg(w, 5)
 	switch {
@@ -193,7 +193,7 @@ func Writeback(w uint32) (rn int, n int64, exact, ok bool) {
 // distance from a base register.
 type Access struct {
 	Load    bool
-	Rt, Rt2 int   // Rt2 is at the word after Rt's; 31 where there is one register only
+	Rt, Rt2 int   // Rt2 is at the word after Rt's; 31 if there is only one register
 	Rn      int   // the base, before any write-back; 31 is the stack pointer
 	N       int64 // bytes from the base
 }

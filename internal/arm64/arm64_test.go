@@ -52,7 +52,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// form tells from its instructions how ADD was expanded.
+// form returns how ADD was expanded, from its instructions.
 func form(words []uint32) Form {
 	_, _, _, immediate := AddImmediate(words[len(words)-1])
 	switch {

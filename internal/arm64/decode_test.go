@@ -158,7 +158,7 @@ func functionWords(t *testing.T, path string, count map[uint32]occurrences) (n, 
 	return n, reached
 }
 
-// reachable tells which words control reaches from the first, by what Decode says.
+// reachable returns which words control reaches from the first, according to Decode.
 func reachable(code []byte) []bool {
 	live := make([]bool, len(code)/4)
 	for todo := []int{0}; len(todo) > 0; {

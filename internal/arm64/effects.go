@@ -17,9 +17,9 @@ const (
 // the local exclusive monitor are not tracked. What a called function, or the
 // kernel behind SVC, reads and writes is not known here: a call writes LR only.
 type Effects struct {
-	// General registers. Reads64 and Writes64 are subsets: the registers of
-	// which more than the low 32 bits are read, and those of which all 64 bits
-	// are written. A register in Writes but not in Writes64 is zero in its upper
+	// General registers. Reads64 and Writes64 are subsets. Reads64 has the
+	// registers that are read above their low 32 bits, and Writes64 those that are
+	// written whole. A register in Writes but not in Writes64 is zero in its upper
 	// 32 bits afterwards. An instruction that keeps a part of a register (MOVK,
 	// BFM) also reads it.
 	Reads, Reads64   Set
@@ -41,8 +41,8 @@ type Effects struct {
 	Mem    Memory // the access to memory, if Load, Store or Prefetch
 }
 
-// A VSet is a set of vector registers by width: element k has those of which
-// at most the low 1<<k bytes are used. An access to an upper lane uses
+// A VSet is a set of vector registers by width: element k has the registers that are
+// used in at most the low 1<<k bytes. An access to an upper lane uses
 // everything below it. A register that is used in two widths is in two elements.
 type VSet [5]Set
 

@@ -131,7 +131,7 @@ func fromVector(w uint32) Set {
 
 // MayMatter reports whether an instruction may write the stack pointer or the
 // frame pointer, or may change the flow of control. It is a quick test with
-// false alarms, for most words do neither: Writes and Control tell exactly.
+// false alarms. Writes and Control are exact, but most words do neither.
 func MayMatter(w uint32) bool {
 	// Rd or Rt is 29 or 31; branches and system; UDF; some loads and stores.
 	return w&high == high || w&0x1c000000 == 0x14000000 || w>>25 == 0 ||
@@ -152,7 +152,7 @@ func loadMayMatter(w uint32) bool {
 		w>>16&0x1c == 0x1c && exclusive // what is swapped, or a status
 }
 
-// A Class is what the top byte and the low five bits of a word tell of it.
+// A Class is what the top byte and the low five bits of a word show about it.
 type Class uint8
 
 const (

@@ -1,5 +1,6 @@
-// Package budget bounds what it may take to read one file: work, memory, windows
-// and bytes of output, each in proportion to the file's size.
+// Package budget limits what one file may cost to read: work, memory, windows and
+// bytes of output, each in proportion to the file's size. Binaries may be hostile,
+// so every loop over their contents spends from a Budget, which panics at its limit.
 package budget
 
 import (
@@ -26,8 +27,8 @@ type Limits struct {
 	Output  Limit // bytes of names, files and disassembly, for all windows together
 }
 
-// Default is ten times what the programs that were measured take, or more: see
-// TestReal of the package survey. The bases are for small files.
+// Default is at least ten times what the measured programs take: see TestReal of the
+// package survey. The bases are for small files.
 var Default = Limits{
 	Work:    Limit{12 << 20, 12 << 20},
 	Memory:  Limit{96 << 20, 5 << 18},
@@ -36,8 +37,8 @@ var Default = Limits{
 }
 
 // A Budget is what is left for one file. Its methods may be called from several
-// goroutines. Those that spend panic with a *LimitPanic at the limit, so that loops need
-// no checks: objfile.Guard makes that an error. A nil Budget has no limits.
+// goroutines. The methods that spend panic with a *LimitPanic at the limit, so that loops do
+// not need checks. objfile.Guard turns that into an error. A nil Budget has no limits.
 type Budget struct {
 	ctx                           context.Context
 	work, memory, windows, output meter
@@ -56,7 +57,7 @@ func New(ctx context.Context, l Limits, size int64) *Budget {
 	return b
 }
 
-// A LimitPanic is what the methods of a Budget panic with.
+// A LimitPanic is the value that the methods of a Budget panic with.
 type LimitPanic struct{ Err error }
 
 // spend adds to what is used, and returns what it was before.
@@ -68,7 +69,7 @@ func (m *meter) spend(n int, what string) (before int64) {
 	return used - int64(n)
 }
 
-// interval is how many units of work pass between looks at the context: some
+// interval is the number of units of work between checks of the context. It takes some
 // milliseconds.
 const interval = 1 << 18
 
@@ -95,7 +96,7 @@ func (b *Budget) Hold(n int) {
 	}
 }
 
-// Free gives memory back that Hold took.
+// Free gives back memory that Hold took.
 func (b *Budget) Free(n int) {
 	if b != nil {
 		b.memory.used.Add(-int64(n))
@@ -116,7 +117,8 @@ func (b *Budget) Output(n int) {
 	}
 }
 
-// A Usage is how much of each limit is spent, of memory at most at a time: 1 is all.
+// A Usage is the share of each limit that is spent: 1 is all. For memory it is the most at
+// any time.
 type Usage struct{ Work, Memory, Windows, Output float64 }
 
 // Usage returns how much is spent.

@@ -1,4 +1,4 @@
-// Package chart draws what reports and the study show as curves: survival by time,
+// Package chart draws the curves of reports and of the study: survival over time,
 // and hazard rates with their intervals.
 package chart
 

@@ -11,8 +11,7 @@ import (
 	"splitadd/internal/trial"
 )
 
-// TestSurvival draws a sample whose runs died, one of which none did, and more than
-// can be told apart.
+// TestSurvival draws a sample with deaths, one without, and more samples than MaxCurves.
 func TestSurvival(t *testing.T) {
 	samples := []Lives{
 		{"died & gone", trial.Sample{{Seconds: 1, Died: true}, {Seconds: 2, Died: true}}},

@@ -12,7 +12,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Count is what came of the runs of one way.
+// A Count counts how the runs of one way ended.
 type Count struct {
 	Way        string
 	Runs       int
@@ -58,7 +58,7 @@ func (c *Count) add(result process.Result, windows []window.Window) {
 	}
 }
 
-// count returns what came of a way, which may not have been tried.
+// count returns the count of a way, which is zero if the way was not tried.
 func (r *Report) count(way string) Count {
 	for _, c := range r.Counts {
 		if c.Way == way {
@@ -73,11 +73,11 @@ func (c Count) unwindDeaths() int {
 	return c.Kinds[crash.SplitSP] + c.Kinds[crash.SplitFP] + c.Kinds[crash.Unwind]
 }
 
-// significance is the greatest p at which two ways are said to differ.
+// significance is the greatest p for which two ways count as different.
 const significance = 0.05
 
-// fisher returns the probability that a or more of n runs die by chance where b
-// of m do, with a+b dead in all (Fisher's exact test, one-sided).
+// fisher returns the p-value of a deaths in n runs against b deaths in m runs: the
+// probability of a or more, given a+b deaths in all (Fisher's exact test, one-sided).
 func fisher(a, n, b, m int) (p float64) {
 	choose := func(n, k int) float64 { return combin.LogGeneralizedBinomial(float64(n), float64(k)) }
 	all := choose(n+m, a+b)

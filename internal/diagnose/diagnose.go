@@ -1,5 +1,6 @@
-// Package diagnose tells a program that dies of async preemption in a window
-// from one that dies of a data race, by running it and by looking at it.
+// Package diagnose decides whether a flaky program crashes because it is preempted in
+// a window, or because of a data race. It runs the program many times, as it is,
+// without async preemption and under the race detector, and scans its binary.
 package diagnose
 
 import (
@@ -45,16 +46,16 @@ const (
 // A Report is all that was seen.
 type Report struct {
 	Program Program
-	Binary  *survey.Binary // nil where it is no Go binary for arm64
+	Binary  *survey.Binary // nil if it is not a Go binary for arm64
 	Counts  []Count
 	Engine  string
-	Limits  []string // what a run has that the program alone would not
+	Limits  []string // how a run differs from one without splitadd
 	// Conclusion is "split SP", "split FP", "data race", both, or "undecided".
 	Conclusion string
 	Confidence string // why, and how sure that is
 }
 
-// Run diagnoses a program. What was measured before an error is in the report.
+// Run diagnoses a program. After an error, the report has what was measured before.
 func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err error) {
 	r = &Report{Program: p, Engine: process.Machine()}
 	path, err := exec.LookPath(p.Command[0])
@@ -110,13 +111,13 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	return r, nil
 }
 
-// A way is one in which a program is run.
+// A way is a way to run a program.
 type way struct {
 	way, path string
 	env       []string
 }
 
-// ways returns those in which a program is run, of which the executable is at path.
+// ways returns the ways to run a program, whose executable is at path.
 func ways(p Program, path string) []way {
 	all := []way{{WayPlain, path, nil}, {WayPreemptOff, path, []string{"GODEBUG=" + join(os.Getenv("GODEBUG"), "asyncpreemptoff=1")}}}
 	if p.RaceBuild != "" {
@@ -125,7 +126,7 @@ func ways(p Program, path string) []way {
 	return all
 }
 
-// limits says what is not as it would be without splitadd.
+// limits says how a run differs from one without splitadd.
 func limits(p Program, engine *lab.Engine) []string {
 	all := []string{
 		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
@@ -136,8 +137,8 @@ func limits(p Program, engine *lab.Engine) []string {
 	return append(all, traceback()...)
 }
 
-// traceback is what is added to the environment so that a crash shows all
-// goroutines, with the runtime's frames, unless the user has a wish of their own.
+// traceback returns a setting for the environment that makes a crash show all
+// goroutines, with the runtime's frames. It returns none if the user has set it.
 func traceback() []string {
 	if _, own := os.LookupEnv("GOTRACEBACK"); own {
 		return nil
@@ -168,7 +169,7 @@ func (r *Report) windows() (n int, later []string) {
 	return n, later
 }
 
-// conclude weighs what was seen.
+// conclude sets the conclusion from the counts and the binary.
 func (r *Report) conclude() {
 	plain, off, race := r.count(WayPlain), r.count(WayPreemptOff), r.count(WayRaceDetector)
 	var found, why []string
@@ -185,7 +186,7 @@ func (r *Report) conclude() {
 			plain.unwindDeaths(), plain.Runs, off.unwindDeaths(), off.Runs, p, english.Plural(windows, "window", ""))
 	}
 	if race.DataRaces > 0 {
-		add("data race", "certain: the race detector says so, and where; that the deaths are its doing is likely, not proved")
+		add("data race", "certain: the race detector reports it; that it causes the deaths is likely, not proved")
 	}
 	if len(found) > 0 {
 		r.Conclusion, r.Confidence = strings.Join(found, ", and "), strings.Join(why, "; ")
@@ -200,7 +201,7 @@ func (r *Report) conclude() {
 		chance := make(trial.Sample, plain.Runs).Chance()
 		r.Confidence = fmt.Sprintf("it never died in %s: the chance of a death is below %.2g (95 %%)", english.Plural(plain.Runs, "run", ""), chance.High)
 	case off.Deaths > 0:
-		r.Confidence = fmt.Sprintf("it dies with async preemption off, too (%d of %d): that death is not this defect", off.Deaths, off.Runs)
+		r.Confidence = fmt.Sprintf("it also dies with async preemption off (%d of %d): that death is not this defect", off.Deaths, off.Runs)
 	case r.Binary != nil && windows == 0 && len(later) == 0:
 		r.Confidence = "the binary has no window: not this defect; what else it is was not found"
 	case len(later) > 0 && plain.unwindDeaths() == 0 && fisher(plain.Deaths, plain.Runs, off.Deaths, off.Runs) < significance:

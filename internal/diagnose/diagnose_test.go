@@ -31,7 +31,7 @@ func diagnosed(t *testing.T, p Program) *Report {
 	return r
 }
 
-// TestDaemon diagnoses a program with a data race, which dies of it now and then.
+// TestDaemon diagnoses a program with a data race, which sometimes crashes it.
 func TestDaemon(t *testing.T) {
 	dir := t.TempDir()
 	build := func(out string, flags ...string) string {
@@ -63,8 +63,8 @@ func TestDaemon(t *testing.T) {
 	}
 }
 
-// TestGuest diagnoses a victim as if it were somebody's program: dead of the
-// window as it is, alive without async preemption.
+// TestGuest diagnoses a victim as a user's program. As it is, it dies of the window.
+// Without async preemption it lives.
 func TestGuest(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 2 * time.Second, Polite: true}
@@ -82,7 +82,7 @@ func TestGuest(t *testing.T) {
 	assert.Zero(t, r.count(WayPlain).Deaths+r.count(WayPlain).Failed)
 }
 
-// TestUndecided is of programs that do not die, or do so of themselves.
+// TestUndecided diagnoses programs that do not die, or die for another reason.
 func TestUndecided(t *testing.T) {
 	r := diagnosed(t, Program{Command: []string{"true"}, Runs: 20})
 	assert.Equal(t, "undecided", r.Conclusion)
@@ -94,13 +94,13 @@ func TestUndecided(t *testing.T) {
 	assert.Equal(t, 1, r.count(WayPlain).Hung)
 	r = diagnosed(t, Program{Command: []string{"sh", "-c", "kill -SEGV $$"}, Runs: 3})
 	assert.Equal(t, "undecided", r.Conclusion)
-	assert.Contains(t, r.Confidence, "it dies with async preemption off, too (3 of 3)")
+	assert.Contains(t, r.Confidence, "it also dies with async preemption off (3 of 3)")
 	_, err := Run(context.Background(), Program{Command: []string{"/nonexistent"}, Runs: 1, Limit: time.Second}, func(trial.Step) {})
 	require.Error(t, err)
 }
 
-// TestUserProgram is of programs that splitadd has to leave alone: one that prints much,
-// one that leaves a child in a session of its own, one that wants its own limits.
+// TestUserProgram diagnoses programs that splitadd must not disturb: one that prints much,
+// one that leaves a child in another session, and one that needs its own limits.
 func TestUserProgram(t *testing.T) {
 	r := diagnosed(t, Program{Command: []string{"sh", "-c", "yes | head -c 30000000"}, Runs: 3})
 	c := r.count(WayPlain)
@@ -121,8 +121,8 @@ func TestUserProgram(t *testing.T) {
 	assert.Contains(t, r.Limits, "killed after 1m0s")
 }
 
-// TestAdd shows that a SIGKILL of ours is not the program's death, whatever else
-// there is to be seen.
+// TestAdd shows that a SIGKILL from splitadd does not count as the program's death,
+// whatever its output shows.
 func TestAdd(t *testing.T) {
 	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
 	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuchOutput} {
@@ -132,7 +132,7 @@ func TestAdd(t *testing.T) {
 	}
 	c := Count{Kinds: map[crash.Kind]int{}}
 	c.add(process.Result{End: process.Exited, Code: -1, Signal: "killed"}, nil)
-	assert.Equal(t, 1, c.Deaths, "somebody else's")
+	assert.Equal(t, 1, c.Deaths, "killed by another process")
 }
 
 // TestConclude states conclusions from counts that no test of minutes gives.

@@ -1,7 +1,7 @@
-// Package hint has the error that tells a person what to do.
+// Package hint has an error type that also says what the user can do next.
 package hint
 
-// An Error is one that a person can mend: what was wrong, and the next step.
+// An Error is an error that the user can fix: what was wrong, and the next step.
 type Error struct {
 	Err  error
 	Hint string

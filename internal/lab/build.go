@@ -24,7 +24,7 @@ type Target struct{ OS, Arch string }
 
 func (t Target) String() string { return t.OS + "/" + t.Arch }
 
-// A module is the source of a program of ours, as a Go module of its own.
+// A module is the source of a program of splitadd's, as a separate Go module.
 type module struct {
 	language string              // of its go.mod
 	sources  map[string]embed.FS // by folder
@@ -50,7 +50,7 @@ func buildInit(ctx context.Context, out string) error {
 	return t.build(ctx, initModule, Target{"linux", "arm64"}, out)
 }
 
-// to returns the toolchain as it builds for a target, without cgo.
+// to returns the toolchain with an environment that builds for a target, without cgo.
 func (t *Toolchain) to(target Target) *Toolchain {
 	build := *t
 	build.env = append(slices.Clone(t.env), "GOOS="+target.OS, "GOARCH="+target.Arch, "CGO_ENABLED=0")
@@ -59,9 +59,9 @@ func (t *Toolchain) to(target Target) *Toolchain {
 
 // build builds a module's program and copies it to out.
 //
-// The source, and what was built from it, stay in the user's cache folder, by
-// toolchain, target and flags, which for a tree hold a build cache of its own.
-// The go command decides whether what is there is still what it would build.
+// The source and the built program stay in the user's cache folder, by toolchain,
+// target and flags. For a tree the flags name its own build cache. The go command
+// decides whether the program there is up to date.
 func (t *Toolchain) build(ctx context.Context, m module, target Target, out string) error {
 	folder, err := cache.Folder()
 	if err != nil {
@@ -94,8 +94,8 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	return nil
 }
 
-// BuildMain builds a program of one file, which is in a folder of its own and is
-// written in the language of Go 1.18, to a file in the same folder.
+// BuildMain builds a program of one file, and returns the path of the executable. The
+// source has to be in the language of Go 1.18. Source and executable are written to dir.
 func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, dir string) (string, error) {
 	for name, data := range map[string][]byte{"main.go": source, "go.mod": []byte("module reproducer\n\ngo 1.18\n")} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
@@ -108,8 +108,8 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 	return filepath.Join(dir, "reproducer"), nil
 }
 
-// write writes the module below the cache folder and returns where it is: a
-// folder named by its contents, complete as soon as it is there.
+// write writes the module below the cache folder and returns its folder. The folder is
+// named by its contents, and complete as soon as it exists.
 func (m module) write(folder string) (string, error) {
 	hash := sha256.New()
 	files := map[string][]byte{"go.mod": []byte("module splitadd\n\ngo " + m.language + "\n")}

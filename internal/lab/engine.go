@@ -17,8 +17,8 @@ import (
 // Engines are the names of the engines, as a Choice takes them.
 var Engines = []string{"auto", "native", "user", "vm"}
 
-// A Choice says which engine is to run guests. The zero value is for whatever
-// is there.
+// A Choice says which engine is to run guests. The zero value chooses the default
+// engine of the machine.
 type Choice struct {
 	// Name is one of Engines, or "". "auto" is "native" on arm64 machines and
 	// "user" elsewhere.
@@ -65,7 +65,7 @@ var ErrNoEngine = qemu.ErrNone
 
 const installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
 
-// FindEngine returns an engine. One of name "vm" is booted: it has to be closed.
+// FindEngine returns an engine, which has to be closed. It boots an engine "vm".
 func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	host := Target{runtime.GOOS, runtime.GOARCH}
 	native := host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin")
@@ -114,8 +114,8 @@ func (e *Engine) Close() error {
 // Emulated reports whether guests run under an emulator.
 func (e *Engine) Emulated() bool { return e.Name != "native" }
 
-// Run runs a guest, which dies with this process. The error is that of the
-// harness: the guest's own end is in the result.
+// Run runs a guest, which dies with this process. An error means that the harness
+// failed. The result says how the guest ended.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	run := process.Job{
 		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, UserProgram: job.UserProgram,
@@ -130,7 +130,7 @@ func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 }
 
 // Cores moves the core files that guests of a "vm" left into a folder, and
-// returns where they are. Other engines leave none.
+// returns their paths. Other engines leave none.
 func (e *Engine) Cores(dir string) ([]string, error) {
 	if e.machine == nil {
 		return nil, nil

@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/lab/process"
 )
 
-// TestVMEngine boots the engine "vm" with the agent as it is embedded, and runs a
-// guest in it under another program.
+// TestVMEngine boots the engine "vm" with the embedded agent, and runs a guest in it
+// under another program.
 func TestVMEngine(t *testing.T) {
 	ctx := context.Background()
 	local, err := Resolve(ctx, "local")

@@ -83,8 +83,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestPatched resolves two trees that name themselves alike and have other tools:
-// what one has compiled must not be taken for the other's.
+// TestPatched resolves two trees with the same version and different tools. The go
+// command must not use for one what the other has compiled.
 func TestPatched(t *testing.T) {
 	caches := map[string]bool{}
 	for _, compiler := range []string{"a", "b", "b"} {
@@ -105,8 +105,8 @@ func TestPatched(t *testing.T) {
 	require.Len(t, caches, 2)
 }
 
-// TestBuild builds with GOFLAGS that no build of ours may see, twice, and at
-// the same time.
+// TestBuild builds twice, and at the same time, with GOFLAGS set. Builds of splitadd
+// must not see these flags.
 func TestBuild(t *testing.T) {
 	t.Setenv("GOFLAGS", "-tags=nonexistent -mod=vendor")
 	t.Setenv("GOOS", "plan9")
@@ -133,8 +133,8 @@ func TestBuild(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "late"))
 }
 
-// TestBuildInterrupted ends a build of packages in its middle: the go command
-// leaves nothing in the temporary folder.
+// TestBuildInterrupted interrupts a build of packages. The go command must leave nothing
+// in the temporary folder.
 func TestBuildInterrupted(t *testing.T) {
 	out, temporary := t.TempDir(), t.TempDir()
 	t.Setenv("TMPDIR", temporary)

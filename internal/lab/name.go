@@ -16,14 +16,14 @@ const Oldest = "go1.16"
 const nameHint = "name a release such as go1.27.4, a GOROOT, or local"
 
 var (
-	// like matches what people write for the name of a release.
+	// like matches names that people write for a release.
 	like = regexp.MustCompile(`^(?i:v|go)?-?(1\.[0-9]+(?:\.[0-9]+)?(?:(?:rc|beta)[0-9]+)?)$`)
-	// development matches what people call the newest source.
+	// development matches names that people give to the newest source.
 	development = regexp.MustCompile(`^(?i)(go)?(tip|master|main|devel|head)$`)
 )
 
-// misnamed returns the error for a name that is not a release, though it is like
-// one, or that is one too old. It is nil for every other name.
+// misnamed returns the error for a name that only looks like a release, or that is a
+// release before Oldest. It is nil for every other name.
 func misnamed(ctx context.Context, name string) error {
 	match := like.FindStringSubmatch(name)
 	if match == nil {
@@ -48,7 +48,7 @@ func misnamed(ctx context.Context, name string) error {
 	return nil
 }
 
-// tooOld returns the error for a version of Go, by a name, before Oldest.
+// tooOld returns the error for a toolchain whose version of Go is before Oldest.
 func tooOld(name, goVersion string) error {
 	if lang := version.Lang(goVersion); lang == "" || version.Compare(lang, Oldest) >= 0 {
 		return nil
@@ -56,12 +56,12 @@ func tooOld(name, goVersion string) error {
 	return &Error{Err: fmt.Errorf("toolchain %s: needs %s or later", name, Oldest), Hint: "the function table of older releases has another layout, which splitadd does not read; " + nameHint}
 }
 
-// listTime bounds the making of a hint, which may take the list of releases.
+// listTime bounds the time for a hint, which may need the list of releases.
 const listTime = 10 * time.Second
 
-// released returns the name that the Go project gave to a release. From Go 1.21 on
-// "go1.27" is a version of the language, of which it is the newest release that is
-// listed, and then not whole; before, the first release had no patch number.
+// released returns the release that a name means, and whether the name is complete. From
+// Go 1.21 on "go1.27" is a version of the language, and means its newest listed
+// release. Before, it is the first release, which has no patch number.
 func released(ctx context.Context, name string) (meant string, whole bool) {
 	lang := version.Lang(name)
 	switch {

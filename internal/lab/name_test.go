@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMisnamed states what is said of names that people use for what is not a name
-// here.
+// TestMisnamed states the errors for names that people use and splitadd does not
+// accept.
 func TestMisnamed(t *testing.T) {
 	newest := "did you mean go1.27.4"
 	for _, c := range []struct{ name, err, hint string }{

@@ -23,10 +23,10 @@ type Command struct {
 	File       string // the executable
 }
 
-// BuildPackages builds the commands that a pattern names, as it is seen from a
-// folder, for arm64 and the environment's GOOS, or Linux, with the go command in
-// PATH and its settings. The executables are below the folder out. If some
-// cannot be built the others are returned with the error.
+// BuildPackages builds the commands that a pattern names, relative to dir, with the go
+// command in PATH and its settings. It builds for arm64 and the environment's GOOS, or
+// Linux if that is not set. The executables are below the folder out. If some commands
+// cannot be built, it returns the others with the error.
 func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, error) {
 	shown := pattern
 	if dir != "" {
@@ -42,7 +42,7 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 	}
 	var built []Command
 	for i, batch := range batches(paths) {
-		// Each batch has a folder: an executable has the package's last name alone.
+		// Each batch has a folder, since an executable has only the package's last name.
 		folder := filepath.Join(out, fmt.Sprint(i))
 		args := append([]string{"build", "-o", folder + string(filepath.Separator), "--"}, batch...)
 		if _, failed := goCommand(ctx, dir, args...); failed != nil {
@@ -66,8 +66,8 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 	return built, err
 }
 
-// batches deals packages into groups, in each of which no two have an executable of
-// one name.
+// batches divides packages into groups. No two packages of a group have executables of
+// the same name.
 func batches(importPaths []string) (batches [][]string) {
 	seen := map[string]int{}
 	for _, p := range importPaths {
@@ -101,14 +101,14 @@ func noPackage(ctx context.Context, pattern string, err error) error {
 	case errors.Is(err, exec.ErrNotFound):
 		return &Error{Err: fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), Hint: "name a binary or a folder, or install Go"}
 	case strings.Contains(pattern, "...") || pattern == ".":
-		return &Error{Err: fmt.Errorf("%s: go list: %w", pattern, err), Hint: "package patterns are the go command's, as seen from this folder"}
+		return &Error{Err: fmt.Errorf("%s: go list: %w", pattern, err), Hint: "package patterns are those of the go command, relative to this folder"}
 	}
-	return &Error{Err: fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), Hint: "name a binary, a folder, or a package pattern of the go command's"}
+	return &Error{Err: fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), Hint: "name a binary, a folder, or a package pattern as the go command takes it"}
 }
 
 // goCommand runs the go command in PATH in a folder, for arm64, and returns what it
-// prints. The error has the line in which the command said why: list gives advice
-// after it, build names packages before it.
+// prints. The error has the line of the output that gives the reason. "go list" prints
+// advice after this line, and "go build" prints the names of packages before it.
 func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir

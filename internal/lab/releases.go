@@ -15,7 +15,7 @@ var toolchainVersion = regexp.MustCompile(`^v0\.0\.1-(go1\.[0-9]+(?:\.[0-9]+)?)\
 
 // Releases returns the releases, without betas and candidates, that the go
 // command's module proxy lists, oldest first. A proxy may have releases that it
-// does not list: Resolve tells.
+// does not list. Resolve finds these as well.
 func Releases(ctx context.Context) ([]string, error) {
 	local, err := Resolve(ctx, "local")
 	if err != nil {

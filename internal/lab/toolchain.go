@@ -1,5 +1,5 @@
 // Package lab builds guests with a toolchain and runs them on an engine: the
-// native machine, or an emulator.
+// machine itself, if it is arm64, or an emulator.
 package lab
 
 import (
@@ -22,7 +22,7 @@ import (
 	"splitadd/internal/lab/process"
 )
 
-// An Error is something a person can mend: what was wrong, and what to do.
+// An Error is an error with a hint: what was wrong, and what the user can do.
 type Error = hint.Error
 
 // A Toolchain is one Go release or tree.
@@ -35,7 +35,7 @@ type Toolchain struct {
 
 // ErrUnavailable is wrapped by the error of Resolve for a release that the go
 // command cannot fetch or run.
-var ErrUnavailable = errors.New("not to be had")
+var ErrUnavailable = errors.New("not available")
 
 // release matches the name of a release or pre-release.
 var release = regexp.MustCompile(`^go1\.[0-9]+(\.[0-9]+)?((rc|beta)[0-9]+)?$`)
@@ -43,9 +43,9 @@ var release = regexp.MustCompile(`^go1\.[0-9]+(\.[0-9]+)?((rc|beta)[0-9]+)?$`)
 // fetchTime bounds the fetching of a toolchain.
 const fetchTime = 5 * time.Minute
 
-// Resolve finds a toolchain by what a person calls it: "local" is the go
-// command in PATH, "go1.23.4" a release, which the go command fetches where it
-// has to, and anything else the GOROOT of an unpacked or built tree.
+// Resolve finds a toolchain by its name on the command line. "local" is the go command
+// in PATH. "go1.23.4" is a release, which the go command fetches if necessary. Any
+// other name is the GOROOT of an unpacked or built tree.
 func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 	t := &Toolchain{Name: name, command: "go", env: []string{"GOTOOLCHAIN=local"}}
 	hint := nameHint
@@ -90,8 +90,8 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		return nil, err
 	}
 	if version.Lang(t.Version) == "go1.19" {
-		// Its go command takes a GOROOT below the module cache, where the newer one
-		// puts it, for a module to index, and finds no package
+		// The newer go command puts the GOROOT below the module cache. The older
+		// one indexes it there as a module, and finds no package
 		// (cmd/go/internal/modindex, Module.Import).
 		t.env = append(t.env, "GODEBUG=goindex=0")
 	}
@@ -109,17 +109,17 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 // userInfo matches a user and a password in a URL.
 var userInfo = regexp.MustCompile(`://[^/\s'"@]+@`)
 
-// Settings returns what "go env" prints in a folder when it builds for a target,
-// without the passwords in URLs: it is shown to others.
+// Settings returns what "go env" prints in a folder for a build for a target. It removes
+// passwords from URLs, since the result is shown to others.
 func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (string, error) {
 	text, err := t.to(target).run(ctx, dir, "env")
 	return userInfo.ReplaceAllString(text, "://***@"), err
 }
 
-// keepApart gives a toolchain that is no fetched release a build cache of its own,
-// by the contents of its tools. The go command tells two compilers apart by their
-// version alone where that is a release's (cmd/go/internal/work, toolID): what a
-// patched tree had compiled would be taken for the release's own, or for that of
+// keepApart gives a toolchain that is not a fetched release its own build cache, named
+// by the contents of its tools. If the version of a compiler is that of a release, the
+// go command identifies the compiler by it alone (cmd/go/internal/work, toolID). In a
+// shared cache it would use what a patched tree has compiled for the release, or for
 // the same tree with another patch.
 func (t *Toolchain) keepApart(root string) error {
 	folder, err := cache.Folder()
@@ -148,16 +148,17 @@ func (t *Toolchain) keepApart(root string) error {
 	return nil
 }
 
-// treeCache begins the names of such caches.
+// treeCache begins the names of the build caches of trees.
 const treeCache = "tree-"
 
-// run runs the go command in a folder and returns what it prints; the error of
-// one that fails ends with the line in which it said why.
+// run runs the go command in a folder and returns what it prints. If it fails, the error
+// ends with the line that gives the reason.
 //
-// The environment is this process's own, without what would change which
-// toolchain runs or how it builds. GOROOT is set for whatever "go run" and "go
-// test" start. GOFLAGS may hold flags that an older release rejects; where it
-// is empty the go command reads it from the user's file of settings instead.
+// The environment is that of this process, without variables that would change which
+// toolchain runs or how it builds. GOROOT is set for the programs that "go run" and "go
+// test" start. GOFLAGS is replaced, since an older release may reject the user's flags.
+// It is not empty, since the go command would then read the flags from the user's file
+// of settings.
 func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, t.command, args...)
 	cmd.Dir = dir
@@ -181,9 +182,9 @@ func (t *Toolchain) run(ctx context.Context, dir string, args ...string) (string
 	return out.String(), nil
 }
 
-// runGo runs a command that is, or runs, the go command, in a process group and
-// with a temporary folder of its own: a go command that is killed leaves its files
-// there. The command has an environment.
+// runGo runs the go command, or a command that runs it, in its own process group and
+// with its own temporary folder, which it removes: a go command that is killed leaves
+// its files there. The command's environment must be set.
 func runGo(cmd *exec.Cmd) error {
 	temporary, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "splitadd-")
 	if err != nil {

@@ -22,10 +22,10 @@ var ErrUnbuildable = errors.New("does not build")
 // treeTime bounds the build of a toolchain.
 const treeTime = time.Hour
 
-// BuildTree brings the toolchain of a Go source tree up to date with its source:
-// compiler, assembler and linker by the tree's own go command, or, where there is
-// none or it cannot, everything by make.bash, with the go command in PATH to
-// begin with. It writes into the tree what these write: bin and pkg.
+// BuildTree brings the toolchain of a Go source tree up to date with its source. The
+// tree's own go command builds compiler, assembler and linker. If there is none, or it
+// fails, make.bash builds everything, starting with the go command in PATH. Both write
+// to bin and pkg in the tree.
 func BuildTree(ctx context.Context, root string) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -46,7 +46,7 @@ func BuildTree(ctx context.Context, root string) error {
 	if _, err := os.Stat(t.command); err == nil {
 		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
 		if err == nil {
-			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // do they go together?
+			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // do the tools fit the source?
 		}
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()

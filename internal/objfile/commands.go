@@ -7,13 +7,13 @@ import (
 	"iter"
 )
 
-// commandSizes is what the two words that a load command begins with take.
+// commandSizes is the number of bytes of the two words that a load command begins with.
 const commandSizes = 8
 
-// LoadCommands yields the load commands of a Mach-O file for 64 bits that begins
-// with data, by their numbers, each with the bytes of all of it. It takes no memory:
-// debug/macho reads every symbol table that a command names. It ends with an error
-// if the commands, or the header, are cut off.
+// LoadCommands yields the load commands of a 64-bit Mach-O file that begins with data,
+// each as all of its bytes. It ends with an error if the commands, or the header, are
+// cut off. It does not allocate memory, in contrast to debug/macho, which reads every
+// symbol table that a command names.
 func LoadCommands(data []byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		const header64 = 32

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// parseELF reads the program headers. Section headers, which need not be there,
-// are not asked.
+// parseELF reads the program headers. It does not use section headers, which may be
+// absent.
 func (f *File) parseELF(data []byte) error {
 	var header elf.Header64
 	if len(data) < elf.EI_NIDENT+4 {
@@ -51,10 +51,10 @@ func (f *File) parseELF(data []byte) error {
 	return f.relocateELF(dynamic.Vaddr, dynamic.Filesz)
 }
 
-// relocateELF writes the addends of relative relocations to their places, as
-// the loader does if it moves nothing. Position-independent executables and
-// shared objects hold zeros there. Packed relocations (DT_RELR) have their
-// addends in place.
+// relocateELF writes the addends of relative relocations to their places, as the loader
+// does if it does not move the file. Position-independent executables and shared
+// objects hold zeros there. Packed relocations (DT_RELR) have their addends in place
+// already.
 func (f *File) relocateELF(addr, size uint64) error {
 	dynamic, err := f.Bytes(addr, size&^15)
 	if err != nil {
@@ -98,7 +98,7 @@ func (f *File) relocateRELA(addr, size uint64) error {
 		if s == nil || !s.holds(at, 8) {
 			f.Budget.Work(len(f.Segments))
 			if s = f.segment(at, 8); s == nil {
-				continue // a place that is all zeros in memory and not in the file
+				continue // the place is zeroed memory, not in the file
 			}
 		}
 		copy(s.Data[at-s.Addr:], table[16:24])

@@ -13,7 +13,7 @@ import (
 // ErrFormat.
 type ForeignError struct {
 	Format string // "ELF", "Mach-O" or "PE"
-	Arch   string // as Go names it, or as the format does if Go has no port to it
+	Arch   string // Go's name for it, or the format's name if Go has no port to it
 	Go     bool   // Go's linker wrote it, or took part
 }
 
@@ -96,7 +96,8 @@ func archPE(machine uint16) string {
 	return name
 }
 
-// machineELF returns the machine of an ELF file, whose byte order its header tells.
+// machineELF returns the machine of an ELF file, in the byte order that its header
+// states.
 func machineELF(ident [elf.EI_NIDENT]byte, data []byte) elf.Machine {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(ident[elf.EI_DATA]) == elf.ELFDATA2MSB {

@@ -15,15 +15,15 @@ var (
 	// ErrChanged is returned by Guard if mapped memory is gone.
 	ErrChanged = errors.New("the file was cut off while it was read")
 
-	// ErrPanic is wrapped by the error of Guard for a panic: a bug of this program
-	// that the file has brought out.
+	// ErrPanic is wrapped by the error of Guard for a panic, which is a bug of this
+	// program.
 	ErrPanic = errors.New("bug in splitadd")
 )
 
-// Guard calls f, which reads the bytes of open files, and returns an error if
-// nothing can be read any more: if a file is cut off meanwhile, which makes its
-// mapping fault, if it takes more than its budget, or if f panics. It holds for the
-// goroutine that f runs in, and for no other.
+// Guard calls f, which reads the bytes of open files, and turns three failures into an
+// error: a file is cut off while it is read, so that its mapping faults; f takes more
+// than the file's budget; or f panics. Guard works only for the goroutine that calls it,
+// not for others that f starts.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -40,7 +40,7 @@ func Guard(f func() error) (err error) {
 	return f()
 }
 
-// Guard is Guard for what reads this file. Errors name it.
+// Guard calls the function Guard for code that reads this file. Errors name the file.
 func (f *File) Guard(read func() error) error {
 	err := Guard(read)
 	if err != nil && !strings.Contains(err.Error(), f.Path) {

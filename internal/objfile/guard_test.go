@@ -15,7 +15,7 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// TestGuard turns whatever can happen into an error that names the file.
+// TestGuard shows that each failure becomes an error that names the file.
 func TestGuard(t *testing.T) {
 	f, err := objfile.Parse("some/file", make([]byte, 0))
 	require.ErrorIs(t, err, objfile.ErrFormat)

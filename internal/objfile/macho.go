@@ -19,8 +19,8 @@ var (
 // with the same bytes, and have a larger number there.
 const maxParts = 30
 
-// parseUniversal reads the arm64 part of a universal file. The other parts may
-// be whatever they like.
+// parseUniversal reads the arm64 part of a universal file. It does not look at the other
+// parts.
 func (f *File) parseUniversal(data []byte) error {
 	const header, part = 8, 20
 	if len(data) < header {
@@ -92,7 +92,7 @@ func (f *File) parseMachO(data []byte, begin uint64) error {
 			base = s.Addr
 		}
 		if s.Filesz == 0 || s.Memsz == 0 {
-			continue // Go's linker has debug information in one that is not mapped
+			continue // not mapped: Go's linker puts debug information there
 		}
 		order[len(order)-1] = len(f.Segments)
 		segment := Segment{Addr: s.Addr, Exec: s.Prot&4 != 0, Write: s.Prot&2 != 0}
@@ -142,7 +142,7 @@ func (f *File) relocateMachO(fixups []byte, order []int, base uint64) error {
 		at := starts + info
 		page, format, pages := word(at+4, 2), word(at+6, 2), word(at+20, 2)
 		if format != pointer64 && format != pointer64Offset {
-			return fmt.Errorf("chained fixups: pointer format %d is none of arm64's", format)
+			return fmt.Errorf("chained fixups: pointer format %d is not one of arm64", format)
 		}
 		if page != 4<<10 && page != 16<<10 {
 			return fmt.Errorf("chained fixups: pages of %d bytes: want 4096 or 16384", page)

@@ -1,6 +1,6 @@
-// Package objfile opens executable files for arm64 as what they will be in
-// memory: segments at addresses. Files may be hostile: what is read of one is
-// bounded by its budget.
+// Package objfile opens executable files for arm64 and gives their segments as they
+// will be in memory, with their addresses. Files may be hostile: all reading of a file
+// spends from the file's budget.
 package objfile
 
 import (
@@ -19,8 +19,8 @@ import (
 // for arm64.
 var ErrFormat = errors.New("not an executable for arm64")
 
-// Bounds on what headers may claim. Linkers write a dozen segments, no two of
-// which share bytes of the file but at their ends.
+// Bounds on what headers may claim. Linkers write a dozen segments. These share bytes
+// of the file only at their ends.
 const (
 	maxSegments = 128
 	maxOverlap  = 2 // times the file's size, for all segments together
@@ -30,7 +30,7 @@ const (
 type Segment struct {
 	Addr   uint64 // where it is mapped, if the loader moves nothing
 	Offset int64  // of Data in the file
-	Data   []byte // the file's bytes, relocated; not to be written
+	Data   []byte // the file's bytes, relocated; read-only
 	Exec   bool
 	Write  bool
 }
@@ -41,7 +41,7 @@ type File struct {
 	Format   string // "ELF", "Mach-O" or "PE"
 	Segments []Segment
 
-	// Budget is what reading the file may still take.
+	// Budget is the budget of the file: all reading spends from it.
 	Budget *budget.Budget
 
 	data   []byte
@@ -50,12 +50,12 @@ type File struct {
 	file   *os.File
 }
 
-// Source returns the open file that is mapped, to be read at offsets: its bytes
+// Source returns the open file that is mapped, to be read at offsets. Its bytes
 // are not relocated. It is valid until Close, and nil if Parse made f.
 func (f *File) Source() *os.File { return f.file }
 
-// Contents returns the whole file, relocated, and all parts of a universal file.
-// It is not to be written.
+// Contents returns the whole file, relocated, with all parts of a universal file. The
+// bytes are read-only.
 func (f *File) Contents() []byte { return f.data }
 
 // Parse reads the headers of an executable in memory, and relocates it there,
@@ -64,7 +64,7 @@ func Parse(path string, data []byte) (*File, error) {
 	return ParseIn(context.Background(), path, data, budget.Default)
 }
 
-// ParseIn is OpenIn for a file in memory.
+// ParseIn is like OpenIn, for a file in memory.
 func ParseIn(ctx context.Context, path string, data []byte, limits budget.Limits) (*File, error) {
 	f := &File{Path: path, data: data, Budget: budget.New(ctx, limits, int64(len(data)))}
 	err := Guard(func() error { return f.parse(data) })
@@ -135,8 +135,7 @@ func (s *Segment) holds(addr, n uint64) bool {
 	return addr >= s.Addr && addr-s.Addr <= size && n <= size-(addr-s.Addr)
 }
 
-// Bytes returns n bytes at an address. They are the file's and not to be
-// written.
+// Bytes returns n bytes at an address. They are a part of the file, and read-only.
 func (f *File) Bytes(addr, n uint64) ([]byte, error) {
 	s := f.segment(addr, n)
 	if s == nil {
@@ -145,7 +144,7 @@ func (f *File) Bytes(addr, n uint64) ([]byte, error) {
 	return s.Data[addr-s.Addr:][:n:n], nil
 }
 
-// Offset returns where in the file the n bytes at an address are.
+// Offset returns the offset in the file of the n bytes at an address.
 func (f *File) Offset(addr, n uint64) (int64, error) {
 	s := f.segment(addr, n)
 	if s == nil {

@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	if _, err := objfile.Open(self); err != nil { // this test, where it is not for arm64
+	if _, err := objfile.Open(self); err != nil { // this test, if it is not for arm64
 		require.ErrorIs(t, err, objfile.ErrFormat)
 	}
 }
@@ -75,8 +75,8 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// FuzzParse changes the headers of real files: their fields, and the first bytes as
-// they come.
+// FuzzParse changes the headers of real files: their fields, and any of the first
+// bytes.
 func FuzzParse(f *testing.F) {
 	seeds := objtest.Seeds(f)
 	const headers = 1024

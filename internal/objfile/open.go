@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/budget"
 )
 
-// OpenRegular opens a file for reading. It is an error, that wraps ErrFormat, if it
-// is not a regular file: opening a pipe waits for its writer.
+// OpenRegular opens a file for reading. If it is not a regular file, there is an error
+// that wraps ErrFormat. So it never waits for the writer of a pipe.
 func OpenRegular(path string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -42,10 +42,10 @@ func Open(path string) (*File, error) {
 	return OpenIn(context.Background(), path, budget.Default)
 }
 
-// OpenIn maps the file into memory and reads its headers. The limits hold for that
-// and for whatever reads the file until Close; when ctx is done, that ends with its
-// error. Errors name the file. They wrap ErrFormat, and may be a *ForeignError, for
-// a file that is not an executable for arm64.
+// OpenIn maps the file into memory and reads its headers. The limits hold for all
+// reading of the file until Close. When ctx is done, reading ends with its error. Errors
+// name the file. If it is not an executable for arm64, they wrap ErrFormat, and may be
+// a *ForeignError.
 func OpenIn(ctx context.Context, path string, limits budget.Limits) (f *File, err error) {
 	file, info, err := OpenRegular(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func OpenIn(ctx context.Context, path string, limits budget.Limits) (f *File, er
 	if info.Size() == 0 {
 		return nil, fmt.Errorf("%s: %w: empty", path, ErrFormat)
 	}
-	// A private copy, page by page, of what relocation writes to.
+	// Relocation writes to private copies of pages.
 	mapped, err := mmap.Map(file, mmap.COPY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

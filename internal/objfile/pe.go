@@ -27,8 +27,8 @@ func (f *File) parsePE(data []byte) error {
 		return f.foreign(archPE(header.Machine))
 	}
 	at += uint64(n)
-	// The optional header ends in a list of directories, of which it says how many
-	// there are.
+	// The optional header ends in a list of directories. It also says how many these
+	// are.
 	const magic64 = 0x20b
 	var optional pe.OptionalHeader64
 	fixed := binary.Size(optional) - binary.Size(optional.DataDirectory)

@@ -1,5 +1,6 @@
-// Package output writes the files that a user has named: it refuses to overwrite
-// what the command would not have written, and replaces a file at once.
+// Package output writes the files that a user names. It refuses to overwrite a file
+// that does not look like output of the same command, and it replaces a file in one
+// step.
 package output
 
 import (
@@ -13,23 +14,23 @@ import (
 	"github.com/rogpeppe/go-internal/robustio"
 )
 
-// The reasons for which a file is not written to.
+// The reasons not to write to a file.
 var (
 	ErrInput      = errors.New("it is an input, which is never written to")
 	ErrNotRegular = errors.New("not a regular file")
 	ErrForeign    = errors.New("it exists and holds something else")
 )
 
-// A Kind is what is written to a file, and what may be replaced there.
+// A Kind is a kind of output. Only a file of the same kind may be replaced.
 type Kind struct {
 	Name string // "records", say
 	// Verify reads a file and returns why it is not of this kind, or nil.
 	Verify func(io.Reader) error
 }
 
-// Check returns nil if path may be written to: if there is nothing, or a regular
-// file that is empty or of a kind, and that is none of the inputs under any name.
-// Symbolic links are not followed. An input that does not exist is passed over.
+// Check returns nil if path may be written to: if it does not exist, or is a regular
+// file that is empty or of a kind and is not one of the inputs, also under another
+// name. Symbolic links are not followed. An input that does not exist is passed over.
 func Check(path string, kind Kind, inputs ...string) error {
 	info, err := regular(path)
 	if info == nil || err != nil {
@@ -54,7 +55,7 @@ func Check(path string, kind Kind, inputs ...string) error {
 	return nil
 }
 
-// regular returns what is known of a regular file, or nil if there is none.
+// regular returns the information about a regular file, or nil if there is no file.
 func regular(path string) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -72,16 +73,16 @@ func regular(path string) (fs.FileInfo, error) {
 	return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
 }
 
-// Replace writes a file as a whole: readers see what was there before or all of the
-// new contents, and if fill fails nothing changes. A file that is there keeps its
-// permissions, a new one has perm. It is an error if path is something else than a
+// Replace writes a file as a whole: readers see either the old contents or all of the
+// new contents. If fill fails, nothing changes. An existing file keeps its
+// permissions, and a new one has perm. It is an error if path exists and is not a
 // regular file.
 func Replace(path string, perm fs.FileMode, fill func(*os.File) error) error {
 	there, err := regular(path)
 	if err != nil {
 		return err
 	}
-	// In the same folder, so that it can be renamed.
+	// The new file is in the same file system, so that it can be renamed.
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".splitadd-")
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package patch makes modified copies of executables: pinned ones, whose threads
-// wait at an instruction, and repaired ones, which have no windows.
+// Package patch makes modified copies of executables. In a pinned copy, threads wait
+// at one instruction. A repaired copy has no windows.
 package patch
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 // Pin writes to out a copy of the file whose instruction at pc is replaced by
-// a branch to itself: a thread that gets there stays until it is preempted.
+// a branch to itself. A thread that gets there stays until it is preempted.
 //
 // It is an error if pc is not an instruction boundary of a function in the
 // function table, or if out exists.
@@ -58,9 +58,9 @@ func WordAt(f *objfile.File, pc uint64, after uint32) (Word, error) {
 }
 
 // Copy copies an executable and replaces words of the copy. It is an error if the
-// copy is there already, or if a word is not what it was before. A copy that cannot
-// be finished is removed. A changed copy of a Mach-O file is signed anew, ad hoc:
-// macOS runs no arm64 code otherwise.
+// copy exists already, or if a word is not what it was before. A copy that cannot
+// be finished is removed. A changed copy of a Mach-O file gets a new ad-hoc signature:
+// macOS does not run arm64 code without one.
 func Copy(from, to string, words ...Word) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -70,7 +70,7 @@ func Copy(from, to string, words ...Word) error {
 	return create(to, in, words...)
 }
 
-// create is Copy from an open file.
+// create does the work of Copy, from an open file.
 func create(path string, in *os.File, words ...Word) error {
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o700)
 	if err != nil {
@@ -92,7 +92,7 @@ func fill(out, in *os.File, words []Word) error {
 	if err != nil {
 		return err
 	}
-	// Read at offsets: several pins of one open file may be made at a time.
+	// It reads at offsets, since several pins of one open file may be made at a time.
 	if _, err := io.Copy(out, io.NewSectionReader(in, 0, info.Size())); err != nil {
 		return err
 	}

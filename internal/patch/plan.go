@@ -11,8 +11,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// scratch is the register that holds the partial sum: the platform's ABI lets a
-// linker use it between functions, so that no result is ever in it.
+// scratch is the register that holds the partial sum. The platform's ABI lets a
+// linker use it between functions, so a function never returns a result in it.
 const scratch = 16
 
 // A Change is a window that is closed.
@@ -27,8 +27,8 @@ type UnrepairedWindow struct {
 	Reason string
 }
 
-// A Plan says how the windows of a finished binary are closed: at the same length,
-// with no partial state at any boundary.
+// A Plan says how to close the windows of a finished binary. The code keeps its length,
+// and the pointers never hold a partial sum at a boundary.
 //
 // If the assembler adds in two steps to the pointer itself,
 //
@@ -40,9 +40,9 @@ type UnrepairedWindow struct {
 //	ADD $low, RSP, R16              ADD $low, RSP, R16
 //	ADD $high, R16, RSP             ADD $high, R16, R29
 //
-// so that the pointer is written once, by the second instruction, and the sum is
-// the same for every frame. R16 is dead at a return, and asyncPreempt saves it:
-// both are proved from the binary.
+// The second instruction writes the pointer once, and the sum is the same for every
+// frame. R16 must be dead at the return, and asyncPreempt must save it. Both are proved
+// from the binary.
 type Plan struct {
 	Changes    []Change
 	Unrepaired []UnrepairedWindow
@@ -53,8 +53,8 @@ type Plan struct {
 	file *objfile.File
 }
 
-// NewPlan plans the repair of a binary: of the windows in which its runtime
-// preempts. The file has to stay open until the plan is written.
+// NewPlan plans the repair of the windows of a binary in which its runtime preempts.
+// The file has to stay open until the plan is written.
 func NewPlan(f *objfile.File) (*Plan, error) {
 	finder, err := window.Open(f)
 	if err != nil {
@@ -98,7 +98,7 @@ func pointerWindows(windows []window.Window, others map[string]int) []window.Win
 	})
 }
 
-// change returns how to close a window, or why it cannot be.
+// change returns how to close a window, or the reason why that is not possible.
 func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, reason string) {
 	fn, ok := table.Find(w.PC)
 	if !ok || !w.Pair || w.PC < fn.Entry+4 {
@@ -128,14 +128,14 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 	return c, ""
 }
 
-// repairPair returns what a pair becomes: the first keeps its constant and its
-// source, the second its constant and its destination.
+// repairPair returns the repairPair form of a pair. The first instruction keeps its constant
+// and its source, the second its constant and its destination.
 func repairPair(before [2]uint32) [2]uint32 {
 	return [2]uint32{before[0]&^0x1f | scratch, before[1]&^(0x1f<<5) | scratch<<5}
 }
 
-// scratchIsDead reports whether the scratch register is dead before some code: a return
-// follows, in a straight line, and nothing before it so much as names it.
+// scratchIsDead reports whether the scratch register is scratchIsDead before some code: the code runs in
+// a straight line to a return, and no instruction on the way names the register.
 func scratchIsDead(code []byte) bool {
 	for ; len(code) >= 4; code = code[4:] {
 		switch word := binary.LittleEndian.Uint32(code); {

@@ -28,7 +28,7 @@ import (
 
 var stressFor = flag.Duration("stress-for", 3*time.Second, "how long a stress run of a repaired victim lasts")
 
-// debugInfo reads what a debugger, and go version -m, would.
+// debugInfo reads what a debugger and go version -m read.
 func debugInfo(t *testing.T, path string) {
 	f, err := elf.Open(path)
 	require.NoError(t, err)
@@ -43,10 +43,10 @@ func debugInfo(t *testing.T, path string) {
 	assert.NotEmpty(t, info.GoVersion)
 }
 
-// TestRepair repairs the victims of releases: the copy differs from the binary in
-// the words that are listed, has no window, waits at each old one without harm
-// under every observer, computes what the binary does, and is stressed where the
-// binary dies within a second.
+// TestRepair repairs the victims of releases. The copy differs from the binary only in
+// the listed words, and has no window. Pinned at each former window it comes to no harm
+// under any observer. It computes what the binary computes, and survives a stress run
+// in which the binary dies within a second.
 func TestRepair(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
@@ -126,7 +126,7 @@ func differs(t *testing.T, from, to string, plan *patch.Plan) {
 	assert.Equal(t, was.Mode(), is.Mode())
 }
 
-// TestReached leaves a window whose second word is led to by something else.
+// TestReached does not close a window if anything else leads to its second word.
 func TestReached(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	plan, err := patch.NewPlan(f)
@@ -178,9 +178,9 @@ func TestSameFile(t *testing.T) {
 	assert.Len(t, left, 1)
 }
 
-// TestChanged changes the binary between the plan and the copy. What was planned is
-// what is copied, if another file has taken its name; a change of the file itself
-// is an error.
+// TestChanged changes the binary between the plan and the copy. If another file has
+// taken its name, the planned file is still the one that is copied. If the file itself
+// has changed, that is an error.
 func TestChanged(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	before, err := os.ReadFile(f.Path)
@@ -207,7 +207,7 @@ func TestChanged(t *testing.T) {
 }
 
 // TestTwoAtOnePC repairs a binary in which one boundary has a window of both
-// classes, which stay: others are closed.
+// classes. These two stay, and the others are closed.
 func TestTwoAtOnePC(t *testing.T) {
 	original := labtest.Open(t, "go1.27.4")
 	plan, err := patch.NewPlan(original)

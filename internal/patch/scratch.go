@@ -10,9 +10,9 @@ import (
 	"splitadd/internal/window"
 )
 
-// branchTargets says which windows something else than the instruction before leads
-// to: a direct branch, from anywhere, or a word of the file that is the address,
-// as in a table of jumps.
+// branchTargets returns the windows that code can reach other than from the instruction
+// before, and how: by a direct branch from anywhere, or by a word of the file that
+// equals the address, as in a jump table.
 func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	found := map[uint64]string{}
 	least, most := ^uint64(0), uint64(0)
@@ -44,13 +44,13 @@ func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	return found
 }
 
-// errUnsaved is why nothing is repaired where asyncPreempt does not save the
-// scratch register, or where it is not found.
-var errUnsaved = fmt.Errorf("that runtime.asyncPreempt saves R%d is not to be seen", scratch)
+// errUnsaved is the reason not to repair a binary if asyncPreempt does not save the
+// scratch register, or is not found.
+var errUnsaved = fmt.Errorf("nothing shows that runtime.asyncPreempt saves R%d", scratch)
 
-// proveScratchSaved proves that the runtime's asyncPreempt gives the scratch register back
-// as it was: it stores it in its frame before it writes to it, loads it from
-// there after its call, and does not write to it again
+// proveScratchSaved proves that the runtime's asyncPreempt restores the scratch register.
+// AsyncPreempt has to store the register in its frame before it writes to the register,
+// load it from there after its call, and not write to it again
 // (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
 func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
 	fn, ok := table.Named("runtime.asyncPreempt")
@@ -68,7 +68,7 @@ func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
 }
 
 // savesScratch reports whether a function that runs in a straight line, with one call,
-// saves the scratch register round it.
+// saves the scratch register around the call.
 func savesScratch(code []byte) bool {
 	slot, stored, called, loaded := int64(0), false, false, false
 	for ; len(code) >= 4; code = code[4:] {

@@ -11,7 +11,7 @@ import (
 	"splitadd/internal/arm64"
 )
 
-// A machine is what a pair can see: registers, with the stack pointer as 31.
+// A machine has the registers that a pair can use, with the stack pointer as 31.
 type machine [32]uint64
 
 // run executes additions of an immediate, and nothing else.
@@ -23,9 +23,9 @@ func (m *machine) run(t *testing.T, words ...uint32) {
 	}
 }
 
-// TestSame executes pairs of any frame size, as they are and as they are
-// repaired, with any registers: all but the scratch register come out the same,
-// and after the first word nothing but that has changed.
+// TestSame executes pairs of any frame size with any registers, original and repaired.
+// All registers but the scratch register end up the same. After the first repaired word
+// only the scratch register has changed.
 func TestSame(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100000 {
@@ -53,7 +53,7 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// TestLeft leaves what cannot be proved.
+// TestLeft shows that what cannot be proved is not changed.
 func TestLeft(t *testing.T) {
 	const (
 		ret, nop   = arm64.Ret, 0xd503201f

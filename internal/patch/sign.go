@@ -11,8 +11,8 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// ErrIdentity is wrapped by the error for a file that somebody has signed: whose
-// signature cannot be made anew here.
+// ErrIdentity is wrapped by the error for a file that was signed with an identity. Only
+// its owner can sign a changed copy.
 var ErrIdentity = errors.New("signed by an identity: only that can sign a changed copy")
 
 // From Apple's cs_blobs.h. Numbers are big-endian.
@@ -37,9 +37,8 @@ type file interface {
 	io.Seeker
 }
 
-// sign makes the hashes of the pages in the code signature of a Mach-O file those
-// of what is in them. Other files it leaves as they are, and Mach-O files
-// without a signature.
+// sign writes the hashes of the pages of a Mach-O file into its code signature. It does
+// not change other files, or Mach-O files without a signature.
 func sign(f file) error {
 	head := make([]byte, 8)
 	if n, err := f.ReadAt(head, 0); err != nil && (err != io.EOF || n < 4) {
@@ -101,8 +100,8 @@ func signAt(f file, begin int64) error {
 	return nil
 }
 
-// rehash writes the hashes of the code into the directories of a signature, of
-// which so many are left.
+// rehash writes the hashes of the code into the directories of a signature. It counts
+// them down in left, and it is an error if there are more.
 func rehash(blob []byte, code io.ReaderAt, left *int) error {
 	word := func(b []byte, at uint32) uint32 {
 		if uint64(at)+4 > uint64(len(b)) {

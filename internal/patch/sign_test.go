@@ -21,9 +21,8 @@ func darwin(t testing.TB) string {
 	return labtest.Build(t, "..", "./victim/guest", []string{"GOOS=darwin"})
 }
 
-// TestSign changes a word in a page and back: the signature differs in one hash,
-// and then is what Go's linker made it. So the hashes are made as the linker
-// makes them.
+// TestSign changes a word in a page and back. The signature first differs in one hash,
+// and then equals that of Go's linker. So the hashes are those of the linker.
 func TestSign(t *testing.T) {
 	thin, err := os.ReadFile(darwin(t))
 	require.NoError(t, err)
@@ -60,7 +59,7 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// FuzzSign signs files whose signature is broken anywhere, and whose headers lie.
+// FuzzSign signs files with broken signatures and wrong headers.
 func FuzzSign(f *testing.F) {
 	images := []*objtest.Image{}
 	seeds := objtest.Seeds(f)

@@ -20,7 +20,7 @@ import (
 
 var withStd = flag.Bool("std", false, "repair test binaries of the standard library, and run them")
 
-// packages are of the standard library's: their test binaries have windows, by
+// packages are the packages of the standard library whose test binaries have windows, by
 // the release that builds them.
 var packages = map[string][]string{
 	"go1.22.12": {"runtime/trace"},
@@ -28,8 +28,8 @@ var packages = map[string][]string{
 	"go1.24.5":  {"net/http/fcgi"},
 }
 
-// TestStd repairs the standard library's own test binaries, and runs them: what
-// passes as it was built passes repaired.
+// TestStd repairs the standard library's own test binaries, and runs them. The tests
+// that pass in the original also pass in the repaired binary.
 func TestStd(t *testing.T) {
 	if !*withStd {
 		t.Skip("takes a quarter of an hour: make repair")
@@ -69,7 +69,7 @@ func TestStd(t *testing.T) {
 	}
 }
 
-// summary is what became of each test, without the times.
+// summary returns the result of each test, without the times.
 func summary(output string) string {
 	var lines []string
 	for _, line := range strings.Split(output, "\n") {

@@ -12,7 +12,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// ErrChanged is wrapped by the error for a file that is not, or is no longer, what
+// ErrChanged is wrapped by the error for a file that is not, or no longer, the one that
 // the copy was planned for.
 var ErrChanged = errors.New("the file has changed since it was read")
 
@@ -33,12 +33,13 @@ func (p *Plan) Words() (words []Word, err error) {
 	return words, nil
 }
 
-// Write writes the repaired binary, with the mode of the input's, if a scan of it
-// finds the windows that stay and no other. A file of that name is replaced, at
-// once; the input cannot be: see output.ErrInput.
+// Write writes the repaired binary, with the mode of the input. It first scans the copy,
+// which must have exactly the windows that the plan does not close. Then it replaces a
+// file of that name in one step. The name must not be that of the input: see
+// output.ErrInput.
 //
-// It is copied from the file that was open when the plan was made, whatever has
-// that file's name now. ErrChanged is returned if its contents are others.
+// Write copies the file that was open when the plan was made, even if another file has
+// its name now. It returns ErrChanged if the contents have changed since.
 func (p *Plan) Write(out string) error {
 	info, err := p.file.Source().Stat()
 	if err != nil {

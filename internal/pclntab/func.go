@@ -38,8 +38,8 @@ func (f Func) nameoff() uint32 { return f.field(f.t.layout.entry) }
 // Name returns the function's name, as the linker wrote it.
 func (f Func) Name() string { return cstring(f.t.names, f.nameoff()) }
 
-// DeferReturn returns the offset from the entry of where a function whose panic
-// was recovered returns to, or 0.
+// DeferReturn returns the offset from the entry at which a function goes on after a
+// recovered panic, or 0.
 func (f Func) DeferReturn() uint32 { return f.field(f.t.deferreturn) }
 
 // Assembly reports whether the function was written in assembly.
@@ -56,7 +56,7 @@ func (f Func) pcdata(i uint32) uint32 {
 	return f.field(f.t.size + 4*int(i))
 }
 
-// funcdataAt returns where in the record the funcdata begin, after the pcdata.
+// funcdataAt returns the offset in the record of the funcdata, which follow the pcdata.
 func (f Func) funcdataAt() int {
 	at := f.t.size + 4*int(f.npcdata())
 	if f.t.layout.funcdata == 8 { // aligned addresses
@@ -93,7 +93,7 @@ func (f Func) inlined(i int32) (name, pc uint32, ok bool) {
 	return binary.LittleEndian.Uint32(node[f.t.nodeName:]), binary.LittleEndian.Uint32(node[f.t.nodePC:]), true
 }
 
-// Lines answers which source line a function's instructions are of.
+// Lines says from which source lines a function's instructions were compiled.
 type Lines struct {
 	f           Func
 	files, line Cursor
@@ -108,7 +108,7 @@ func (f Func) Lines() Lines {
 	return Lines{f: f, files: f.Cursor(files), line: f.Cursor(lines), n: -1}
 }
 
-// Len returns how many values it holds.
+// Len returns the number of table values that l holds.
 func (l *Lines) Len() int { return len(l.files.values) + len(l.line.values) }
 
 // At returns the source file and line of a pc, or "?" and 0.

@@ -33,9 +33,9 @@ type module struct {
 // maxModules is how many module data a file may have. A linker writes one.
 const maxModules = 16
 
-// findModules returns the module data of a file, and why others were passed over,
-// or nil. Module data begins with the address of the table's header. Slices of the
-// table's parts follow, whose lengths the linker writes as their capacities too
+// findModules returns the module data of a file, and the reason for passing over
+// others, or nil. Module data begins with the address of the table's header. Slices of
+// the table's parts follow. The linker gives each the same length and capacity
 // (cmd/link/internal/ld/symtab.go, moduledata).
 // More than maxModules are an error.
 func findModules(f *objfile.File) (modules []module, reason, err error) {
@@ -70,11 +70,11 @@ func findModules(f *objfile.File) (modules []module, reason, err error) {
 	return modules, reason, nil
 }
 
-// maxHeader is how many bytes a table's header has at most: its names follow it.
+// maxHeader is the largest size of a table's header in bytes. The names follow it.
 const maxHeader = 128
 
-// full reports whether words may be module data: whether its slices are full and
-// its first word is an address before that of the first.
+// full reports whether words may be module data: whether the slices have equal length
+// and capacity, and the first word is an address before that of the first slice.
 func full(m []byte) bool {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(m[at:]) }
 	for at := moduleSlices; at < moduleFtab+24; at += 24 {
@@ -85,8 +85,8 @@ func full(m []byte) bool {
 	return word(0) != 0 && word(0) < word(moduleSlices)
 }
 
-// check reports what module data and its table disagree about, and takes from it
-// what the table does not say itself.
+// check returns an error if module data and its table disagree. It also copies to the
+// table the values that only the module data has.
 func (t *Table) check(m []byte) error {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(m[at:]) }
 	for i, start := range t.starts {
@@ -106,8 +106,9 @@ func (t *Table) check(m []byte) error {
 	return t.sorted()
 }
 
-// registered returns those module data that the runtime is given: lastmoduledatap,
-// a variable, holds the address of firstmoduledata (cmd/link/internal/ld/symtab.go).
+// registered returns the module data that the runtime uses. Their address is in a
+// variable: lastmoduledatap holds that of firstmoduledata
+// (cmd/link/internal/ld/symtab.go).
 func registered(f *objfile.File, modules []module) (found []module) {
 	for _, m := range modules {
 		pointer := binary.LittleEndian.AppendUint64(nil, m.addr)
@@ -129,9 +130,9 @@ func registered(f *objfile.File, modules []module) (found []module) {
 	return found
 }
 
-// findGofunc returns the one of the module data's fields below which the first
-// inline trees of the table make sense, or 0 where there is none to tell by.
-// Asking the contents instead of the release also serves releases to come.
+// findGofunc returns the value of gofunc: that field of the module data with which the
+// first inline trees of the table make sense, or 0 if there are no inline trees. It
+// does not go by the release, so that it also works for future releases.
 func (t *Table) findGofunc(m []byte) uint64 {
 	best, most := uint64(0), 0
 	for _, offset := range moduleGofunc {

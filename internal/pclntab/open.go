@@ -14,14 +14,14 @@ var (
 	// ErrNone is wrapped for a file without a function table.
 	ErrNone = errors.New("no Go function table")
 
-	// ErrUnreadable is wrapped for a file that Go has linked whose function table
-	// cannot be read.
+	// ErrUnreadable is wrapped if Go has linked a file but its function table cannot
+	// be read.
 	ErrUnreadable = errors.New("a Go binary whose function table cannot be read")
 )
 
-// Open finds the function table of a file, without the help of section names: the
-// one that the runtime's module data points to, wherever that is. A table that
-// nothing points to does not count, nor does its magic, which obfuscators change.
+// Open finds the function table of a file. It is the table that the runtime's module
+// data points to. Open searches for it in all segments, since section names may be
+// absent, and ignores its magic number, which obfuscators change.
 func Open(f *objfile.File) (*Table, error) {
 	modules, reason, err := findModules(f)
 	if err != nil {
@@ -33,7 +33,7 @@ func Open(f *objfile.File) (*Table, error) {
 	m := modules[0]
 	if len(modules) > 1 {
 		if modules = registered(f, modules); len(modules) != 1 {
-			return nil, fmt.Errorf("%s: %w: which of several the runtime uses is not to be seen", f.Path, ErrUnreadable)
+			return nil, fmt.Errorf("%s: %w: nothing shows which of several the runtime uses", f.Path, ErrUnreadable)
 		}
 		m = modules[0]
 	}
@@ -43,9 +43,9 @@ func Open(f *objfile.File) (*Table, error) {
 	return m.table, nil
 }
 
-// none returns why a file has no table that counts. It has one that cannot be read
-// if Go has linked the file: if there are Go's build information, or the header of a
-// table.
+// none returns the error for a file in which no table was found. If Go has linked the
+// file, it wraps ErrUnreadable: the table exists but cannot be read. Go's build
+// information, or the header of a table, shows that Go has linked it.
 func none(f *objfile.File, reason error) error {
 	built := false
 	for _, s := range f.Segments {
@@ -79,11 +79,11 @@ func none(f *objfile.File, reason error) error {
 	return fmt.Errorf("%w: no header in any segment", ErrNone)
 }
 
-// headerTail is what follows the magic in a header: two zeros, the instruction
-// quantum and the pointer size. Obfuscators change the magic, and not this.
+// headerTail follows the magic in a header: two zeros, the instruction quantum and the
+// pointer size. Obfuscators change the magic, but not this.
 var headerTail = []byte{0, 0, 4, 8}
 
-// occurrences yields the offsets, of a remainder modulo 8, at which bytes occur.
+// occurrences yields the offsets at which bytes occur, if they have a remainder modulo 8.
 func occurrences(data, word []byte, remainder int) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		for at := 0; at < len(data); {

@@ -1,9 +1,10 @@
-// Package pclntab reads Go's function table: the functions of a binary with
-// their names, source lines, and the tables by which the runtime unwinds them.
+// Package pclntab reads Go's function table. The table lists the functions of a
+// binary with their names, source lines, and the tables by which the runtime unwinds
+// them.
 //
 // The layouts are those of runtime/symtab.go and runtime/runtime2.go, from Go
-// 1.16 onward. Everything read is checked against the bounds of the file: a
-// table may be hostile.
+// 1.16 onward. Tables may be hostile, so everything read is checked against the
+// bounds of the file.
 package pclntab
 
 import (
@@ -36,23 +37,23 @@ type Table struct {
 	layout
 }
 
-// layout holds what differs between releases, in bytes: the size of a _func up
-// to its pcdata, of an entry in the function table and of a funcdata entry,
-// the offsets of fields in a _func, and the size and fields of an inlinedCall.
-// Other fields are found from these: nameoff follows the entry; pcsp, pcfile,
-// pcln, npcdata and cuOffset are neighbours; nfuncdata is the last byte.
+// A layout holds the sizes and offsets that differ between releases, in bytes: the size
+// of a _func up to its pcdata, of an entry in the function table and of a funcdata
+// entry, the offsets of fields in a _func, and the size and fields of an inlinedCall.
+// The places of other fields follow from these: nameoff comes after the entry; pcsp,
+// pcfile, pcln, npcdata and cuOffset are neighbours; nfuncdata is the last byte.
 type layout struct {
 	size, entry, funcdata   int
 	deferreturn, pcsp, flag int
 	node, nodeName, nodePC  int
 
-	// restarts is true where the runtime preempts within restartable sequences, as
-	// it does from Go 1.18 on.
+	// restarts is true if the runtime preempts within restartable sequences, as it
+	// does from Go 1.18 on.
 	restarts bool
 }
 
-// entry returns the address of function i; that of function n is the end of
-// the last.
+// entry returns the address of function i. For i = n it is the end of the last
+// function.
 func (t *Table) entry(i int) uint64 {
 	return t.text + t.functab(2*i)
 }
@@ -99,7 +100,7 @@ func (t *Table) Find(pc uint64) (Func, bool) {
 	return f, err == nil
 }
 
-// Named returns the first function of a name, as the linker wrote it.
+// Named returns the first function with a name, as the linker wrote it.
 func (t *Table) Named(name string) (Func, bool) {
 	t.file.Budget.Work(t.n)
 	for i := range t.n {

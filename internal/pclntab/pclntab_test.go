@@ -54,7 +54,7 @@ func TestAgainstGosym(t *testing.T) {
 				for pc := fn.Entry; pc < fn.End; pc += 16 {
 					file, line, _ := want.PCToLine(pc)
 					gotFile, gotLine := lines.At(pc)
-					if line > 0 { // gosym answers 0 or -1 where there is no line
+					if line > 0 { // gosym answers 0 or -1 if there is no line
 						require.Equal(t, file, gotFile, "%s %#x", w.Name, pc)
 						require.Equal(t, line, gotLine, "%s %#x", w.Name, pc)
 					}
@@ -64,8 +64,8 @@ func TestAgainstGosym(t *testing.T) {
 	}
 }
 
-// TestSafePoints checks what the runtime's rule says of code whose nature is
-// known from its name.
+// TestSafePoints checks the runtime's rule on functions whose answer is known from their
+// names.
 func TestSafePoints(t *testing.T) {
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestNone(t *testing.T) {
 	require.EqualError(t, err, "empty: no Go function table: no header in any segment")
 }
 
-// readAll reads everything that a table offers, of one function of so many and of the
+// readAll reads everything in a table about one in every functions, and about the
 // victims.
 func readAll(f *objfile.File, every int) {
 	table, err := pclntab.Open(f)
@@ -152,8 +152,8 @@ func readAll(f *objfile.File, every int) {
 	}
 }
 
-// TestBitFlips flips bits of a real table: whatever comes of it, it must come
-// without a panic, a hang or unbounded memory.
+// TestBitFlips flips bits of a real table. Reading it must not panic, hang or use
+// unbounded memory.
 func TestBitFlips(t *testing.T) {
 	image, table := image(t)
 	random := rand.New(rand.NewPCG(1, 2))

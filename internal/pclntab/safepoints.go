@@ -1,9 +1,9 @@
 package pclntab
 
-// SafePoints answers where the runtime may preempt a function.
+// SafePoints says where the runtime may preempt a function.
 type SafePoints struct {
 	f              Func
-	never          string // why the runtime preempts it nowhere
+	never          string // why the runtime never preempts it; "" if it may
 	unsafe, inline Cursor
 }
 
@@ -21,15 +21,15 @@ func (f Func) SafePoints() (SafePoints, error) {
 	return s, err
 }
 
-// Len returns how many values it holds.
+// Len returns the number of table values that s holds.
 func (s *SafePoints) Len() int { return len(s.unsafe.values) + len(s.inline.values) }
 
-// At says whether the runtime may preempt a goroutine at a pc, and at which pc
-// the goroutine then resumes, which is also where the unwinder takes it to be;
-// where it may not, pc itself and why.
+// At says whether the runtime may preempt a goroutine at a pc. If it may, At returns the
+// pc at which the goroutine resumes, which the unwinder also uses. If not, it returns
+// pc itself and the reason.
 //
 // The rule is that of runtime/preempt.go, isAsyncSafePoint, as far as it
-// depends on the code alone. The packages are those of all releases together.
+// depends on the code alone. The list of packages has those of all releases.
 func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 	up, from := s.unsafe.At(pc)
 	resume, why = s.f.Resumes(pc, up, from)
@@ -53,7 +53,7 @@ func (s *SafePoints) At(pc uint64) (resume uint64, why string) {
 	return resume, ""
 }
 
-// Resume is the first result of At, for a pc at which the runtime may preempt.
+// Resume returns the first result of At, if the runtime may preempt at pc.
 func (s *SafePoints) Resume(pc uint64) uint64 {
 	up, from := s.unsafe.At(pc)
 	resume, _ := s.f.Resumes(pc, up, from)
@@ -66,9 +66,9 @@ func (f Func) AppendUnsafePoints(values Values) (Values, error) {
 	return f.appendValues(values, f.pcdata(pcdataUnsafePoint))
 }
 
-// Resumes says, for a pc at which the table of unsafe points has a value that
-// holds from an address on, where a goroutine goes on that is preempted there,
-// or why the table forbids that.
+// Resumes returns the pc at which a goroutine goes on that is preempted at pc, or the
+// reason why the table of unsafe points forbids that. Value is the value of the table
+// at pc, and holds from the address from on.
 func (f Func) Resumes(pc uint64, value int32, from uint64) (resume uint64, why string) {
 	switch {
 	case value == unsafePointUnsafe:

@@ -29,7 +29,7 @@ func (v Values) At(entry, pc uint64) (value int32, from uint64) {
 	return v[i].Value, entry
 }
 
-// A Cursor looks values up in a table. It is quick where pcs come in order.
+// A Cursor looks values up in a table. It is fast if pcs come in order.
 type Cursor struct {
 	values Values
 	entry  uint64
@@ -39,7 +39,7 @@ type Cursor struct {
 // Cursor returns a cursor for a function's table.
 func (f Func) Cursor(v Values) Cursor { return Cursor{values: v, entry: f.Entry} }
 
-// At is Values.At.
+// At returns what Values.At returns.
 func (c *Cursor) At(pc uint64) (value int32, from uint64) {
 	if len(c.values) == 0 {
 		return -1, 0
@@ -95,12 +95,11 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("function at %#x: table at %#x is no table of values", f.Entry, off)
+	return nil, fmt.Errorf("function at %#x: table at %#x is not a table of values", f.Entry, off)
 }
 
-// PCSP returns how many bytes the stack pointer is below its value at entry,
-// by pc, as the unwinder believes. It is empty for a function that the
-// unwinder does not pass.
+// PCSP returns, by pc, how many bytes the unwinder believes the stack pointer to be
+// below its value at entry. It is empty for a function at which the unwinder stops.
 func (f Func) PCSP() (Values, error) { return f.AppendPCSP(nil) }
 
 // AppendPCSP appends the values of PCSP.

@@ -10,7 +10,7 @@ import (
 
 // OpenFile opens a file of records to add to, and returns a reader of the records in
 // it. A last record that was cut off is removed. It is an error, and nothing is
-// changed, if the file holds anything else than records.
+// changed, if the file holds anything other than records.
 func OpenFile(path string) (*os.File, *bytes.Reader, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -9,8 +9,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// A condition is everything that a victim's rate depends on. The exposures of runs
-// are added up only if they were made under the same one.
+// A condition is everything that a victim's rate depends on. Exposures are added up
+// only for runs under the same condition.
 type condition struct {
 	Go       string
 	Func     string
@@ -30,16 +30,16 @@ func (r Run) condition() condition {
 	return c
 }
 
-// String names a condition as far as people tell runs apart.
+// String names a condition by the parts that people distinguish runs by.
 func (c condition) String() string {
 	return fmt.Sprintf("%s %s %s under %s", c.Go, c.Func, c.Class, c.Observer)
 }
 
-// Merge pools the records of shards: runs that were made alike on several
-// machines are one experiment, whose exposure is the sum of theirs. Windows and
-// verdicts that shards agree on are written once, and every series is made anew
-// of the runs that have a seed. Notes of the result say which runs were left out,
-// and which look alike and are not.
+// Merge pools the records of shards. Runs under the same condition on several machines
+// become one experiment, whose exposure is their sum. Windows and verdicts that shards
+// agree on are there once. Every series is computed again from the runs that have a
+// seed. Notes of the result say which runs were left out, and which look alike but have
+// different conditions.
 //
 // It is an error if a run is there twice, by its release, victim, observer and
 // seed, or if shards differ in a window or in a verdict.
@@ -88,10 +88,10 @@ func agreedVerdicts(all []Verdict) (once []Verdict, err error) {
 type pool struct {
 	condition
 	sample  trial.Sample
-	leftOut int // that died, and not of a window of the kind that was stressed
+	leftOut int // runs that died of something other than the kind of window of the run
 }
 
-// pool makes the series of the runs.
+// pool makes the series from the runs.
 func (a *All) pool() error {
 	shards := map[string]string{}
 	pools := map[condition]*pool{}

@@ -26,8 +26,8 @@ func whole() (all All) {
 	return all
 }
 
-// TestMerge deals runs to eight shards: what is pooled of them is what one run
-// of the same seeds is.
+// TestMerge divides runs among eight shards. The pooled records equal those of one run
+// with the same seeds.
 func TestMerge(t *testing.T) {
 	one := whole()
 	want, err := one.Merge()
@@ -82,7 +82,7 @@ func TestMerge(t *testing.T) {
 	assert.Len(t, got.Series, 2, "engines are not pooled")
 }
 
-// TestMergeAlike pools no runs that differ in what a rate depends on, and says so.
+// TestMergeAlike does not pool runs with different conditions, and says so.
 func TestMergeAlike(t *testing.T) {
 	for name, change := range map[string]func(*Run){
 		"release":    func(r *Run) { r.Go = "go1.26.8" },
@@ -120,7 +120,7 @@ func TestMergeAlike(t *testing.T) {
 	}
 }
 
-// TestMergeDeaths counts no death that is not one of a window of the runs' kind.
+// TestMergeDeaths counts only deaths by a window of the runs' kind.
 func TestMergeDeaths(t *testing.T) {
 	all := whole()
 	want, err := all.Merge()

@@ -14,9 +14,9 @@ import (
 // maxLine bounds a record, in bytes.
 const maxLine = 1 << 20
 
-// each calls f with each record's head and line. It is an error if a line is no
-// record, or one of another version. A last line that was cut off, as by a
-// process that was killed while it wrote, is passed over.
+// each calls f with each record's head and line. It is an error if a line is not a
+// record, or has another version. A last line that was cut off is passed over: the
+// process that wrote it may have been killed.
 func each(from io.Reader, f func(Head, []byte) error) error {
 	lines := bufio.NewReaderSize(from, 64<<10-1)
 	for n := 1; ; n++ {
@@ -56,9 +56,9 @@ func readLine(from *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// CompleteRecords returns a reader of the records in data that are complete: a process that
-// was killed while it wrote may have left half of one at the end. It is an error if
-// data holds anything else.
+// CompleteRecords returns a reader of the complete records in data. The last record may be cut
+// off, since the process that wrote it may have been killed. It is an error if data
+// holds anything else.
 func CompleteRecords(data []byte) (*bytes.Reader, error) {
 	end := bytes.LastIndexByte(data, '\n') + 1
 	if err := each(bytes.NewReader(data[:end]), func(Head, []byte) error { return nil }); err != nil {
@@ -78,9 +78,9 @@ func ReadSeries(from io.Reader) ([]Series, error) {
 	return all.Series, err
 }
 
-// ReadVerdicts reads the verdicts among records that were proved without a
-// doubt, by release. Those of versions that did not look for what the finder does
-// not find are passed over.
+// ReadVerdicts reads the verdicts among records that were proved without a doubt, by
+// release. It passes over verdicts of older versions of splitadd, which did not test
+// the finder (see trial.Tested).
 func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
 	var all All
 	err := all.Read(from)
@@ -103,8 +103,7 @@ type All struct {
 	Notes    []string // of a merge: what a reader has to know; not a record
 }
 
-// Read adds records to those that are there. Kinds that reports do not show are
-// passed over.
+// Read adds records to a. It passes over kinds that reports do not show.
 func (a *All) Read(from io.Reader) error {
 	return each(from, func(head Head, line []byte) error {
 		switch head.Kind {

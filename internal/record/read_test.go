@@ -37,7 +37,7 @@ func TestReadBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]trial.Verdict{"go1.27.4": {Affected: []string{"leaf SP"}, Proved: true}}, verdicts, "only what was proved")
 
-	// Cut anywhere: what was complete is read.
+	// Cut anywhere: the complete records are read.
 	for cut := range len(data) {
 		_, err := ReadVerdicts(strings.NewReader(data[:cut]))
 		require.NoError(t, err, "cut at %d", cut)
@@ -55,8 +55,7 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// FuzzRead reads what is not quite records. Cut-off records and the reader of series
-// and verdicts agree on what is whole.
+// FuzzRead reads damaged records. All readers must agree on which records are complete.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"kind":"series","v":1,"lives":[{"seconds":1,"died":true}]}` + "\n"))
 	var b bytes.Buffer

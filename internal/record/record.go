@@ -1,5 +1,5 @@
-// Package record holds the versioned JSON that the verbs write, one record a
-// line.
+// Package record defines the versioned JSON that the verbs write, one record on each
+// line. It also reads records back, and pools those of several machines.
 package record
 
 import (
@@ -7,7 +7,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// Version is that of every record's form. It grows when a member changes its
+// Version is the version of the form of all records. It grows when a member changes its
 // meaning or goes away, not when one is added.
 const Version = 1
 
@@ -152,7 +152,7 @@ type Life struct {
 	Died    bool    `json:"died"` // false: cut off alive
 }
 
-// A Diagnosis is what a program's runs and its binary say.
+// A Diagnosis is what a program's runs and its binary show.
 type Diagnosis struct {
 	Head
 	Line       []string `json:"line"`
@@ -176,7 +176,7 @@ type Way struct {
 	Death  string `json:"death,omitempty"` // the first that tells
 }
 
-// A Triage is what one crash was.
+// A Triage is the answer on one crash.
 type Triage struct {
 	Head
 	Input      string   `json:"input"`           // a file; "-" is standard input
@@ -212,7 +212,7 @@ type Verdict struct {
 // Tested counts what was run for a verdict.
 type Tested struct {
 	Windows  int     `json:"windows"`        // pinned
-	Controls int     `json:"controls"`       // pins in which nothing was to die
-	Stress   int     `json:"stress"`         // runs of unmodified guests, of kinds of which no window was found
+	Controls int     `json:"controls"`       // pins that must not kill the guest
+	Stress   int     `json:"stress"`         // stress runs for kinds of which no window was found
 	Seconds  float64 `json:"stress_seconds"` // exposure of those
 }

@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestForm states the form of every record. A change here is a change of
-// Version, but for members that are added.
+// TestForm states the form of every record. A change here needs another Version, unless
+// it only adds members.
 func TestForm(t *testing.T) {
 	w := window.Window{
 		Class: window.SP, Func: "main.f", Leaf: true, Entry: 0x77b70, PC: 0x77c04, Frame: 65552,

@@ -61,7 +61,7 @@ func (w Writer) Binary(b *survey.Binary) error {
 	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
 }
 
-// Failure writes what could not be scanned.
+// Failure writes the record of a file or package that could not be scanned.
 func (w Writer) Failure(f Failure) error {
 	f.Head = w.head("error")
 	return w.write(f)
@@ -103,8 +103,8 @@ func (w Writer) Run(r trial.Run) error {
 	return w.write(record)
 }
 
-// Series writes a series. One in which nothing was run is left out: it has no
-// bounds that JSON could hold.
+// Series writes a series. It leaves out a series without runs, because its bounds are
+// infinite and JSON cannot hold them.
 func (w Writer) Series(s trial.Series) error {
 	if s.Sample.Seconds() == 0 {
 		return nil

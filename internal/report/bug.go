@@ -13,7 +13,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// Proof writes what came of a reproducer as a comment below its source.
+// Proof writes a reproducer's source, and below it the proof as a comment.
 func Proof(to io.Writer, p repro.Proof) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n%s\nStress runs: %s\n", p.Go, p.Engine, pinnedLine(p), stressLine(p))

@@ -12,7 +12,7 @@ import (
 	"splitadd/internal/safe"
 )
 
-// Diagnosis writes what a program's runs and its binary say, and the conclusion.
+// Diagnosis writes what a program's runs and its binary show, and the conclusion.
 func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n\n", safe.Text(strings.Join(r.Program.Command, " ")), r.Engine)
@@ -21,7 +21,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 		for _, part := range []struct {
 			n    int
 			what string
-		}{{c.Deaths, "died"}, {c.Failed, "failed of themselves"}, {c.Hung, "hung"}, {c.DataRaces, "with a data race"}, {c.Cut, "with output that was cut"}} {
+		}{{c.Deaths, "died"}, {c.Failed, "failed by themselves"}, {c.Hung, "hung"}, {c.DataRaces, "with a data race"}, {c.Cut, "with output that was cut"}} {
 			if part.n > 0 {
 				fmt.Fprintf(&b, ", %d %s", part.n, part.what)
 			}

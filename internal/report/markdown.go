@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/trial"
 )
 
-// markup escapes what Markdown, and a table in it, would take for its own.
+// markup escapes the characters that have a meaning in Markdown and its tables.
 var markup = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]")
 
 // escapeMarkdown makes untrusted text safe in Markdown.
@@ -50,7 +50,8 @@ func (p *Page) Markdown(to io.Writer) error {
 	return err
 }
 
-// Text writes the page as text: what the Markdown says, without its escapes.
+// Text writes the page as text, with the contents of the Markdown and without its
+// escapes.
 func (p *Page) Text(to io.Writer) error {
 	var b strings.Builder
 	b.WriteString(TextTitle + "\n\n")
@@ -81,8 +82,8 @@ func affectedText(affected, doubts []string) string {
 	return strings.Join(affected, ", ")
 }
 
-// proofText says what a verdict rests on. Records of older versions do not say what
-// was run.
+// proofText says what a verdict rests on. Records of older versions do not say which
+// runs were made.
 func proofText(v record.Verdict) string {
 	switch {
 	case !v.Proved:

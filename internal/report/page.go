@@ -26,8 +26,8 @@ const HTMLTitle = "splitadd: windows in Go for arm64"
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
 
-// A Page is a report of records, for people: in one file of HTML that needs no
-// other, in Markdown, or in text.
+// A Page is a report of records for people. It can be written as one self-contained file
+// of HTML, as Markdown, or as text.
 type Page struct {
 	Engines  []string
 	Verdicts []record.Verdict
@@ -106,7 +106,7 @@ func NewPage(all *record.All) *Page {
 	return p
 }
 
-// heatMap makes the map of a kind; there is none where no release has it.
+// heatMap makes the map of a kind. It returns false if no release has the kind.
 func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
 	m.Kind = kind
 	for _, c := range victim.Cases() {
@@ -150,7 +150,7 @@ func pinned(w record.Window, all *record.All) (runs []record.Run) {
 	return runs
 }
 
-// FrameX returns where the label of a column stands.
+// FrameX returns the position of the label of column i.
 func (m heatMap) FrameX(i int) int { return labelWidth + cellWidth*i + cellWidth/2 }
 
 // windows adds the windows, each with the runs that were pinned in it.

@@ -22,7 +22,7 @@ import (
 // hostile is what a name in a binary, or a log, may hold.
 const hostile = `</pre><script>alert(1)</script><img src=x onerror="alert(1)">|*a*` + "\x1b[2J`"
 
-// records are of two releases, with hostile names.
+// records returns records of two releases, with hostile names.
 func records() *record.All {
 	head := func(kind, release string) record.Head { return record.Head{Kind: kind, Version: 1, Go: release} }
 	all := &record.All{
@@ -99,8 +99,8 @@ func TestMarkdown(t *testing.T) {
 	assert.Contains(t, b.String(), "go1.9: clean; no window found, nothing died in 4 control pins, nor in 3 runs of unmodified guests, 6.0 s\n")
 }
 
-// TestBrowser looks at the page in a real browser, at the widths of a screen and
-// of a phone, light and dark: nothing is wider than the window, and something is
+// TestBrowser opens the page in a real browser, at the widths of a screen and of a
+// phone, light and dark. Nothing must be wider than the window, and something must be
 // drawn.
 func TestBrowser(t *testing.T) {
 	browser := ""

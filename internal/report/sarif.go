@@ -16,10 +16,10 @@ import (
 )
 
 // SARIF writes the windows of binaries in which the runtime preempts, in the
-// form that code scanning services read. A result's place is the binary, at its
-// first line, since a service shows files of a repository; function, pc and
-// source line are in the message. What could not be scanned is a notification of
-// the run, which then was not a success.
+// form that code scanning services read. A service shows files of a repository, so
+// the location of a result is the first line of the binary. Function, pc and
+// source line are in the message. A failure is a notification of the run, and makes
+// the run unsuccessful.
 func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []record.Failure) error {
 	report, err := sarif.New(sarif.Version210)
 	if err != nil {

@@ -126,8 +126,8 @@ func function(s *strings.Builder, f survey.Function) {
 	}
 }
 
-// breach writes a window that is not of the stack or frame pointer. Boundaries that
-// follow each other and have the same said of them are one.
+// breach writes a window of clauses 3 to 7. Adjacent boundaries with the same text are
+// written as one.
 func breach(s *strings.Builder, windows []survey.Window, i int) {
 	same := func(k int) bool {
 		a, b := windows[k-1], windows[k]
@@ -151,7 +151,7 @@ func breach(s *strings.Builder, windows []survey.Window, i int) {
 	}
 }
 
-// plural returns a number and the word for so many.
+// plural returns a number and the form of the word for it.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -173,5 +173,5 @@ func near(bytes int64, how string) string {
 // maxName bounds a name from a binary that is shown, in bytes.
 const maxName = 300
 
-// printableName makes a name from a binary, which may be hostile, fit to print.
+// printableName makes a printableName from a binary safe to print. The printableName may be hostile.
 func printableName(s string) string { return safe.Cut(s, maxName) }

@@ -117,7 +117,8 @@ func TestBinary(t *testing.T) {
 	assert.Equal(t, "p: PE, go1.27.4: 0 windows\n", out.String())
 }
 
-// TestHostile writes in every form for people what a hostile log or binary may hold.
+// TestHostile writes the names and texts of hostile logs and binaries in every form for
+// people.
 func TestHostile(t *testing.T) {
 	const bad = "\x1b[2J\x00\x7f\u0085\u202e\u2066\xff\u2028end"
 	v := triage.Verdict{

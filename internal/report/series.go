@@ -8,7 +8,7 @@ import (
 	"splitadd/internal/trial"
 )
 
-// Series writes a table of how long victims live, with what to know of each row.
+// Series writes a table of how long victims live, with warnings about each row.
 func Series(to io.Writer, series []trial.Series) error {
 	var t table
 	var notes strings.Builder
@@ -24,7 +24,7 @@ func Series(to io.Writer, series []trial.Series) error {
 	return err
 }
 
-// Median says what is known of the median time to crash.
+// Median formats the median time to crash, or its lower bound if it is not known.
 func Median(s trial.Sample) string {
 	median, known := s.Median()
 	if !known {
@@ -33,7 +33,7 @@ func Median(s trial.Sample) string {
 	return fmt.Sprintf("%.2g s", median)
 }
 
-// Rate says what is known of a hazard rate, in deaths a second.
+// Rate formats a hazard rate, in deaths a second, with its interval.
 func Rate(s trial.Sample) string {
 	r := s.Rate()
 	if r.Estimate == 0 {

@@ -11,7 +11,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// Sweep writes a row a release, and for each kind of window where it went away.
+// Sweep writes a row for each release, and for each kind of window the release that
+// removed it.
 func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	var t table
 	var b strings.Builder

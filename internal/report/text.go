@@ -1,4 +1,5 @@
-// Package report shows to people what was found and measured.
+// Package report formats what was found and measured for people: as text, Markdown,
+// HTML pages, SARIF, and bug reports.
 package report
 
 import (
@@ -56,7 +57,7 @@ func (c Check) Text(to io.Writer) error {
 	return err
 }
 
-// controls writes what became of the runs in which nothing was to die.
+// controls writes how the control runs ended.
 func (c Check) controls(b *strings.Builder) {
 	var t table
 	for _, r := range c.Controls {
@@ -136,7 +137,7 @@ func Tested(t trial.Tested) string {
 	return strings.Join(parts, ", ")
 }
 
-// brief says what became of a run, in a cell of a table.
+// brief says how a run ended, for a cell of a table.
 func brief(r trial.Run) string {
 	switch {
 	case r.Outcome == trial.Died && r.Confirmed() && (r.Held || r.Death.Window == nil):

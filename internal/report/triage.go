@@ -52,7 +52,8 @@ func TriageMarkdown(to io.Writer, v triage.Verdict) error {
 	return err
 }
 
-// triageLines returns what a verdict rests on, and what comes after it.
+// triageLines returns the evidence of a verdict, and then what would settle it and what
+// to do.
 func triageLines(v triage.Verdict) (said, next []string) {
 	if v.Count > 1 {
 		said = append(said, fmt.Sprintf("%d times, lines %d to %d", v.Count, v.Line, v.Last))
@@ -73,7 +74,7 @@ func triageLines(v triage.Verdict) (said, next []string) {
 	return said, next
 }
 
-// indented makes untrusted text a block of code that nothing in it can end.
+// indented makes untrusted text a block of code. Nothing in the text can end the block.
 func indented(text string) string {
 	return "    " + strings.ReplaceAll(safe.Lines(text), "\n", "\n    ")
 }

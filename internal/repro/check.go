@@ -32,8 +32,8 @@ type Proof struct {
 	Log         []byte       // of the first stress run that died
 }
 
-// ErrNoWindow is wrapped by the error of Prove where the toolchain makes no such
-// window.
+// ErrNoWindow is wrapped by the error of Prove if the toolchain does not make the window
+// of the reproducer.
 var ErrNoWindow = fmt.Errorf("no such window")
 
 // pinTime bounds a pinned run: one that dies does so in a fraction of a second.

@@ -1,5 +1,5 @@
-// Package repro writes a reproducer that can be attached to a bug report, and
-// shows that it is one.
+// Package repro writes a reproducer for a bug report, and proves that it crashes in
+// a window: it builds, pins and stresses it with a toolchain.
 package repro
 
 import (
@@ -10,23 +10,23 @@ import (
 	"splitadd/internal/arm64"
 )
 
-// Kinds are the kinds of window there is a reproducer for, and the frame size in
-// bytes that each has unless another is asked for.
+// Kinds are the kinds of window that have a reproducer, with the default frame size of
+// each in bytes.
 var Kinds = map[string]int{"leaf SP": 65552, "leaf FP": 69632, "non-leaf SP": 65552}
 
 const (
 	saved    = 16        // bytes of a frame that hold the return address and the caller's R29
 	maxArray = 128 << 10 // the largest stack variable that every release allows, bytes
-	// MaxFrame is the largest frame that a reproducer has, in bytes: with larger
-	// ones it is too long to be read.
+	// MaxFrame is the largest frame of a reproducer, in bytes. With a larger one the
+	// source would be too long to read.
 	MaxFrame = 2*maxArray + saved
 	filled   = 512 // words of garbage: the partial sum is less than 4 KiB off
 )
 
-// Source returns the reproducer of a kind of window: a main.go of 40 lines at
-// most, with the standard library alone, in the language of Go 1.18. It is an
-// error if a frame of that size, in bytes, has no such window by the assembler's
-// rule (cmd/internal/obj/arm64, C_ADDCON2), or is no multiple of 16.
+// Source returns the reproducer of a kind of window: a main.go of at most 40 lines in
+// the language of Go 1.18, which uses only the standard library. Frame is in bytes. It
+// is an error if frame is not a multiple of 16, or if the assembler's rule
+// (cmd/internal/obj/arm64, C_ADDCON2) does not make this kind of window for it.
 func Source(kind string, frame int) ([]byte, error) {
 	if _, ok := Kinds[kind]; !ok {
 		return nil, fmt.Errorf("no reproducer for %q", kind)

@@ -1,6 +1,6 @@
 // Package safe makes untrusted text safe to print: names from binaries, paths and
-// lines of logs. A terminal, a log viewer or a reviewer that shows the result shows
-// what is in it, in the order in which it is there, on one line.
+// lines of logs. Printed, the result takes one line and looks like what it contains:
+// no character in it is hidden, moved or acted upon by a terminal or a log viewer.
 package safe
 
 import (
@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s on one line, without anything that a terminal or a viewer acts on
-// instead of showing it. It escapes, as Go's string literals do, what is not
-// printable: control characters (C0, DEL, C1), newlines, line separators,
+// Text returns s on one line, without characters that a terminal or a viewer acts on
+// instead of showing them. It escapes characters that are not printable, as Go's string
+// literals do: control characters (C0, DEL, C1), newlines, line separators,
 // bidirectional overrides and isolates, other invisible characters, and bytes
 // that are not UTF-8. Tabs become spaces. See strconv.IsPrint.
 func Text(s string) string { return escape(strings.ReplaceAll(s, "\t", " ")) }
 
-// escape is Text, but for tabs, which stay.
+// escape is like Text, but keeps tabs.
 func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -34,7 +34,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// Cut is Text, with "..." in place of what comes after the first most bytes of s.
+// Cut is like Text, but replaces everything after the first most bytes of s by "...".
 func Cut(s string, most int) string {
 	if len(s) <= most {
 		return Text(s)
@@ -45,7 +45,7 @@ func Cut(s string, most int) string {
 	return Text(s[:most]) + "..."
 }
 
-// Lines is Text for each line of s, with its tabs; a line may end with CR LF.
+// Lines is like Text for each line of s, but keeps tabs. A line may end with CR LF.
 func Lines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
@@ -54,7 +54,7 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Error returns the lines of an error's text: one, and more if it is several errors
+// Error returns the lines of an error's text. There is one line, or one for each error
 // that errors.Join has joined.
 func Error(err error) (lines []string) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

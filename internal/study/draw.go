@@ -15,7 +15,8 @@ import (
 	"splitadd/internal/trial"
 )
 
-// rates adds the rates of series to a chart; x says where.
+// rates adds the rates of series to a chart. The function x returns their places on
+// the axis.
 func rates(p *plot.Plot, name string, n int, of []record.Series, x func(record.Series) float64) error {
 	var points []chart.Point
 	for _, s := range of {

@@ -18,9 +18,9 @@ type bench struct {
 	guests  map[string]*trial.Guest
 }
 
-// Measure carries out groups one after the other, and writes every run, and every
-// series as soon as it is complete. Step is told what is done next. It ends at
-// the first error; what was written stays.
+// Measure measures groups one after the other. It writes every run, and every series as
+// soon as the series is complete, and passes each next step to step. It ends at the
+// first error, and keeps what it has written.
 func Measure(ctx context.Context, groups []Group, step func(trial.Step), writer record.Writer) (err error) {
 	b := bench{engines: map[bool]*lab.Engine{}, guests: map[string]*trial.Guest{}}
 	if b.dir, err = os.MkdirTemp("", "splitadd-"); err != nil {
@@ -60,8 +60,8 @@ func Measure(ctx context.Context, groups []Group, step func(trial.Step), writer 
 	return nil
 }
 
-// guest returns the guest of a group's toolchain on its engine, built and opened
-// where it is the first to need it.
+// guest returns the guest of a group's toolchain on its engine. It builds and opens the
+// guest if no other group has done so.
 func (b *bench) guest(ctx context.Context, g Group) (*trial.Guest, error) {
 	engine := b.engines[g.VM]
 	if engine == nil {

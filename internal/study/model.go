@@ -15,18 +15,17 @@ type Point struct {
 	ManyVictims  bool    // more victims than CPUs
 }
 
-// A Model tells how often a victim dies by how long its calls are. One
-// instruction of a call is the window. A share OffCPU of the requests to preempt
-// a victim finds it waiting for a CPU: the signal lands on any of its
-// instructions. The others find it running: unless its call outlasts the
-// signal's latency, it sees the request in its next prologue and yields there,
-// where nothing can happen. The latency is taken to be exponentially
-// distributed, so that
+// A Model says how the death rate of a victim depends on the length of its calls. One
+// instruction of a call is the window. For a share OffCPU of the requests to preempt it,
+// the victim is waiting for a CPU, and the signal lands on any of its instructions. For
+// the others it is running. Unless its call outlasts the signal's latency, it sees the
+// request in its next prologue and yields there, safely. The model assumes that the
+// latency is exponentially distributed, so that
 //
 //	rate(b) = Requests * (OffCPU/b + (1-OffCPU)*exp(-Latency/b)/b)
 //
-// for a call of b instructions: for long bodies the window over the body, for
-// short ones of a victim that has a CPU of its own nothing at all.
+// for a call of b instructions. For long bodies the rate is the share of the window in
+// the body. For short bodies of a victim with its own CPU it is 0.
 type Model struct {
 	Latency       float64    // of a signal to a running thread, in instructions
 	Requests      [2]float64 // to preempt a victim, a second: lone, crowd

@@ -15,14 +15,14 @@ import (
 	"splitadd/internal/report"
 )
 
-// A page is what is written of a study.
+// A page is the page of a study, with its figures.
 type page struct {
 	bytes.Buffer
 	dir    string
 	series []record.Series
 }
 
-// Write writes reachability.md, and its figures beside it, into a folder: of the
+// Write writes reachability.md and its figures into a folder. The page has the
 // experiments that are among the series, in the order of the plan.
 func Write(dir string, series []record.Series) error {
 	p := page{dir: dir, series: series}
@@ -45,16 +45,15 @@ func Write(dir string, series []record.Series) error {
 
 const head = `# What the time to crash depends on
 
-Every figure on this page is made by one command, from the records beside it,
-reachability.jsonl:
+One command makes every figure on this page from the records in reachability.jsonl:
 
     go run ./cmd/reachability -o docs         # measures, most of an hour, and writes this page
     go run ./cmd/reachability -o docs -draw   # writes it again from the records
 
 Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
-that outlives its limit is cut off: its time is exposure, and no death. Rates are
-to be compared within one engine only; none of them is that of a real core. The
-machine had other work at times: compare within a table.
+that outlives its limit is cut off: its time counts as exposure, without a death.
+Compare rates within one engine only; none of them is the rate of a real core. The
+machine had other work at times, so compare only within a table.
 `
 
 // seriesOf returns the series of an experiment.
@@ -67,12 +66,12 @@ func (p *page) seriesOf(name string) (of []record.Series) {
 	return of
 }
 
-// labelSuffix returns what a label says after its last slash.
+// labelSuffix returns the part of a label after its labelSuffix slash.
 func labelSuffix(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
 
 func (p *page) say(format string, args ...any) { fmt.Fprintf(p, "\n"+format+"\n", args...) }
 
-// section begins a section, and says on which engine its runs were made.
+// section begins a section, and names the engine of its runs.
 func (p *page) section(title string, of []record.Series) {
 	p.say("## %s", title)
 	seen := map[string]bool{}
@@ -84,7 +83,7 @@ func (p *page) section(title string, of []record.Series) {
 	}
 }
 
-// table writes rows of series, named by what name says.
+// table writes rows of series. The function name returns the name of a row.
 func (p *page) table(column string, of []record.Series, name func(record.Series) string) {
 	p.say("| %s | runs | died | exposed | median | deaths a second |\n| --- | --- | --- | --- | --- | --- |", column)
 	p.Truncate(p.Len() - 1)

@@ -1,5 +1,5 @@
-// Package study measures what the time to crash depends on, fits a model to it,
-// and draws both.
+// Package study runs the experiments of docs/reachability.md: it measures what the
+// time to crash depends on, fits a model to the results, and draws both.
 package study
 
 import (
@@ -19,27 +19,28 @@ type Group struct {
 	Series []trial.Series
 }
 
-// Tools are the packages of Debian's that a virtual machine of the plan has.
+// Tools are the Debian packages in a virtual machine of the plan.
 var Tools = []string{"gdb-minimal", "strace", "linux-perf"}
 
 // Bodies are the iterations of the body of "spin" that are measured.
 var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
 
-// Instructions returns how many instructions a call of "spin" is long, with what
-// its caller does between two calls, as go1.27.4 compiles both. The body takes
-// three an iteration.
+// Instructions returns the length of a call of "spin" in instructions, with those of its
+// caller between two calls, as go1.27.4 compiles both. An iteration of the body takes
+// three instructions.
 func Instructions(body int) float64 { return 31 + 3*float64(body) }
 
-// loneVictim is how the canonical reproducer runs, but for the body: a victim and an
-// observer, each with a CPU of its own.
+// loneVictim is the racing of the canonical reproducer, without its body: a victim and an
+// observer, each with its own CPU.
 var loneVictim = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
 
 // manyVictims is how most victims of the study are stressed.
 var manyVictims = trial.PoliteStress(3)
 
-// Plan returns the experiments. Newest is the release of all of them but the
-// pair, whose victims are compared: they are to be the same code. Short is the
-// limit of a run, and long that of one of the canonical reproducer.
+// Plan returns the experiments. Newest is the release of all of them except one, which
+// compares the victims of the two releases in pair. The code of these victims has to be
+// the same. Short is the limit of a run, and long the limit of a run of the canonical
+// reproducer.
 func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	const spin, tiny = "spin", "leaf65568"
 	series := func(label, victim, observer string, how trial.StressConfig) trial.Series {
@@ -78,7 +79,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	for _, release := range pair {
 		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.SingleVictim)
 		canonical.Limit = long
-		again := canonical // at another time: what else a machine does moves it off its CPU
+		again := canonical // at another time, since other work on the machine moves it off its CPU
 		again.Label = "pair/canonical again/" + release
 		groups = append(groups,
 			Group{"pair", release, false, 30, []trial.Series{
@@ -90,7 +91,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	return append(groups, watched(newest, short)...)
 }
 
-// watched returns the experiments in which somebody looks on.
+// watched returns the experiments with tools that watch the guest.
 func watched(release string, limit time.Duration) []Group {
 	series := func(label string) trial.Series {
 		return trial.Series{Label: "watched/" + label, Func: "leaf65568", Class: window.SP, Observer: "gc", Stress: manyVictims, Limit: limit}
@@ -99,7 +100,7 @@ func watched(release string, limit time.Duration) []Group {
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
 	one.Stress.Procs = 1
 	trace.Observer = "trace"
-	// Of few runs: a crash under strace takes minutes to be printed.
+	// They have few runs, since a crash under strace takes minutes to be printed.
 	in, strace, gdb, perf := series("vm, plain"), series("vm, strace -f"), series("vm, gdb"), series("vm, perf record")
 	strace.Under = []string{"strace", "-f", "-o", "/dev/null"}
 	gdb.Under = []string{"gdb", "-q", "-batch", "-iex", "set startup-with-shell off", "-ex", "handle SIGURG nostop noprint pass", "-ex", "run", "--args"}

@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/victim"
 )
 
-// TestPlan: every series is of a victim there is, and has a label of its own.
+// TestPlan shows that every series has an existing victim and a unique label.
 func TestPlan(t *testing.T) {
 	seen := map[string]bool{}
 	for _, g := range Plan("go1.27.4", [2]string{"go1.23.4", "go1.23.9"}, time.Second, time.Minute) {
@@ -60,8 +60,8 @@ func TestFit(t *testing.T) {
 	assert.Zero(t, Model{Requests: [2]float64{1, 1}, Latency: math.Inf(1)}.Rate(10, false))
 }
 
-// TestPage makes the page in docs from the records beside it: what is committed
-// is what they give.
+// TestPage makes the page in docs from the records beside it, and compares it with the
+// committed page.
 func TestPage(t *testing.T) {
 	const docs = "../../docs"
 	in, err := os.Open(filepath.Join(docs, "reachability.jsonl"))

@@ -9,16 +9,16 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// Bounds on build information, bytes. That of programs with thousands of
-// dependencies is below a tenth of this.
+// Bounds on build information, in bytes. Programs with thousands of dependencies have
+// less than a tenth of this.
 const (
 	maxVersion = 256
 	maxModules = 2 << 20
 )
 
-// BuildInfo returns what Go's linker has written to a file about its modules, or
-// one without fields if there is nothing. debug/buildinfo reads the same and more:
-// every symbol and relocation that a hostile file claims.
+// BuildInfo returns what Go's linker has written to a file about its modules. If there
+// is nothing, the result has no fields set. It does not use debug/buildinfo, which
+// also reads every symbol and relocation that a hostile file claims to have.
 //
 // The layout is that of debug/buildinfo, readRawBuildInfo: 16 bytes of magic, size
 // of a pointer and flags; then two strings with their lengths from Go 1.18 on, or

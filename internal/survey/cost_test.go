@@ -31,7 +31,7 @@ const (
 	mostMemory = 300 << 20
 )
 
-// A cost is what a survey of one file took, in a process of its own.
+// A cost is the time and memory that a survey of one file took in its own process.
 type cost struct {
 	Seconds float64
 	Memory  int64 // bytes, at most at a time
@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 	_ = json.NewEncoder(os.Stdout).Encode(c)
 }
 
-// measure surveys a file in a process of its own, which is killed after a while.
+// measure surveys a file in a child process, which is killed if it takes too long.
 func measure(t *testing.T, path string) (c cost) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -85,9 +85,8 @@ func measure(t *testing.T, path string) (c cost) {
 	return c
 }
 
-// TestCost surveys files that claim too much. Whatever is in a file of 64 MB, it
-// takes less than 5 s and 300 MB, and no file makes it panic. With -keep the files
-// are left in a folder.
+// TestCost surveys hostile files of up to 64 MB. The survey of each takes less than 5 s
+// and 300 MB, and does not panic. With -keep the files are left in a folder.
 func TestCost(t *testing.T) {
 	for _, c := range objtest.HostileFiles(t) {
 		t.Run(c.Name, func(t *testing.T) {

@@ -31,8 +31,8 @@ func file(t *testing.T, data []byte) (*survey.Binary, error) {
 	return b, err
 }
 
-// TestUnreadable surveys Go binaries for arm64 that cannot be read: each is an error
-// about that file, in a folder as well, and not another file.
+// TestUnreadable surveys Go binaries for arm64 that cannot be read. Each is an error that
+// names the file, also in a folder, and is not counted among the other files.
 func TestUnreadable(t *testing.T) {
 	seeds := objtest.Seeds(t)
 	for name, image := range seeds {
@@ -62,7 +62,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestForeign surveys Go binaries for other architectures, and what is none.
+// TestForeign surveys Go binaries for other architectures, and files that are not Go
+// binaries.
 func TestForeign(t *testing.T) {
 	for _, c := range []struct{ os, arch string }{
 		{"linux", "amd64"}, {"linux", "386"}, {"linux", "s390x"}, {"windows", "amd64"}, {"darwin", "amd64"},
@@ -75,7 +76,7 @@ func TestForeign(t *testing.T) {
 		assert.Equal(t, c.arch, foreign.Arch)
 		assert.EqualError(t, err, path+": Go binary for "+c.arch)
 	}
-	// A program for amd64 that Go has not linked, though it knows how Go's look.
+	// A program for amd64 that Go has not linked, although it contains Go's marks.
 	data, err := os.ReadFile(guest(t, []string{"GOARCH=amd64"}, "-ldflags=-s -w"))
 	require.NoError(t, err)
 	other := append(data[:4096:4096], "x\xff Go buildinf:"...)
@@ -87,8 +88,8 @@ func TestForeign(t *testing.T) {
 }
 
 // withDecoy puts a table of one function, and module data that point to it, into a
-// binary, at addresses before all others or behind. Pointed says whether a variable
-// holds the address of the module data, as lastmoduledatap does.
+// binary at the given addresses. Pointed says whether a variable holds the address of
+// the module data, as lastmoduledatap does.
 func withDecoy(t *testing.T, m *objtest.Image, table, module uint64, pointed bool) []byte {
 	entry := m.Get(t, "elf.entry")
 	tab := binary.LittleEndian.AppendUint64(nil, 0x08040000_fffffff1)
@@ -153,7 +154,7 @@ func TestDecoy(t *testing.T) {
 		assert.Equal(t, want, countOf(b), name)
 		_, err = file(t, withDecoy(t, m, at[0], at[1], true))
 		require.ErrorIs(t, err, pclntab.ErrUnreadable, name)
-		require.ErrorContains(t, err, "which of several the runtime uses is not to be seen", name)
+		require.ErrorContains(t, err, "nothing shows which of several the runtime uses", name)
 	}
 	// Bytes that look like headers, and that nothing points to.
 	b, err := file(t, objtest.WithLoads(t, m, objtest.FalseHeaders(1<<16), 1))
@@ -161,7 +162,7 @@ func TestDecoy(t *testing.T) {
 	assert.Equal(t, want, countOf(b))
 }
 
-// TestOverlap maps two segments to one address, of which a loader takes the last.
+// TestOverlap maps two segments to one address. A loader uses the last.
 func TestOverlap(t *testing.T) {
 	m := objtest.Seeds(t)["elf"]
 	text := m.Get(t, "ph[2].vaddr")

@@ -68,8 +68,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestStale surveys a release with stale frame pointers, as it is and with its names
-// garbled: only those of small frames matter.
+// TestStale surveys a guest of a release with stale frame pointers, as it is and with
+// garbled names. Only the stale frame pointers of small frames are windows.
 func TestStale(t *testing.T) {
 	path := labtest.Guest(t, "go1.21.3")
 	want := map[string]int{"leaf SP": 6, "non-leaf SP": 4, "stale FP": 9}
@@ -77,7 +77,7 @@ func TestStale(t *testing.T) {
 	assert.Equal(t, want, count(t, garbled(t, path)))
 }
 
-// TestLinkedByC surveys what a C linker has linked.
+// TestLinkedByC surveys binaries that a C linker has linked.
 func TestLinkedByC(t *testing.T) {
 	env := []string{"CGO_ENABLED=1"}
 	if runtime.GOARCH != "arm64" {
@@ -98,8 +98,8 @@ func TestLinkedByC(t *testing.T) {
 	}
 }
 
-// TestOldReleases surveys the layouts of older function tables, position
-// independent ones too, in which the table itself is relocated.
+// TestOldReleases surveys the layouts of older function tables. In position-independent
+// binaries the table itself is relocated.
 func TestOldReleases(t *testing.T) {
 	for _, release := range []string{"go1.17.13", "go1.18.10", "go1.20.14"} {
 		env := []string{"GOTOOLCHAIN=" + release, "GOFLAGS=-trimpath"}
@@ -122,8 +122,8 @@ func universal(t *testing.T) string {
 	return out
 }
 
-// garbled does to a binary what obfuscators do: every letter of every function
-// name is another, and the table's magic is no known one.
+// garbled changes a binary as obfuscators do: it replaces every letter of every function
+// name, and gives the table an unknown magic number.
 func garbled(t *testing.T, path string) string {
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func small(tb testing.TB) (images map[string][]byte) {
 	return images
 }
 
-// try surveys an image, whatever it is.
+// try surveys an image and ignores the result.
 func try(image []byte) {
 	if f, err := objfile.Parse("image", image); err == nil {
 		_, _ = survey.Scan(f, false)
@@ -189,10 +189,9 @@ func changes(image []byte, n int, change func(i int, image []byte) (at, size int
 	wait.Wait()
 }
 
-// TestHostile changes real binaries: 10,000 times a bit, near the headers and
-// anywhere, and each word of the headers to what claims too much or points to
-// itself. Whatever comes of it, it must come without a panic or a hang, and
-// with bounded memory.
+// TestHostile changes real binaries: 10,000 times one bit, near the headers and
+// anywhere, and each word of the headers to a value that claims too much or points to
+// itself. The survey must end without a panic or a hang, and with bounded memory.
 func TestHostile(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -223,8 +222,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestCutOffMeanwhile cuts a file off while it is open: reading it must be an
-// error, and no fault.
+// TestCutOffMeanwhile cuts a file off while it is open. Reading it must return an error
+// instead of a fault.
 func TestCutOffMeanwhile(t *testing.T) {
 	path := guest(t, nil)
 	f, err := objfile.Open(path)

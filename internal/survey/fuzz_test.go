@@ -15,7 +15,7 @@ import (
 )
 
 // FuzzSurvey changes binaries: eight bytes anywhere, and fields of their headers and
-// tables. Where they can still be read, the windows are those that the plain oracle
+// tables. If a binary can still be read, its windows must be those that the oracle
 // sees.
 func FuzzSurvey(f *testing.F) {
 	seeds := objtest.Seeds(f)
@@ -47,14 +47,14 @@ func FuzzSurvey(f *testing.F) {
 	})
 }
 
-// Functions that compare holds against the oracle, which is slow.
+// Bounds on the functions that compare gives to the oracle, which is slow.
 const (
 	mostFunctions = 24
 	mostCode      = 2 << 10 // bytes of one
 )
 
-// compare holds what was found in small functions against the oracle: in the victims
-// that edits change, and in some of those that have windows.
+// compare compares what was found in small functions with the oracle: in the victims
+// that edits change, and in some of the functions that have windows.
 func compare(t *testing.T, file *objfile.File, found *survey.Binary) {
 	windows := map[uint64]map[windowtest.Point]bool{}
 	for _, f := range found.Functions {

@@ -25,8 +25,9 @@ func (e ForeignArchError) Error() string { return "Go binary for " + e.Arch }
 // Unwrap returns ErrNotArm64Go.
 func (e ForeignArchError) Unwrap() error { return ErrNotArm64Go }
 
-// Open opens a file as ScanFile does: a regular file only, within limits, and until ctx
-// is done. What reads it afterwards has to run under its Guard.
+// Open opens a file as ScanFile does. The file must be a regular file. Reading it has to
+// stay within limits, and ends when ctx is done. All code that reads the file has to run
+// under its Guard.
 func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File, error) {
 	f, err := objfile.OpenIn(ctx, path, limits)
 	if err != nil {
@@ -37,8 +38,8 @@ func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File
 
 // ScanFile surveys a file. With all it also lists the windows in which the runtime does
 // not preempt. Opening, relocating, reading tables and finding windows together
-// stay within limits, and end when ctx is done. A Go binary for arm64 that exceeds
-// them, is cut off, or cannot be read for another reason is an error that names the
+// stay within limits, and end when ctx is done. If a Go binary for arm64 exceeds the
+// limits, is cut off, or cannot be read for another reason, the error names the
 // file and does not wrap ErrNotArm64Go.
 func ScanFile(ctx context.Context, path string, all bool, limits budget.Limits) (b *Binary, err error) {
 	f, err := Open(ctx, path, limits)

@@ -22,8 +22,8 @@ var programs = flag.String("programs", "", "a folder of programs for arm64 whose
 // keep names a folder for the files of TestCost.
 var keep = flag.String("keep", "", "a folder in which the files of TestCost are kept")
 
-// TestReal prints how much of its budget each of some real binaries uses. All that
-// people build have to stay below a tenth.
+// TestReal prints how much of its budget each of some real binaries uses. Each has to
+// stay below a tenth.
 func TestReal(t *testing.T) {
 	paths := map[string]string{
 		"guest":           guest(t, nil),

@@ -32,9 +32,9 @@ func measured(t *testing.T) map[string][]string {
 
 var releaseName = regexp.MustCompile(`go1\.[0-9]+(\.[0-9]+)?`)
 
-// fixed reports whether a release is one of those that a sentence names as the first
-// without a window, or a later one. A minor release that is not named is later if all
-// that are named are of older ones.
+// fixed reports whether a release is in first, the first patch releases without a
+// window, or later than the one of its minor release. If its minor release has none, the
+// release has to be later than all of them.
 func fixed(release string, first []string) bool {
 	for _, f := range first {
 		if version.Lang(f) == version.Lang(release) {
@@ -44,9 +44,9 @@ func fixed(release string, first []string) bool {
 	return !slices.ContainsFunc(first, func(f string) bool { return version.Compare(release, f) < 0 })
 }
 
-// TestRemedies holds the releases that the remedies name against the measured
-// verdicts: each measured release has the kind exactly if it is older than the fix, and
-// every release that is named as a fix was measured.
+// TestRemedies compares the releases that the remedies name with the measured verdicts.
+// A measured release has the kind exactly if it is older than the fix, and every
+// release that is named as a fix was measured.
 func TestRemedies(t *testing.T) {
 	releases := measured(t)
 	for _, kind := range []string{"non-leaf SP", window.StaleFP, string(window.Pointer)} {

@@ -1,4 +1,4 @@
-// Package survey says of a binary what people who ship it ask: who built it,
+// Package survey answers what people who ship a binary ask about it: who built it,
 // what windows it has, whose code they are in, and what to do about them.
 package survey
 
@@ -12,11 +12,11 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Binary is what was found in one.
+// A Binary is a binary and what was found in it.
 type Binary struct {
 	Path      string
 	Format    string // "ELF", "Mach-O" or "PE"
-	Go        string // the release that built it, or "" where it does not say
+	Go        string // the release that built it, or "" if it does not say
 	Main      string // the main module and its version, or ""
 	UnwindsFP bool   // its runtime unwinds by frame pointer
 	Functions []Function
@@ -24,15 +24,15 @@ type Binary struct {
 	Undecoded int      // words that arm64.Decode does not know, if all windows were asked for
 }
 
-// A Function is one with windows.
+// A Function is a function that has windows.
 type Function struct {
 	Name    string
 	Leaf    bool
 	Frame   int64  // bytes
 	Owner   string // whose code it is: see Owner
 	Windows []Window
-	// ShrinkBy and GrowBy are by how many bytes the frame would have to shrink or to
-	// grow to have no window; 0 where no such size is near.
+	// ShrinkBy and GrowBy are the bytes by which the frame would have to shrink or to
+	// grow to have no window. They are 0 if no size without a window is near.
 	ShrinkBy, GrowBy int64
 }
 
@@ -54,7 +54,7 @@ func (b *Binary) Preemptible() (n int) {
 	return n
 }
 
-// Affected returns how many functions have such windows.
+// Affected returns how many functions have windows in which the runtime preempts.
 func (b *Binary) Affected() (n int) {
 	for _, f := range b.Functions {
 		if slices.ContainsFunc(f.Windows, func(w Window) bool { return w.Preemptible }) {
@@ -77,7 +77,7 @@ func (b *Binary) Kinds() (kinds []string) {
 	return kinds
 }
 
-// scan is Scan, under the guard.
+// scan does the work scan Scan. It must run under the file's guard.
 func scan(f *objfile.File, all bool) (*Binary, error) {
 	finder, err := window.Open(f)
 	if err != nil {
@@ -128,9 +128,9 @@ func module(m debug.Module) string {
 	return m.Path + "@" + m.Version
 }
 
-// Package returns the import path of a function's package, from its name as
-// the linker wrote it: dots in the last element are escaped there, and type
-// arguments come in brackets (cmd/internal/objabi/path.go, PathToPrefix).
+// Package returns the import path of a function's package, from the name that
+// the linker wrote. In this name, dots in the last element of the path are escaped, and
+// type arguments are in brackets (cmd/internal/objabi/path.go, PathToPrefix).
 func Package(function string) string {
 	path, _, _ := strings.Cut(function, "[")
 	slash := strings.LastIndexByte(path, '/') + 1
@@ -139,8 +139,7 @@ func Package(function string) string {
 }
 
 // Owner says whose code a function is: "main module", "dependency PATH@VERSION",
-// "standard library", or "package PATH" where the binary does not tell its
-// modules.
+// "standard library", or "package PATH" if the binary does not list its modules.
 func Owner(info *debug.BuildInfo, function string) string {
 	path := Package(function)
 	within := func(module string) bool {
@@ -166,16 +165,17 @@ func Owner(info *debug.BuildInfo, function string) string {
 // maxFrameChange is by how many bytes NearestSafeFrames changes a frame at most.
 const maxFrameChange = 128 << 10
 
-// NearestSafeFrames returns by how many bytes a frame would have to shrink or to grow so
-// that an epilogue that adds its size has no window; of a leaf, so that one that
-// adds its size less 8 to the frame pointer has none, either. 0 says that no
-// such size is near, or that the frame's own is one. Frames are multiples of 16.
+// NearestSafeFrames returns the bytes by which a frame would have to shrink or to grow so
+// that its epilogue has no window. The epilogue adds the frame's size to the stack
+// pointer. With fp it also adds the size less 8 to the frame pointer, as in a leaf. A
+// result of 0 says that no size without a window is near, or that the frame has
+// one already. Frames are multiples of 16.
 func NearestSafeFrames(frame int64, fp bool) (less, more int64) {
 	less, more, _ = nearestSafeFrames(frame, fp)
 	return less, more
 }
 
-// nearestSafeFrames is NearestSafeFrames, and returns how many distances it tried.
+// nearestSafeFrames does the work of NearestSafeFrames, and also returns how many distances it tried.
 func nearestSafeFrames(frame int64, fp bool) (less, more int64, steps int) {
 	safe := func(n int64) bool {
 		return n > 0 && arm64.Expand(uint64(n)) != arm64.TwoADDs && (!fp || arm64.Expand(uint64(n-8)) != arm64.TwoADDs)
@@ -195,8 +195,8 @@ func nearestSafeFrames(frame int64, fp bool) (less, more int64, steps int) {
 	return less, more, steps
 }
 
-// Remedies returns what becomes of a program with windows of these kinds, and what
-// to do about them, a sentence each. Kinds of which the same is true share one.
+// Remedies says what happens to a program with windows of these kinds, and what to do
+// about them. Kinds with the same text share a sentence.
 func Remedies(kinds []string) (sentences []string) {
 	for _, text := range []func(window.Kind) string{
 		func(k window.Kind) string { return k.Harm },

@@ -95,7 +95,7 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestEach surveys a folder with everything in it that folders have.
+// TestEach surveys a folder with files of every sort.
 func TestEach(t *testing.T) {
 	dir := t.TempDir()
 	data, err := os.ReadFile(guest(t, nil))
@@ -154,11 +154,11 @@ func TestUnchecked(t *testing.T) {
 	pcsp := binary.AppendUvarint([]byte{2}, uint64(len(code)/4))
 	path := filepath.Join(t.TempDir(), "made")
 	require.NoError(t, os.WriteFile(path, objtest.FakeExecutable{Code: code, Function: len(code), PCSP: pcsp, Name: "main.tangled"}.Bytes(), 0o600))
-	b, err := survey.File(context.Background(), path, true, budget.Default)
+	b, err := survey.ScanFile(context.Background(), path, true, budget.Default)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)
 	assert.Equal(t, 2, b.Undecoded)
-	b, err = survey.File(context.Background(), path, false, budget.Default)
+	b, err = survey.ScanFile(context.Background(), path, false, budget.Default)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)
 	assert.Zero(t, b.Undecoded)

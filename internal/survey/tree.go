@@ -12,16 +12,17 @@ import (
 	"splitadd/internal/budget"
 )
 
-// A Result is what became of one file.
+// A Result is the survey of one file, or the error.
 type Result struct {
 	Path   string
-	Binary *Binary // nil where there is an error
+	Binary *Binary // nil if there is an error
 	Err    error   // wraps ErrNotArm64Go for a file that is not a Go binary for arm64
 }
 
-// ListFiles returns the files that a path names: itself, or if it is a folder, or a
-// link to one, all regular files below it, in lexical order. Links are not followed
-// below it. What cannot be read on the way is reported, and passed over.
+// ListFiles returns the files that a path names. If the path is a folder or a link to one,
+// these are all regular files below it, in lexical order; links below it are not
+// followed. Otherwise it is the path itself. ListFiles passes each error on the way
+// to unreadable, and goes on.
 func ListFiles(root string, unreadable func(error)) (paths []string, err error) {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -54,7 +55,7 @@ func ListFiles(root string, unreadable func(error)) (paths []string, err error) 
 // results to done in the order of the paths, one at a time.
 func ScanAll(ctx context.Context, paths []string, all bool, done func(Result) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0) + 1) // and the one that gives them on
+	group.SetLimit(runtime.GOMAXPROCS(0) + 1) // one more passes the results on
 	results := make([]chan Result, len(paths))
 	for i := range results {
 		results[i] = make(chan Result, 1)

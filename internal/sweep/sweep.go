@@ -1,5 +1,6 @@
-// Package sweep says in which Go releases each kind of window is, and where it
-// went away.
+// Package sweep finds which Go releases have each kind of window, and which release
+// removed it. It checks the newest patch of each minor release, and then searches
+// the patches by bisection.
 package sweep
 
 import (
@@ -24,8 +25,8 @@ type Row struct {
 // Has reports whether the release has windows of a kind.
 func (r Row) Has(kind string) bool { return slices.Contains(r.Verdict.Affected, kind) }
 
-// An Edge is where a kind of window went away within the patches of a minor
-// release.
+// An Edge is the place in the patches of a minor release where a kind of window went
+// away.
 type Edge struct {
 	Kind  string
 	Last  string   // the last release known to have it
@@ -52,8 +53,8 @@ type Result struct {
 	Edges []Edge
 }
 
-// Answer reports whether a release is affected. It is an error if none is, and not
-// all were available: that is not known to be clean.
+// Answer reports whether a release is affected. If none is but some were not available,
+// that is an error, since those are not known to be clean.
 func (r Result) Answer() (affected bool, err error) {
 	var missing []string
 	for _, row := range r.Rows {
@@ -72,10 +73,10 @@ func (r Result) Answer() (affected bool, err error) {
 	}
 }
 
-// Run looks at the newest patch of each minor release from one to another, both
-// included, and for each kind of window that one of them lacks searches the
-// patches of its minor release by bisection for the one where it went away. What
-// was found before an error is in the result.
+// Run checks the newest patch of each minor release from one to another, both
+// included. If one of them lacks a kind of window that an older release has, Run searches
+// the patches of its minor release by bisection for the first without that kind. If
+// there is an error, the result has what was found before it.
 func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) {
 	s.rows = map[string]Row{}
 	defer func() {
@@ -138,8 +139,8 @@ func (s *Sweep) minors(from, to string) (minors [][]string) {
 	return minors
 }
 
-// newest looks at the newest patch of a minor release that is available. Since not
-// every release is listed, the one after the last is tried, too.
+// newest checks the newest available patch of a minor release. Not every release is
+// listed, so it also tries the one after the last.
 func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Row, err error) {
 	last := patches[len(patches)-1]
 	for next := withPatch(last, patchNumber(last)+1); version.Compare(next, to) <= 0; next = withPatch(next, patchNumber(next)+1) {
@@ -156,8 +157,8 @@ func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Ro
 	return s.look(ctx, last)
 }
 
-// edge searches a minor release for the patch where a kind of window went away.
-// It is not ok if the first patch has none already.
+// edge searches a minor release for the patch that removed a kind of window. It returns
+// false if the first patch does not have the kind.
 func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest string) (e Edge, ok bool, err error) {
 	low, high := patchNumber(patches[0]), patchNumber(newest)
 	first, err := s.look(ctx, patches[0])

@@ -14,8 +14,8 @@ import (
 
 var errNone = errors.New("no such release")
 
-// world is a list of releases of which some are not available, with what is so of
-// each.
+// world is a list of releases, each with its kinds of window. Some releases are not
+// available.
 type world struct {
 	listed, hidden, missing []string
 	looked                  []string
@@ -65,7 +65,7 @@ func TestEdges(t *testing.T) {
 	assert.Equal(t, len(w.looked), len(slices.Compact(w.looked)), "looked at twice")
 }
 
-// TestMissing: what are not available is said, and not passed over.
+// TestMissing shows that the result lists releases that are not available.
 func TestMissing(t *testing.T) {
 	w := world{listed: listed, missing: []string{"go1.22.12"}}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.23.12")
@@ -83,7 +83,7 @@ func TestMissing(t *testing.T) {
 	assert.Equal(t, Edge{"non-leaf SP", "go1.24.0", "go1.24.6", []string{"go1.24.1", "go1.24.2", "go1.24.3", "go1.24.4", "go1.24.5"}}, r.Edges[1])
 }
 
-// TestAnswer: nothing is said to be clean of which nothing is known.
+// TestAnswer shows that a release that was not checked is not called clean.
 func TestAnswer(t *testing.T) {
 	affected := Row{Go: "go1.26.8", Verdict: trial.Verdict{Affected: []string{"leaf SP"}}}
 	clean, missing := Row{Go: "go1.28.0"}, Row{Go: "go1.27.4", Unavailable: "no such release"}
@@ -108,7 +108,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestResume: what is known is not looked at again.
+// TestResume shows that known releases are not checked again.
 func TestResume(t *testing.T) {
 	w := world{listed: listed}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.26.8")

@@ -10,8 +10,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// Bounds on the proofs of a kind of window whose harm comes after the goroutine
-// goes on. One victim may have dozens of such windows, all of one value.
+// Bounds on the proofs of a kind of window that does its harm after the goroutine has
+// gone on. One victim may have dozens of windows that concern the same value.
 const (
 	maxHeldVictims = 4
 	maxHeld        = 3 // windows of one victim
@@ -19,8 +19,8 @@ const (
 )
 
 // WindowsToHold returns the windows of a kind that a verdict rests on: the first, the last
-// and one between them, of a few victims. Those for its clause come first, but a
-// toolchain may break it in others.
+// and one between them, of a few victims. The victims made for the kind's clause come
+// first, but a toolchain may break the clause in others.
 func (g *Guest) WindowsToHold(k window.Kind) (windows []window.Window) {
 	victims := 0
 	all := append(victim.Contract(), victim.Cases()...)
@@ -43,8 +43,8 @@ func (g *Guest) WindowsToHold(k window.Kind) (windows []window.Window) {
 	return windows
 }
 
-// UntestedHeld returns how many more windows of the kinds that are held the victims have
-// than a verdict rests on.
+// UntestedHeld returns how many windows of the held kinds the victims have in addition to
+// those that a verdict rests on.
 func (g *Guest) UntestedHeld() (n int) {
 	for _, k := range window.Kinds {
 		if !k.ProvedByHold {
@@ -84,12 +84,12 @@ func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
 	return held + 1
 }
 
-// mayHoldPointer are the victims of the ladder that most releases give R30.
+// mayHoldPointer are the victims of the ladder whose pointer most releases put into R30.
 var mayHoldPointer = []string{"pointer25", "pointer26"}
 
-// proveByHolding proves the windows of a kind by holding victims in them, or shows by a
-// control that holding a victim of its clause harms nothing. A window of which no
-// victim is harmed is a doubt if none of its victim's is.
+// proveByHolding proves the windows of a kind by holding victims in them. If there are no
+// windows, it shows by a control that holding a victim of the proveByHolding does no harm. It is
+// a doubt if none of the windows of one victim harms it.
 func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time.Duration) error {
 	windows := d.WindowsToHold(k)
 	if len(windows) == 0 {
@@ -129,8 +129,8 @@ func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time
 }
 
 // holdControl holds a victim of a kind's clause at its last return, which must not harm
-// it. For lost pointers the victims that most releases give R30 are also left to
-// run: what they lose there they lose within a second.
+// it. For lost pointers it also leaves the victims in mayHoldPointer to run: they
+// lose an object within a second, or not at all.
 func (d *decision) holdControl(ctx context.Context, k window.Kind) error {
 	for _, c := range victim.Contract() {
 		if c.Clauses[len(c.Clauses)-1] != k.Clause {
@@ -173,7 +173,7 @@ func (d *decision) holdControl(ctx context.Context, k window.Kind) error {
 	return nil
 }
 
-// runOneVictim leaves a victim to run as it was built. As a control it must not be harmed.
+// runOneVictim leaves an unmodified victim to run. If it is a control it must not be harmed.
 func (d *decision) runOneVictim(ctx context.Context, k window.Kind, name string, control bool) error {
 	d.beginStep("run %s (%s)", name, k.Name)
 	r, err := d.RunOneVictim(ctx, name, k.Observer, oneVictimTime)

@@ -12,15 +12,15 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Verdict is what a toolchain's guest showed.
+// A Verdict is the verdict on a toolchain, by its guest.
 type Verdict struct {
-	// Affected are the kinds of which a guest died in a window, or, where
-	// nothing could be run, of which windows were found.
+	// Affected are the kinds of window in which a guest died. If nothing could be
+	// run, they are the kinds of the windows that were found.
 	Affected []string
-	// Proved is false where nothing could be run.
+	// Proved is false if nothing could be run.
 	Proved bool
-	// Doubts say where what was found and what was seen do not agree, or what
-	// could not be measured. A doubt means no verdict.
+	// Doubts say which windows and crashes do not agree, or what could not be
+	// measured. A doubt means no verdict.
 	Doubts []string
 	// Tested says what was run for the verdict.
 	Tested Tested
@@ -29,8 +29,8 @@ type Verdict struct {
 // Tested counts the runs of a verdict.
 type Tested struct {
 	Windows  int     // that were pinned
-	Controls int     // pins in which nothing was to die
-	Stress   int     // unmodified guests, of kinds of which no window was found
+	Controls int     // pins that must not kill the guest
+	Stress   int     // stress runs for kinds of which no window was found
 	Seconds  float64 // exposure of those
 }
 
@@ -63,19 +63,19 @@ func (v *Verdict) addDoubt(format string, args ...any) {
 	v.Doubts = append(v.Doubts, fmt.Sprintf(format, args...))
 }
 
-// A Step is something that Decide does next, for those who watch.
+// A Step says what Decide does next, for a display of its progress.
 type Step struct {
 	Done, Total int
 	What        string
 }
 
-// Decide pins every preemptible window of every victim, pins one control that
-// is no window, and stresses one victim of each kind that has windows, each for at
-// most the limit, and not at all if that is 0. Of each kind that the assembler's
-// rule leads one to expect and of which no window was found it pins the place, and
-// leaves an unmodified guest to run: see testNotFound. Kinds whose harm comes after the
-// goroutine goes on are proved by holding it: see proveByHolding. Every run is reported as it
-// ends. A harness failure is an error: what was not measured makes no verdict.
+// Decide pins every preemptible window of every victim, and pins one control where
+// there is no window. It makes a stress run of one victim of each kind that has windows,
+// for at most the limit, and none if that is 0. If a kind that the assembler's rule makes
+// has no window, it pins the place and leaves an unmodified guest to run: see
+// testNotFound. For kinds that do their harm after the goroutine has gone on, it holds the
+// goroutine in the window: see proveByHolding. It reports every run as the run ends. A
+// harness failure is an error, because a verdict needs every measurement.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
 	var windows []window.Window
@@ -146,7 +146,7 @@ type decision struct {
 	v           Verdict
 }
 
-// beginStep tells those who watch what is done next.
+// beginStep reports the next step.
 func (d *decision) beginStep(format string, args ...any) {
 	d.step(Step{d.done, d.total, fmt.Sprintf(format, args...)})
 	d.done++
@@ -170,7 +170,7 @@ func (d *decision) control(ctx context.Context) error {
 	return nil
 }
 
-// pin pins a victim in a window, of which it must die.
+// pin pins a victim in a window. The victim must die of it.
 func (d *decision) pin(ctx context.Context, w window.Window) error {
 	name := d.Case(w).Func
 	d.beginStep("pin %s+%#x (%s)", name, w.Offset(), w.Class)
@@ -187,7 +187,7 @@ func (d *decision) pin(ctx context.Context, w window.Window) error {
 	return nil
 }
 
-// stress runs the unmodified guest with the victim of a window. It may survive.
+// stress makes a stress run of the victim of a window. The victim may survive.
 func (d *decision) stress(ctx context.Context, kind string, w window.Window, limit time.Duration) error {
 	name := d.Case(w).Func
 	d.beginStep("stress %s (%s)", name, w.Class)

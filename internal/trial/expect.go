@@ -20,12 +20,11 @@ type expectedSplit struct {
 
 func (s expectedSplit) kind() string { return window.KindName(s.class, s.victim.Leaf) }
 
-// expectedSplits returns the kinds of window that the rule leads one to expect, each with
-// the victim of the smallest frame in which no other class is split, or with that
-// of the smallest frame. An epilogue adds the frame's size to the stack pointer
-// and, in a leaf, the size less 8 to the frame pointer
-// (cmd/internal/obj/arm64/obj7.go, preprocess). The functions of window have no
-// part in this: it tells what they would have to find.
+// expectedSplits returns the kinds of window that the assembler's rule makes, each with a victim
+// that has the smallest frame. It prefers victims in which no other class is expectedSplit. An
+// epilogue adds the frame's size to the stack pointer and, in a leaf, the size less 8
+// to the frame pointer (cmd/internal/obj/arm64/obj7.go, preprocess). It does not use
+// the finder, since it says what the finder has to find.
 func expectedSplits() []expectedSplit {
 	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.TwoADDs }
 	var all []expectedSplit
@@ -53,8 +52,8 @@ func expectedSplits() []expectedSplit {
 }
 
 // place returns where the window of a split would be: the boundary before the last
-// instruction that writes the pointer on the way to the victim's last return. It is
-// told from the code alone, without the tables.
+// instruction that writes the pointer on the way to the victim's last return. It reads
+// only the code, not the tables.
 func (g *Guest) place(s expectedSplit) (window.Window, error) {
 	ret, err := g.LastReturn(s.victim.Func)
 	if err != nil {
@@ -79,18 +78,18 @@ func (g *Guest) place(s expectedSplit) (window.Window, error) {
 	return window.Window{}, fmt.Errorf("%s: nothing pops its frame before its last return", s.victim.Func)
 }
 
-// unpreemptibleBounds are for a pin that nothing is expected to complete at.
+// unpreemptibleBounds are for a pin at which no observation is expected to complete.
 var unpreemptibleBounds = PinBounds{20, 2 * time.Second, time.Minute}
 
-// stressTime is how long a victim of which no window was found is left to run. One
-// that is affected dies in a median of a third of a second (see DefaultStress).
+// stressTime is the length of a stress run of a victim in which no window was found. An
+// affected victim dies in a median of a third of a second (see DefaultStress).
 const stressTime = 2 * time.Second
 
-// testNotFound looks, by running it, for a window of a kind that the finder did not
-// find. It pins the place where the assembler's rule puts one, whatever the tables
-// say of it, and leaves the unmodified guest to run. A death is a doubt, and so is
-// a preemption where the tables say that there is none: a release whose tables
-// have another meaning looks clean to everything that reads them.
+// testNotFound tests by running the guest whether the finder has missed a kind of window. It
+// pins the place where the assembler's rule puts the window, whatever the tables say
+// there, and makes a stress run of the unmodified guest. A death is a doubt, and so is
+// a preemption that the tables rule out. Without this test, a release whose tables
+// have changed their meaning would look clean.
 func (g *Guest) testNotFound(ctx context.Context, s expectedSplit, limit time.Duration, v *Verdict, report func(Run)) error {
 	w, err := g.place(s)
 	if err != nil {

@@ -12,13 +12,13 @@ type exposure struct {
 	began        bool // victims were about to start
 	released     bool // the pin was put back
 	ended        bool // the guest reached a bound of its own
-	stuck        bool // it did so twice, since a victim no longer returned from its call
+	stuck        bool // it reached the bound twice, because a victim did not return from its call
 	observations int
 	calls        uint64
 	seconds      float64 // since observation began
 }
 
-// parseExposure reads the guest's last word of its exposure from its output.
+// parseExposure reads the last report of the guest's exposure from its output.
 func parseExposure(output []byte) (x exposure) {
 	for len(output) > 0 {
 		var line []byte

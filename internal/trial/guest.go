@@ -38,12 +38,12 @@ type Guest struct {
 	dir    string
 }
 
-// ErrUnreadable is wrapped by the error of Build if the guest was built and is not
-// what its source leads one to expect.
+// ErrUnreadable is wrapped by the error of Build if the guest was built but does not
+// match its source.
 var ErrUnreadable = errors.New("the guest cannot be judged")
 
 // Build builds the guest with a toolchain in a folder and opens it, to be run on an
-// engine. The engine may be nil, for a guest for Linux of which nothing is run.
+// engine. The engine may be nil: then the guest is for Linux, and cannot be run.
 func Build(ctx context.Context, t *lab.Toolchain, engine *lab.Engine, dir string) (*Guest, error) {
 	target := lab.Target{OS: "linux", Arch: "arm64"}
 	if engine != nil {
@@ -62,8 +62,8 @@ func Build(ctx context.Context, t *lab.Toolchain, engine *lab.Engine, dir string
 
 // Open opens a built guest. Pinned copies are made, and removed, in its folder.
 //
-// It is an error if a victim's frame is not the size its case says, as the
-// function table has it, or if it is a leaf where the case says non-leaf.
+// It is an error if the function table has another frame size for a victim than its
+// case says, or if only one of the two says that the victim is a leaf.
 func Open(path string, engine *lab.Engine) (*Guest, error) {
 	file, err := objfile.Open(path)
 	if err != nil {
@@ -135,7 +135,7 @@ func (g *Guest) Preemptible(name string) (windows []window.Window) {
 	return windows
 }
 
-// Pinnable returns those of Preemptible that a pin proves.
+// Pinnable returns the windows of Preemptible that a pin proves.
 func (g *Guest) Pinnable(name string) []window.Window {
 	return slices.DeleteFunc(g.Preemptible(name), func(w window.Window) bool {
 		k, ok := window.KindNamed(w.Kind())
@@ -149,9 +149,9 @@ func (g *Guest) Case(w window.Window) victim.Case {
 	return c
 }
 
-// StressWindows yields, for each kind of window that the victims have, the one to
-// stress: one that is alone in its victim, since a death there has one cause, and
-// with the smallest frame.
+// StressWindows yields, for each kind of window that the victims have, the window for a stress
+// run. It prefers the only window of a victim, since a death there has one cause, and
+// then the smallest frame.
 func (g *Guest) StressWindows() iter.Seq2[string, window.Window] {
 	best := map[string]window.Window{}
 	for _, c := range victim.Cases() {

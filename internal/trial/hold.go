@@ -19,8 +19,8 @@ import (
 const afterHold = 20
 
 // Hold runs a copy of the guest in which the victim waits at w.PC as it does for Pin.
-// After the observations of a pin the guest puts the instruction back: the victim
-// goes on, and checks what it computes. It is for harm that comes only then, such as
+// After the observations of a pin the guest puts the instruction back. The victim
+// goes on, and checks what it computes. Hold is for harm that comes only then, such as
 // a register that was not restored. A death says which harm it was: see Harmed.
 //
 // The outcomes are those of Pin. A victim that does not complete a call after it was
@@ -46,14 +46,14 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 	return r, err
 }
 
-// Harmed reports whether a run of Hold or RunOneVictim died of what may be
-// harm from its preemption: a wrong result, an object freed in use or a crash, but not
-// for want of memory.
+// Harmed reports whether a run of Hold or RunOneVictim died of something that its preemption
+// may have caused: a wrong result, an object freed in use or a crash, but not a lack of
+// memory.
 func (r Run) Harmed() bool { return r.Outcome == Died && r.Death.Kind != crash.OutOfMemory }
 
-// RunOneVictim runs the guest as it was built, with one victim, for so long. It is for harm
-// that needs no luck; Stress is for harm that does. A victim that completes no call
-// shows nothing: a harness failure.
+// RunOneVictim runs the unmodified guest with one victim until the limit. It is for harm that
+// does not depend on luck; Stress is for harm that does. It is a harness failure if the
+// victim does not complete a call.
 func (g *Guest) RunOneVictim(ctx context.Context, name, observer string, limit time.Duration, env ...string) (Run, error) {
 	r := g.start(name, "", observer)
 	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, For: limit}

@@ -53,7 +53,7 @@ func code(t *testing.T, g *Guest, name string) (words []uint32, entry uint64) {
 	return words, f.Entry
 }
 
-// word returns what to change an instruction to, which is one of a function's.
+// word returns the change of an instruction of a function to another.
 func word(t *testing.T, g *Guest, entry uint64, i int, to uint32) patch.Word {
 	t.Helper()
 	w, err := patch.WordAt(g.File, entry+4*uint64(i), to)
@@ -67,8 +67,8 @@ func boundary(g *Guest, name string, i int) window.Window {
 	return window.Window{Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, Frame: f.Frame, PC: f.Entry + 4*uint64(i), Preemptible: true}
 }
 
-// spin returns where a victim of the ladder waits for its object's word: the
-// instruction that loads it, and the register that holds the object.
+// spin returns the instruction at which a victim of the ladder loads its object's word
+// again and again, and the register that holds the object.
 func spin(t *testing.T, g *Guest, name string) (i int, register uint32) {
 	t.Helper()
 	words, _ := code(t, g, prefix+name)
@@ -87,8 +87,8 @@ func spin(t *testing.T, g *Guest, name string) (i int, register uint32) {
 	return 0, 0
 }
 
-// TestFramesOfContract compares the frames of the functions around 240 bytes with
-// what several releases make of them.
+// TestFramesOfContract compares the stated sizes of frames around 240 bytes with those
+// that several releases build.
 func TestFramesOfContract(t *testing.T) {
 	for _, release := range []string{"go1.18.10", "go1.21.3", "go1.23.4", "go1.24.6", "go1.26.5", "go1.27.4"} {
 		g := openGuest(t, labtest.Guest(t, release))
@@ -104,8 +104,8 @@ func TestFramesOfContract(t *testing.T) {
 	}
 }
 
-// TestLadder leaves every function of the ladder alone: those lose their object that
-// have it in R30, up to go1.26.5, and no others.
+// TestLadder leaves every function of the ladder to run. Up to go1.26.5, exactly the
+// functions that have their object in R30 lose it.
 func TestLadder(t *testing.T) {
 	for release, affected := range map[string]bool{"go1.18.10": true, "go1.23.4": true, "go1.26.5": true, "go1.26.6": false, "go1.27.4": false} {
 		g := openGuest(t, labtest.Guest(t, release))
@@ -130,8 +130,8 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// TestHoldSound holds victims of each clause at boundaries of sound code: they go on
-// as if nothing had been.
+// TestHoldSound holds victims of each clause at boundaries of sound code. They go on
+// unharmed.
 func TestHoldSound(t *testing.T) {
 	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
 	for name, at := range map[string][]int{
@@ -150,7 +150,7 @@ func TestHoldSound(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, files)
 
-	// A return address is the boundary after a call: nothing prevents a hold there. The
+	// A hold also works at a return address, the boundary after a call. The
 	// middle of a prologue that stores below the stack pointer is an unsafe point.
 	words, _ := code(t, g, prefix+"saveleaf256")
 	i := slices.Index(words, 0x9100029f) // MOVD R20, RSP
@@ -181,7 +181,7 @@ func TestHoldLostPointer(t *testing.T) {
 	}
 }
 
-// TestHoldLostRegister takes away what asyncPreempt does to restore some registers.
+// TestHoldLostRegister changes asyncPreempt so that it does not restore some registers.
 func TestHoldLostRegister(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	sound := openGuest(t, path)
@@ -205,7 +205,7 @@ func TestHoldLostRegister(t *testing.T) {
 		alone int
 	}{
 		{"pointer25", -1, word(t, sound, entry, integers, noop), "flags", 3},
-		// ADD $64, R0: the other vector registers are restored all the same.
+		// ADD $64, R0: the other vector registers are still restored.
 		{"floats", 20, word(t, sound, entry, vectors, 0x91010000), "flags", 3},
 		{"copy64", 9, word(t, sound, entry, vectors, 0x91010000), "flags", 3},
 	} {
@@ -223,8 +223,8 @@ func TestHoldLostRegister(t *testing.T) {
 	}
 }
 
-// TestHoldRestart has a restartable sequence overwrite its input: the base register
-// of a store takes the place of REGTMP.
+// TestHoldRestart makes a restartable sequence overwrite its input: it uses the base
+// register of a store in place of REGTMP.
 func TestHoldRestart(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	sound := openGuest(t, path)
@@ -261,9 +261,9 @@ func TestHoldRestart(t *testing.T) {
 	assert.Equal(t, Survived, r.Outcome, "%v: %s", r, r.Log)
 }
 
-// TestHoldLostSave takes away the unsafe point of prologues that store below the stack
-// pointer. What is stored deeper than a preemption of go1.27.4 writes, 16 bytes and
-// the frames of asyncPreempt and asyncPreempt2, stays.
+// TestHoldLostSave removes the unsafe point of prologues that store below the stack
+// pointer. A preemption of go1.27.4 writes to 16 bytes and the frames of asyncPreempt
+// and asyncPreempt2. Values that are stored deeper are not harmed.
 func TestHoldLostSave(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	sound := openGuest(t, path)
@@ -280,8 +280,9 @@ func TestHoldLostSave(t *testing.T) {
 	}
 }
 
-// unmark returns the change to the function table that takes away a function's
-// unsafe points: its record (runtime/runtime2.go, _func) has no such table then.
+// unmark returns the change to the function table that removes a function's unsafe
+// points: its record (runtime/runtime2.go, _func) then does not point to a table of
+// them.
 func unmark(t *testing.T, g *Guest, name string) patch.Word {
 	t.Helper()
 	const start, npcdata, size = 0, 28, 44

@@ -15,15 +15,15 @@ import (
 	"splitadd/internal/window"
 )
 
-// Observer returns the observer that dies of a class of window: a stack scan
-// believes the stack pointer, the execution tracer the frame pointer.
+// Observer returns the observer that dies of a class of window. A stack scan follows
+// the stack pointer, and the execution tracer follows the frame pointer.
 func Observer(class window.Class) string {
 	i := slices.IndexFunc(window.Kinds, func(k window.Kind) bool { return k.Class == class })
 	return window.Kinds[i].Observer
 }
 
-// PinBounds are those of a pinned guest. One that dies does so in its first
-// observations; one that cannot be preempted never completes any.
+// PinBounds are the bounds of a pinned guest. A guest that dies does so in its first
+// observations. A guest that cannot be preempted never completes one.
 type PinBounds struct {
 	Observations int           // after which it has survived
 	Stall        time.Duration // without an observation, after which it is not preemptible
@@ -39,7 +39,7 @@ func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer 
 	return g.PinBounded(ctx, name, w, observer, defaultPinBounds, env...)
 }
 
-// PinBounded is Pin with bounds of one's own.
+// PinBounded is like Pin, with the given bounds.
 func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b PinBounds, env ...string) (Run, error) {
 	r := g.start(name, w.Class, observer)
 	r.Pinned, r.Window = true, w

@@ -10,14 +10,15 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// Confidence is that of every interval and bound, unless one says otherwise.
+// Confidence is the confidence of every interval and bound, unless its text names
+// another.
 const Confidence = 0.95
 
-// A Life is what one stress run tells of how long a victim lives.
+// A Life is how long a victim lived in one stress run.
 type Life struct {
 	Seconds      float64 // exposed: from the victims' start to death, or to the end
-	Observations int     // completed, as far as the guest lived to say
-	Died         bool    // of the defect; false is right-censored: it would have lived on
+	Observations int     // completed, according to the guest's last report
+	Died         bool    // of the defect; false is right-censored: it was still alive
 }
 
 // A Sample is the lives of runs that were made alike: the same victim, binary,
@@ -25,9 +26,9 @@ type Life struct {
 type Sample []Life
 
 // SampleOf returns the lives of runs. It is an error if nothing was measured in
-// a run, or if one was pinned or died of something else than a window of the
-// class that the run was to show: what such a run says of the hazard is not
-// known. A death whose log names no window counts as one.
+// a run, or if a run was pinned or died of anything other than a window of its class:
+// that says nothing known about the hazard. A death counts if its log does not name a
+// window.
 func SampleOf(runs []Run) (Sample, error) {
 	var s Sample
 	for _, r := range runs {
@@ -75,10 +76,10 @@ type Interval struct {
 
 // Rate returns the hazard rate, in deaths per second of exposure, with the exact
 // Poisson interval of Garwood (Biometrika 28, 1936): bounds of chi-squared
-// quantiles with 2d and 2d+2 degrees of freedom over twice the exposure. It holds
-// as it is where the exposure was fixed, and is wider than need be where runs
-// ended by death. Without a death the estimate is 0 and High is the one-sided
-// bound; without exposure High is infinite.
+// quantiles with 2d and 2d+2 degrees of freedom over twice the exposure. It is exact
+// if the exposure was fixed, and wider than necessary if runs ended by death. Without
+// a death the estimate is 0 and High is the one-sided bound. Without exposure High is
+// infinite.
 func (s Sample) Rate() Interval {
 	d, t := float64(s.Deaths()), s.Seconds()
 	i := Interval{Confidence: Confidence, High: math.Inf(1)}
@@ -123,11 +124,11 @@ func (s Sample) Chance() Interval {
 	return i
 }
 
-// fewDeaths is how many make an interval whose ends are a factor of about four
-// apart.
+// fewDeaths is the number of deaths at which the ends of the interval are a factor of
+// about four apart.
 const fewDeaths = 10
 
-// Warnings say what a reader of the sample's figures has to know of them.
+// Warnings returns what a reader of the sample's figures has to know about them.
 func (s Sample) Warnings() (warnings []string) {
 	n, d := len(s), s.Deaths()
 	switch {
@@ -144,13 +145,13 @@ func (s Sample) Warnings() (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("%d of %d runs cut off alive: their time counts as exposure", cut, n))
 	}
 	if c, ok := s.dispersion(); ok && (c < 0.5 || c > 2) {
-		warnings = append(warnings, fmt.Sprintf("the hazard is not constant: standard deviation over mean of the lives is %.2f, and 1 where it is", c))
+		warnings = append(warnings, fmt.Sprintf("the hazard is not constant: standard deviation over mean of the lives is %.2f instead of 1", c))
 	}
 	return warnings
 }
 
 // dispersion returns the standard deviation of the lives over their mean, which
-// is 1 for a constant hazard. It takes deaths alone, and enough of them.
+// is 1 for a constant hazard. It needs a sample of deaths only, and enough of them.
 func (s Sample) dispersion() (float64, bool) {
 	if s.Deaths() < len(s) || len(s) < 2*fewDeaths {
 		return 0, false
@@ -162,7 +163,7 @@ func (s Sample) dispersion() (float64, bool) {
 	return math.Sqrt(square/float64(len(s)-1)) / mean, mean > 0
 }
 
-// sorted returns the lives by their length, deaths before survivals of the same.
+// sorted returns the lives by length, and deaths before survivals of the same length.
 func (s Sample) sorted() Sample {
 	s = slices.Clone(s)
 	slices.SortFunc(s, func(a, b Life) int {

@@ -12,7 +12,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestRate holds intervals against published tables.
+// TestRate compares intervals with published tables.
 func TestRate(t *testing.T) {
 	for _, c := range []struct {
 		deaths    int
@@ -93,8 +93,8 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestLogRankCoverage: where there is no difference, p below 0.05 comes up once
-// in twenty; where there is a great one, nearly always.
+// TestLogRankCoverage simulates pairs of samples. If there is no difference, p is below
+// 0.05 once in twenty times. If there is a large one, it nearly always is.
 func TestLogRankCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(73259, 2))
 	same, different := 0, 0

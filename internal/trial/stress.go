@@ -15,20 +15,19 @@ import (
 	"splitadd/internal/window"
 )
 
-// A StressConfig says how a stress run loads the machine. A stress run is one of
-// the unmodified guest, which goes on until it dies or a limit is reached.
+// A StressConfig says how a guest is run under stress.
 type StressConfig struct {
 	Victims int `json:"victims"`
 	Procs   int `json:"procs"` // GOMAXPROCS; 0 is the number of CPUs
-	// Polite victims let every other thread go first (SCHED_IDLE), on Linux: a
+	// Polite victims let every other thread go first (SCHED_IDLE), on Linux. So a
 	// collector's thread that wakes up takes a victim's CPU at any instruction.
 	Polite bool `json:"polite"`
 	// KeepStacks sets GODEBUG=gcshrinkstackoff=1: the collector does not copy the
 	// victims' stacks between calls, which takes longer than to scan them.
 	KeepStacks bool `json:"keep_stacks"`
 	// StopWorld sets GODEBUG=gcstoptheworld=1: a collection asks all victims at once
-	// to stop, and scans their stacks while they are stopped. Collecting beside
-	// them it waits for one after the other to get a CPU and give it up.
+	// to stop, and scans their stacks while they are stopped. A concurrent
+	// collection waits for one victim after the other to get a CPU and give it up.
 	StopWorld bool `json:"stop_world,omitempty"`
 	Body      int  `json:"body"` // of the victim "spin": victim.Config.Body
 }
@@ -53,16 +52,17 @@ func (r StressConfig) String() string {
 	return strings.Join(words, ", ")
 }
 
-// PoliteStress has perCPU polite victims for each CPU, each with a P of its own and one
-// for the observer. A victim that waits for a CPU when the request to preempt it
-// is made does not see the request in its next prologue first.
+// PoliteStress is a config with perCPU polite victims on each CPU. Every victim and the
+// observer has its own P. If a victim waits for a CPU while the runtime requests its
+// preemption, the signal can reach it at any instruction. A running victim would see the
+// request in its next prologue first.
 func PoliteStress(perCPU int) StressConfig {
 	n := perCPU * runtime.NumCPU()
 	return StressConfig{Victims: n, Procs: n + 1, Polite: true, KeepStacks: true}
 }
 
-// StopWorldStress has perCPU victims for each CPU, which are not polite, and which a
-// collection stops all at once.
+// StopWorldStress is a config with perCPU victims on each CPU, which are not polite. A
+// collection stops all of them at once.
 func StopWorldStress(perCPU int) StressConfig {
 	r := PoliteStress(perCPU)
 	r.Polite, r.StopWorld = false, true
@@ -70,16 +70,16 @@ func StopWorldStress(perCPU int) StressConfig {
 }
 
 // DefaultStress kills as fast as any config that was tried under QEMU on two cores (see
-// docs/reachability.md), and stays so on a machine with other work: polite
-// victims wait for that, too.
+// docs/reachability.md). It stays fast on a machine with other work, for which polite
+// victims would wait.
 var DefaultStress = StopWorldStress(4)
 
 // SingleVictim is how the canonical reproducer runs: one victim, and as many Ps as the
 // machine has cores.
 var SingleVictim = StressConfig{Victims: 1}
 
-// Stress runs the guest as it was built. It ends by death, or after the limit.
-// Values of GODEBUG in env are added to the config's own.
+// Stress makes a stress run of the unmodified guest. It ends when the guest dies, or after
+// the limit. Values of GODEBUG in env are added to those of how.
 func (g *Guest) Stress(ctx context.Context, name string, class window.Class, observer string, how StressConfig, limit time.Duration, env ...string) (Run, error) {
 	return g.stressUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Stress: how, Limit: limit, Env: env}, 0)
 }
@@ -87,7 +87,7 @@ func (g *Guest) Stress(ctx context.Context, name string, class window.Class, obs
 // underTime is how much longer a guest may take under a tool.
 const underTime = 5 * time.Minute
 
-// stressUnder makes a stress run as a series says, under its tool.
+// stressUnder makes one stress run of a series, under the series' tool.
 func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, error) {
 	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Stress, s.Limit
 	r.Stress, r.Seed = how, seed
@@ -120,7 +120,7 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 
 // A Series is runs that were made alike, one after the other.
 type Series struct {
-	Label    string // what sets it apart from others, for people
+	Label    string // distinguishes it from others, for people
 	Func     string
 	Class    window.Class
 	Leaf     bool
@@ -131,16 +131,15 @@ type Series struct {
 	Under    []string      // a tool of the engine's that runs the guest: strace, say
 	Limit    time.Duration // after which a run is cut off alive
 	Engine   string
-	Seeds    []int // of the runs, where each is to be set apart; else nil
+	Seeds    []int // of the runs, if each is to be distinguished; else nil
 	Sample   Sample
 }
 
-// Kind names the kind of window that was stressed: "leaf SP".
+// Kind returns the kind of window that the series is about: "leaf SP".
 func (s Series) Kind() string { return window.KindName(s.Class, s.Leaf) }
 
-// Measure makes a number of stress runs as the series says, and adds what was
-// measured to its sample; every run is reported. What was measured before an
-// error stays.
+// Measure makes stress runs of the series' victim, adds them to its sample, and reports
+// every run. If there is an error, the sample keeps the runs before it.
 func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
 	s.Engine = g.engine.Evidence
 	for i := range runs {
@@ -163,16 +162,16 @@ func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Ru
 	return nil
 }
 
-// Calibrate spends a second at most on each of a few configs.
+// Bounds of Calibrate, which spends at most a second on each of a few configs.
 const (
 	calibrationRun  = 500 * time.Millisecond
 	calibrationRuns = 2
 )
 
-// Calibrate makes stress runs with a few configs, for a second at most each, and
-// returns the one to use on this machine: DefaultStress, unless another killed so much
-// more often that the lower bound of its rate is above what DefaultStress did. All runs
-// are reported; they are no sample of the config that won, since it won by them.
+// Calibrate runs a victim under a few configs, for at most a second each, and returns
+// the best for this machine. This is DefaultStress, unless the lower bound of another one's rate
+// is above the rate of DefaultStress. It reports all runs. They must not be used as a
+// sample of the best config, because they were used to choose it.
 func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best StressConfig, err error) {
 	single := StressConfig{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
 	most := 0.0

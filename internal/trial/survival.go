@@ -11,7 +11,7 @@ import (
 // step, the share Alive of all victims lives.
 type SurvivalStep struct {
 	Seconds   float64
-	AtRisk    int // runs that had come so far
+	AtRisk    int // runs that lasted until then
 	Deaths    int // at this very time
 	Alive     float64
 	Low, High float64 // pointwise, at about Confidence once some ten have died
@@ -50,9 +50,9 @@ func (s Sample) Survival() (curve []SurvivalStep) {
 	return curve
 }
 
-// Median returns the time to crash that half of the victims do not reach, by the
-// Kaplan-Meier curve. It is not known, and the bound is the longest life seen,
-// where more than half outlived what was measured.
+// Median returns the time by which half of the victims have crashed, by the
+// Kaplan-Meier curve. If more than half were still alive at the end, known is false and
+// seconds is the longest life seen, a lower bound.
 func (s Sample) Median() (seconds float64, known bool) {
 	for _, step := range s.Survival() {
 		if step.Alive <= 0.5 {
@@ -68,12 +68,12 @@ func (s Sample) Median() (seconds float64, known bool) {
 // A Comparison is the outcome of a log-rank test.
 type Comparison struct {
 	ChiSquared float64 // one degree of freedom
-	P          float64 // of so great a difference or a greater, if there is none in truth
+	P          float64 // of a difference at least this large, if there is none in truth
 	Ratio      float64 // of the hazard rates, the first's over the second's; NaN without deaths
 }
 
 // LogRank compares how long the victims of two samples live (Mantel, Cancer
-// Chemotherapy Reports 50, 1966). It is an error if nobody died in either: then
+// Chemotherapy Reports 50, 1966). It is an error if there is no death in either: then
 // nothing can be compared.
 func LogRank(a, b Sample) (c Comparison, err error) {
 	if a.Deaths()+b.Deaths() == 0 {

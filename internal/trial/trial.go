@@ -1,4 +1,6 @@
-// Package trial runs guests and says what became of them.
+// Package trial runs guests and says how each run ended. From pinned runs, stress runs
+// and controls it decides the verdict on a toolchain. It also estimates how long
+// victims live.
 package trial
 
 import (
@@ -14,8 +16,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// An Outcome is what became of a guest. Only the first two are measurements of
-// how it lives; the last says that nothing was measured.
+// An Outcome says how a run of a guest ended. Died and Survived are measurements of how
+// long it lives. HarnessFailure says that nothing was measured.
 type Outcome string
 
 const (
@@ -34,7 +36,7 @@ type Run struct {
 	Observer string
 	Pinned   bool
 	Held     bool          // the pin was to be put back
-	Control  bool          // where there is no window: must not die
+	Control  bool          // it ran where there is no window, and must not die
 	Window   window.Window // where it was pinned
 	Stress   StressConfig  // of a stress run
 	Seed     int           // sets it apart from other runs of the same kind; 0 is none
@@ -45,12 +47,12 @@ type Run struct {
 	PinNotReached bool        // the victim's calls do not pass the pin: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
-	Observations  int         // completed, as far as the guest lived to say
-	Calls         uint64      // of the victim, completed, likewise
+	Observations  int         // completed, according to the guest's last report
+	Calls         uint64      // of the victim, completed, according to the same report
 	Log           []byte      // what the guest printed
 }
 
-// Kind names what the run was to show: "leaf SP".
+// Kind returns the kind of window that the run is about: "leaf SP".
 func (r Run) Kind() string {
 	if r.Pinned {
 		return r.Window.Kind()
@@ -58,8 +60,8 @@ func (r Run) Kind() string {
 	return window.KindName(r.Class, r.Leaf)
 }
 
-// Confirmed reports whether the guest died of a window of the run's class: if it
-// was pinned, of that very window; if it was held there, of what it came to then.
+// Confirmed reports whether the guest died of a window of the run's class. A pinned
+// guest has to die of the pinned window, and a held one of harm after its release.
 func (r Run) Confirmed() bool {
 	if r.Outcome != Died {
 		return false
@@ -74,7 +76,7 @@ func (r Run) Confirmed() bool {
 	return w != nil && w.Class == r.Class && (!r.Pinned || w.PC == r.Window.PC)
 }
 
-// String says what became of the run, in a few words.
+// String says how the run ended, in a few words.
 func (r Run) String() string {
 	switch r.Outcome {
 	case Died:
@@ -105,7 +107,7 @@ func (r Run) failure() error {
 	}
 }
 
-// judge says what became of a guest, from how its process ended.
+// judge sets the outcome of a run, from how its process ended.
 func (r *Run) judge(result process.Result, windows []window.Window) {
 	x := parseExposure(result.Output)
 	r.Seconds, r.Observations, r.Calls, r.Log = result.Seconds, x.observations, x.calls, result.Output

@@ -152,7 +152,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestSplits states which victims the assembler's rule is tried on.
+// TestSplits states the victims that splits chooses.
 func TestSplits(t *testing.T) {
 	var names []string
 	for _, s := range expectedSplits() {
@@ -161,16 +161,16 @@ func TestSplits(t *testing.T) {
 	assert.Equal(t, []string{"leaf SP leaf65552", "leaf FP leaf69632", "non-leaf SP nonleaf65552"}, names)
 }
 
-// TestLies decides with a finder, or a table of safe points, that does not tell the
-// truth, as those of a release would whose tables have changed their meaning. There
-// is no verdict then, and least of all that the release is clean.
+// TestLies decides with a wrong finder or a wrong table of safe points. A release whose
+// tables have changed their meaning would have these. There must not be a verdict then,
+// least of all that the release is clean.
 func TestLies(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})
 	require.NoError(t, err)
 	unsafe := func(uint64) (string, error) { return "unsafe point", nil }
 	safe := func(uint64) (string, error) { return "", nil }
-	hidden := func(g *Guest) { // no table tells of any window
+	hidden := func(g *Guest) { // no table shows a window
 		g.Windows, g.unpreemptible = nil, unsafe
 		for name, f := range g.Functions {
 			f.Windows = nil
@@ -180,7 +180,7 @@ func TestLies(t *testing.T) {
 	for _, c := range []struct {
 		name, release string
 		lie           func(*Guest)
-		stressed      bool     // a guest dies as it was built, too
+		stressed      bool     // an unmodified guest dies as well
 		doubts        []string // of the pins
 	}{
 		{"every boundary is said to be an unsafe point", "go1.27.4", hidden, true, []string{
@@ -222,8 +222,8 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// TestVM has a guest die in a virtual machine, where a Linux delivers the
-// signals: pinned, and by nature.
+// TestVM makes a guest die in a virtual machine, in which a Linux kernel delivers the
+// signals: pinned, and in a stress run.
 func TestVM(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{Name: "vm"})

@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Gen writes frames.go, a leaf and a non-leaf function for every frame size in
-// the first table below, and ladder.go: the same for the second table, and the
-// functions that have their pointer in a register of its own.
+// Gen writes frames.go and ladder.go. Each has a leaf and a non-leaf function for every
+// frame size of its table below. Ladder.go also has functions that hold a
+// pointer in one register and many integers in the others.
 package main
 
 import (

@@ -1,8 +1,8 @@
 // Package victim holds functions of known frame size, and the observers that
 // unwind their stacks.
 //
-// It is the whole of the guest: it imports the standard library alone and is
-// written in the language of Go 1.18, so that any toolchain can build it.
+// The guest has no other code. The package imports only the standard library and
+// uses only the language of Go 1.18, so that any toolchain can build it.
 package victim
 
 //go:generate go run gen.go

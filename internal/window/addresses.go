@@ -4,7 +4,7 @@ import "splitadd/internal/arm64"
 
 // addresses returns the instructions before which R30 holds a value that is
 // used as an address later on, by itself or with something added. It returns nil
-// if that could not be told.
+// if the branches are too tangled to tell.
 func (o *origins) addresses() bitset {
 	b := o.b
 	result := newBitset(b.len())
@@ -20,8 +20,8 @@ func (o *origins) addresses() bitset {
 	return result
 }
 
-// usesAddress turns the places whose values are used as addresses after an
-// instruction into those before it.
+// usesAddress updates s, the places whose values are used as addresses later, from
+// after an instruction to before it.
 func (o *origins) usesAddress(i int, s bitset) {
 	b, e := o.b, o.b.effect(i)
 	m, v := &e.Mem, &e.Value
@@ -65,8 +65,8 @@ func (o *origins) usesAddress(i int, s bitset) {
 				s.add(int(v.Rn))
 			}
 		case arm64.AddReg, arm64.SubReg:
-			// Of two registers the one that is not shifted is the address. Of
-			// two that are not it is either; then neither is believed.
+			// If one of two registers is shifted, the other is the address. If
+			// none is, either may be; then neither counts.
 			plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
 			if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
 				s.add(int(v.Rn))

@@ -15,7 +15,7 @@ import (
 // between the load and a store, a store without the barrier hides a pointer from
 // it. The compiler marks these instructions unsafe
 // (cmd/compile/internal/liveness/plive.go, markUnsafePoints). In go1.21.0 with
-// -N the empty block of the branch was not (golang/go#61958).
+// -N it does not mark an empty block of the branch (golang/go#61958).
 
 // barriers reports the boundaries between a load of the flag and the stores that
 // it guards.
@@ -44,13 +44,13 @@ const (
 )
 
 // guardedStores returns the instructions before which no preemption may come: from the
-// one after the load of the flag up to the last guarded store on each branch, in
-// memory that the next call reuses.
+// one after the load of the flag up to the last guardedStores store on each branch. The
+// next call reuses the memory of the result.
 //
-// On the branch with the barrier, the values that the stores overwrite are
-// loaded for the barrier's buffer, which R25 points at. So the stores that are
-// guarded are those to where these were loaded from. If there are none, it is
-// the first store that is not to the stack.
+// The branch with the barrier loads the values that the stores overwrite, and puts
+// them into the barrier's buffer, which R25 points at. So a store is guardedStores if it
+// goes to a place that the branch has loaded from. If there are no such places, the
+// first store that is not to the stack is guardedStores.
 func (b *body) guardedStores(load int) []int {
 	unsafe := b.unsafe[:0]
 	branch := load + 1
@@ -80,7 +80,7 @@ func (b *body) guardedStores(load int) []int {
 	if !ok {
 		return nil // they do not meet before the next branch: not what the compiler writes
 	}
-	last := -1 // the last of its instructions that stores: up to go1.20 it has the stores to itself
+	last := -1 // its last store: up to go1.20 the stores are on the branches, not after them
 	for k, at := range private {
 		if at == meet {
 			private = private[:k]
@@ -100,8 +100,8 @@ func (b *body) guardedStores(load int) []int {
 }
 
 // without returns the instructions of the branch without the barrier, in a straight
-// line up to the first branch, and where an unconditional branch at its end leads,
-// or -1. The memory is reused by the next call.
+// line up to the first jump, and the target of an unconditional jump at its end, or -1
+// if there is none. The next call reuses the memory of the result.
 func (b *body) without(off int) (line []int, to int) {
 	line = b.line[:0]
 	to = -1
@@ -120,8 +120,8 @@ func (b *body) without(off int) (line []int, to int) {
 }
 
 // withBarrier appends the instructions of the branch with the barrier, up to where
-// it meets the other one, and returns that and the places outside the frame that it
-// loads from.
+// it meets the other one. It also returns the instruction where they meet, and the
+// places outside the frame that it loads from.
 func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int, meet int, places []place, ok bool) {
 	places = b.places[:0]
 	for at, n := on, 0; at >= 0 && at < b.len() && n < maxBlock; n++ {
@@ -152,7 +152,7 @@ func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int
 }
 
 // stores appends the instructions from one on up to the last store to one of the
-// places, or the first store outside the frame if there are none.
+// places. If there are no places, it goes up to the first store outside the frame.
 func (b *body) stores(from int, places []place, unsafe []int) []int {
 	any, last := len(places) == 0, len(unsafe)
 	for at := from; at < b.len() && at < from+maxBlock; at++ {
@@ -180,8 +180,8 @@ func (b *body) stores(from int, places []place, unsafe []int) []int {
 	return unsafe[:last]
 }
 
-// A place is where a store goes, in terms of registers that do not change
-// meanwhile.
+// A place is an address in memory, given by registers that do not change between the
+// accesses.
 type place struct {
 	base, index int8
 	shift       uint8
@@ -197,6 +197,6 @@ func outside(m *arm64.Memory) bool {
 	return m.Base >= 0 && m.Base != arm64.SP && m.Base != buffer
 }
 
-// buffer is the register in which gcWriteBarrier returns where the barrier's
-// buffer has room (runtime/asm_arm64.s).
+// buffer is the register in which gcWriteBarrier returns a pointer into the barrier's
+// buffer (runtime/asm_arm64.s).
 const buffer = 25

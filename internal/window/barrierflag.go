@@ -8,7 +8,7 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A barrierFlag is where compiled code finds the flag.
+// A barrierFlag is the address at which compiled code finds the flag.
 type barrierFlag struct {
 	known    bool
 	addr     uint64

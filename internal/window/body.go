@@ -6,8 +6,8 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A body is the code of one function, decoded, with its branches and with what
-// the function table says of it. The checkers of the clauses read it.
+// A body is the decoded code of one function, with its branches and its entries in the
+// function table. The checkers of the clauses read it.
 type body struct {
 	fn      pclntab.Func
 	code    []byte
@@ -78,7 +78,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 }
 
 // tangled reports whether the jump tables have too many ways for a clause that follows
-// values: each jump through a register may go to every orphanHeads.
+// values: each jump through a register may go to every orphan head.
 func (b *body) tangled() bool { return b.tables*len(b.orphanHeads) > 1<<18 }
 
 // What a decoded instruction takes: bytes, and work against an instruction that
@@ -89,19 +89,19 @@ const (
 	decodeWork  = 16
 )
 
-// longFunction is the number of instructions above which a function is decoded anew each time,
-// and checked by one goroutine at a time, so that memory does not grow with the number
-// of cores. Such functions are few; programs with tables have some of 200,000
-// instructions.
+// longFunction is the number of instructions above which the effects of a function are not
+// kept, but decoded each time, and above which one goroutine at a time checks it. So
+// memory does not grow with the number of cores. Few functions are so longFunction. Some
+// programs with tables have functions of 200,000 instructions.
 const longFunction = 1 << 12
 
-// hold takes memory until free.
+// hold takes memory from the budget until free gives it back.
 func (b *body) hold(n int) {
 	b.budget.Hold(n)
 	b.held += n
 }
 
-// free gives the memory of the body back.
+// free gives the memory of the body back to the budget.
 func (b *body) free() { b.budget.Free(b.held) }
 
 func (b *body) len() int          { return len(b.code) / 4 }

@@ -47,8 +47,8 @@ type stretch struct {
 	words  []uint32
 }
 
-// preemptible reports whether the runtime may preempt before each of the stretch's
-// instructions but the first, and goes on there.
+// preemptible reports whether the runtime may preempt before every instruction of the
+// stretch except the first, and the goroutine goes on at the same instruction.
 func (s stretch) preemptible() bool {
 	for i := range s.words[1:] {
 		pc := s.pc + uint64(4*(i+1))
@@ -102,14 +102,14 @@ func patched(t *testing.T, f *objfile.File, pc uint64, words ...uint32) string {
 	return out
 }
 
-// plain reports whether a word is one of those that a test may overwrite: not a
-// branch, and with no say in R29, R30 and the stack pointer.
+// plain reports whether a test may overwrite a word: it is not a branch or a store, and
+// does not write R27 to R30 or the stack pointer.
 func plain(w uint32) bool {
 	e, ok := arm64.Decode(w)
 	return ok && e.Jump.Kind == arm64.JumpNone && e.Writes>>27 == 0 && !e.Mem.Store
 }
 
-// TestSound finds what is known of releases, and nothing else.
+// TestSound finds exactly the windows that releases are known to have.
 func TestSound(t *testing.T) {
 	for release, want := range map[string][]string{
 		"go1.23.4": {"leaf FP", "leaf SP", "non-leaf SP"},
@@ -142,7 +142,7 @@ func TestSaves(t *testing.T) {
 	assert.Zero(t, kinds(t, patched(t, f, s.pc, spared, arm64.Nop, reload))["lost save"])
 }
 
-// TestRegisters takes loads out of asyncPreempt: of two general registers, of the
+// TestRegisters removes loads from asyncPreempt: of two general registers, of the
 // condition flags, and of vector registers or of their upper halves.
 func TestRegisters(t *testing.T) {
 	for _, release := range []string{"go1.23.4", "go1.27.4"} {
@@ -176,8 +176,8 @@ func TestRegisters(t *testing.T) {
 	}
 }
 
-// TestRestart makes the first instruction of a restartable sequence one that
-// overwrites what it reads.
+// TestRestart replaces the first instruction of a restartable sequence by one that
+// overwrites its own input.
 func TestRestart(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	s := find(t, f, 2, func(s stretch) bool {
@@ -190,8 +190,8 @@ func TestRestart(t *testing.T) {
 	assert.Empty(t, diff(kinds(t, f.Path), kinds(t, patched(t, f, s.pc, zero))))
 }
 
-// diff returns what there is more of in b than in a, but for lost registers: the
-// patched sequences use R27 without having set it.
+// diff returns how many more of each kind b has than a. It leaves out lost registers:
+// the patched sequences use R27 without having set it.
 func diff(a, b map[string]int) map[string]int {
 	more := map[string]int{}
 	for kind, n := range b {

@@ -79,8 +79,8 @@ func (x *findings) add(w Window) {
 
 // saveLR is MOVD R30, R3, which the prologue does right before it calls
 // runtime.morestack, and nothing else does before a call
-// (cmd/internal/obj/arm64/obj7.go, stacksplit). The callee's name would tell as
-// well, where an obfuscator has left it.
+// (cmd/internal/obj/arm64/obj7.go, stacksplit). The callee's name would show the same,
+// but an obfuscator may have removed it.
 const saveLR = 0xaa1e03e3
 
 // leaf reports whether a function makes no calls but those of its prologue to

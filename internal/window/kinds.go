@@ -7,13 +7,14 @@ type Kind struct {
 	Name   string // as verdicts name it: "leaf SP"
 	Clause int    // of the contract, from 1: see docs/contract.md
 	Class  Class
-	// Problem says what is wrong at such a window, in one sentence. Harm says what
-	// becomes of the program, and when.
+	// Problem says in one sentence what is wrong at a window of this kind. Harm says
+	// what happens to the program, and when.
 	Problem, Harm string
-	// Remedy says what removes it: the releases, or what to do if there are none.
+	// Remedy says which releases have no windows of this kind, or what to do if all
+	// releases have them.
 	Remedy string
-	// Fixed are the first patch releases without it, oldest first; none if no
-	// release is known to be without it.
+	// Fixed are the first patch releases without windows of this kind, oldest first.
+	// It is empty if no release is known to be without them.
 	Fixed []string
 	// Observer is the name of the observer in package victim that reveals it.
 	Observer string
@@ -108,7 +109,7 @@ func KindNames() (names []string) {
 	return names
 }
 
-// KindNamed returns the kind of a name.
+// KindNamed returns the kind with a name.
 func KindNamed(name string) (k Kind, ok bool) {
 	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })
 	if i < 0 {

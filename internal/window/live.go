@@ -19,9 +19,9 @@ func (s bitset) addAll(t bitset) (changed bool) {
 	return changed
 }
 
-// originSet is a set of origins that is emptied at once.
+// originSet is a set of origins that can be emptied in constant time.
 type originSet struct {
-	stamp []uint32 // of the time at which an origin was added
+	stamp []uint32 // by origin: the generation of the set in which it was added
 	now   uint32
 }
 
@@ -39,7 +39,7 @@ func (m *originSet) add(n int32)      { m.stamp[n] = m.now }
 // backward computes a backward data-flow problem over sets of n locations, and reports
 // whether it could: the branches may be too tangled. For
 // each instruction, transfer turns the set after it into the set before it, in
-// place. The result calls visit with the set after each instruction, last
+// place. Then backward calls visit with the set before each instruction, last
 // instruction first.
 func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int, before bitset)) bool {
 	if b.tangled() {
@@ -88,8 +88,8 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 	return true
 }
 
-// maxSweeps bounds the passes over a function's code. Compiled code needs as many
-// as its loops are nested deep, and two more.
+// maxSweeps bounds the passes over a function's code. Compiled code needs two more
+// passes than its loops are deep.
 const maxSweeps = 64
 
 // ends reports whether the set after instruction i is not simply the set

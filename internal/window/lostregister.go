@@ -7,8 +7,7 @@ import (
 	"splitadd/internal/arm64"
 )
 
-// Clause 4, registers: every live register has its value back, in full width,
-// after asyncPreempt.
+// Clause 4, registers: asyncPreempt restores every live register in its full width.
 //
 // The registers come from the binary's own asyncPreempt, see preemptionOf.
 // R27 is never among them: asyncPreempt returns through it. It is the
@@ -51,9 +50,9 @@ func (p *preemption) unrestored() bitset {
 // closure.
 const arguments = arm64.Set(1<<16-1) | 1<<26
 
-// live turns the places that are live after an instruction into those before it. The
+// live updates s, the set of live places, from after an instruction to before it. The
 // first word of the set has the general registers and the low halves of the vector
-// registers, the second the upper halves and the flags.
+// registers. The second word has the upper halves and the flags.
 func (b *body) live(i int, s bitset) {
 	if b.unknown[i] {
 		return
@@ -82,11 +81,11 @@ func (b *body) live(i int, s bitset) {
 	}
 }
 
-// forUnwinders reports whether an instruction stores below the stack pointer what
-// the function never loads. Up to go1.20 a prologue stores R29 and, as the return
-// address, R27 there before it calls duffzero, and may be preempted in between: an
-// unwinder that follows the frame pointer then misses a frame, and nothing else
-// happens (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
+// forUnwinders reports whether an instruction stores a value below the stack pointer
+// that the function never loads. Up to go1.20, a prologue stores R29 and, as the return
+// address, R27 there before it calls duffzero. It may be preempted before the call. Then
+// an unwinder that follows the frame pointer misses a frame, and nothing else happens
+// (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
 func (b *body) forUnwinders(i int) bool {
 	m := b.effect(i).Mem
 	at, ok := b.slot(i)
@@ -97,7 +96,8 @@ func (b *body) forUnwinders(i int) bool {
 }
 
 // deepestLoad returns the lowest address that the function loads from by the stack
-// pointer, in bytes from that at entry. It is looked for once.
+// pointer, in bytes from the stack pointer at entry. It searches once and keeps the
+// result.
 func (b *body) deepestLoad() int64 {
 	if !b.deepestKnown {
 		b.deepestKnown = true
@@ -111,10 +111,10 @@ func (b *body) deepestLoad() int64 {
 	return b.deepest
 }
 
-// lostRegisters reports the boundaries at which a register is live that a
-// preemption does not restore, or only the first of them if asyncPreempt is so
-// broken that nearly every boundary is one. Inside a restartable sequence the instructions
-// from its beginning on run again: what is live there counts.
+// lostRegisters reports the boundaries at which a register that a preemption does not
+// restore is live. If asyncPreempt is so broken that this is true of nearly every
+// boundary, it reports only the first. A restartable sequence runs again from its
+// beginning, so inside it the registers that are live at its beginning count.
 func (b *body) lostRegisters(p *preemption, report func(i int, detail string)) bool {
 	lost := p.unrestored()
 	needed := make([]bitset, b.len())

@@ -33,11 +33,11 @@ func (v value) add(n int64) value {
 // preprocess: SUB $8, RSP, R29), and the callee is entered with the caller's.
 var callersFP = value{fromEntry, -8}
 
-// registers are the general registers, with the stack pointer as 31, and where
-// the caller's frame pointer is saved on the stack: unknown until it is.
+// registers are the general registers, with the stack pointer as 31. The last entry is
+// the place on the stack where the caller's frame pointer is saved, unknown before that.
 type registers [33]value
 
-// saved is the index of that place among the registers.
+// saved is the index of the place of the caller's frame pointer in registers.
 const saved = 32
 
 // entryRegisters returns the registers at a function's entry.
@@ -47,8 +47,8 @@ func entryRegisters() (r registers) {
 	return r
 }
 
-// claimedRegisters returns the registers that the function table lets one believe where
-// the stack pointer is so many bytes below the entry's.
+// claimedRegisters returns the registers as the function table claims them, if its value for
+// the stack pointer is that many bytes below the entry's.
 func claimedRegisters(below int64) (r registers) {
 	r[arm64.SP] = value{fromEntry, -below}
 	r[arm64.FP] = value{fromEntry, -below - 8}
@@ -56,15 +56,15 @@ func claimedRegisters(below int64) (r registers) {
 	return r
 }
 
-// fpIsStale reports whether the frame pointer points to where the caller's is saved,
-// in a frame that is popped.
+// fpIsStale reports whether the frame pointer points to the saved frame pointer of the
+// caller, in a frame that is popped.
 func (r *registers) fpIsStale() bool {
 	sp, fp := r[arm64.SP], r[arm64.FP]
 	return fp.kind == fromEntry && fp == r[saved] && sp.kind == fromEntry && sp.n > fp.n+8
 }
 
-// join forgets what differs from other, but for the stack and frame pointers,
-// and reports whether that changed anything.
+// join forgets the values that differ in other, except the stack and frame pointers,
+// and reports whether anything changed.
 func (r *registers) join(other *registers) (changed bool) {
 	for i := range r {
 		if i != arm64.SP && i != arm64.FP && r[i].kind != unknown && r[i] != other[i] {
@@ -74,7 +74,7 @@ func (r *registers) join(other *registers) (changed bool) {
 	return changed
 }
 
-// step executes one instruction as far as this project has to know it.
+// step executes one instruction, as far as it affects the values that are followed.
 func (r *registers) step(w uint32) {
 	if rd, rn, n, ok := arm64.AddImmediate(w); ok {
 		r[rd] = r[rn].add(n)
@@ -113,7 +113,7 @@ func (r *registers) step(w uint32) {
 }
 
 // compute executes an instruction that computes one register from others, and
-// reports whether it is one of those that are followed.
+// reports whether the instruction is one that values are followed through.
 func (r *registers) compute(w uint32) bool {
 	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(w); ok {
 		sum := value{}

@@ -34,7 +34,7 @@ func newSubject(t *testing.T, release string) *subject {
 	require.NoError(t, err)
 	file, err := objfile.Parse(release, image)
 	require.NoError(t, err)
-	file.Budget = nil // it is for one look at each function, and a thousand mutants have many windows
+	file.Budget = nil // the budget allows one look at each function; a thousand mutants have many windows
 	table, err := pclntab.Open(file)
 	require.NoError(t, err)
 	finder, err := window.Open(file)
@@ -62,8 +62,8 @@ func (s *subject) found(t *testing.T, fn pclntab.Func) map[windowtest.Point]bool
 	return found
 }
 
-// TestOracle compares finder and oracle on every function of a guest as it was
-// built. Those of go1.21.3 are full of stale frame pointers.
+// TestOracle compares finder and oracle on every function of an unmodified guest. The
+// guest of go1.21.3 has many stale frame pointers.
 func TestOracle(t *testing.T) {
 	for _, release := range []string{"go1.18.10", "go1.21.3", "go1.23.4", "go1.27.4"} {
 		t.Run(release, func(t *testing.T) {
@@ -86,9 +86,9 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestMutants flips a bit of, swaps with its neighbour, or deletes one
-// instruction that writes the stack or the frame pointer, a thousand times in
-// each binary: the finder must report what the oracle sees, and no more.
+// TestMutants makes a thousand mutants of each binary. Each changes one instruction that
+// writes the stack or the frame pointer: it flips a bit, swaps the instruction with its
+// neighbour, or deletes it. The finder must report exactly what the oracle sees.
 func TestMutants(t *testing.T) {
 	for _, release := range []string{"go1.18.10", "go1.23.4", "go1.27.4"} {
 		t.Run(release, func(t *testing.T) { mutants(t, newSubject(t, release)) })

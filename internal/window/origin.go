@@ -10,14 +10,14 @@ import (
 // Two places that hold the same origin hold the same value.
 type origin struct {
 	originKey
-	of []int32 // origins that it is computed from; for joined, what comes together
+	of []int32 // origins that it is computed from; for joined, the origins that meet
 }
 
-// An originKey is what tells origins apart.
+// An originKey identifies an origin.
 type originKey struct {
 	kind originKind
 	at   int32 // the instruction that makes it; for joined, the head
-	n    int32 // tells the origins of one instruction apart
+	n    int32 // distinguishes the origins of one instruction
 }
 
 type originKind uint8
@@ -30,7 +30,7 @@ const (
 	link                       // a return address
 	fromHeap                   // 64 bits that were loaded from memory outside the frame
 	derived                    // of[0] plus or minus something that is not an address
-	unclear                    // the sum of two values of which either may be the address
+	unclear                    // the sum of two values, either of which may be the address
 	joined                     // one of several, according to the path taken
 )
 
@@ -61,8 +61,8 @@ type block struct {
 	news      bool    // what is known at the end of one of from has changed
 }
 
-// What the result of follow takes, in bytes, and how many places are copied or compared
-// in a unit of work.
+// The cost of the result of follow in bytes, and the number of places that are copied or
+// compared in a unit of work.
 const (
 	blockSize    = 112
 	edgeSize     = 8
@@ -156,7 +156,7 @@ func (o *origins) place(at int64) int {
 
 func (o *origins) places() int { return firstSlot + len(o.slots) }
 
-// number returns the number of an origin, the same for the same one.
+// number returns the number of an origin. Equal origins have the same number.
 func (o *origins) number(kind originKind, at, n int, of ...int32) int32 {
 	key := originKey{kind, int32(at), int32(n)}
 	x, ok := o.intern[key]
@@ -170,8 +170,8 @@ func (o *origins) number(kind originKind, at, n int, of ...int32) int32 {
 	return x
 }
 
-// follow follows the values through a block, and reports whether that changed
-// what is known at the end.
+// follow follows the values through a block, and reports whether the values at its end
+// have changed.
 func (o *origins) follow(i int) bool {
 	k := &o.blocks[i]
 	k.news = false
@@ -190,9 +190,9 @@ func (o *origins) follow(i int) bool {
 	return true
 }
 
-// enter returns what every place holds where control enters a block: what all
-// ways to it agree on, and a joined origin for the rest. It is changed by the
-// next call.
+// enter returns what every place holds at the beginning of a block. If all ways to the
+// block agree on a place, it holds that value; otherwise it holds a joined origin. The
+// next call reuses the memory of the result.
 func (o *origins) enter(i int) (held []int32) {
 	k, held := &o.blocks[i], o.held
 	if i == 0 {
@@ -223,13 +223,13 @@ func (o *origins) enter(i int) (held []int32) {
 	return held
 }
 
-// join puts together what the places hold on several ways to a block. Places that
-// differ in the same manner have the same joined origin.
+// join combines what the places hold on several ways to a block. Places that hold the
+// same values on every way get the same joined origin.
 func (o *origins) join(k *block, ways [][]int32, held []int32) {
 	copy(held, ways[0])
 	type pair struct{ a, b int32 }
-	pairs := map[pair]int32{} // numbers of what was met, on the ways so far and the next one
-	first := map[int32]int{}  // the first place that comes together from the same origins
+	pairs := map[pair]int32{} // a number for each pair of values, on the ways so far and the next one
+	first := map[int32]int{}  // by that number: the first place that has it
 	for p := range held {
 		same := true
 		for _, way := range ways[1:] {

@@ -99,8 +99,8 @@ func (o *origins) store(i int, at int64, held []int32) {
 	}
 }
 
-// value returns the origin of the result of an instruction that computes one in
-// a simple way.
+// value returns the origin of the result of an instruction that computes a single
+// value.
 func (o *origins) value(i int, held []int32) int32 {
 	e := o.b.effect(i)
 	v := &e.Value
@@ -137,8 +137,8 @@ func (o *origins) value(i int, held []int32) int32 {
 	return 0
 }
 
-// sum returns the origin of the sum of a value and another, or of a value and
-// something that is not an address if other is 0.
+// sum returns the origin of the sum of two values. If other is 0, the second value is
+// not an address.
 func (o *origins) sum(i int, n, other int32) int32 {
 	if n == 0 || other != 0 && o.list[n].kind == integer {
 		n, other = other, 0

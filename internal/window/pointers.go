@@ -104,8 +104,8 @@ func (o *origins) lost(held []int32) (lost, possible bool) {
 	return true, o.inMemory(n)
 }
 
-// each adds a value's origin to elsewhere, and those of the pointers that it is
-// derived from, which point into the same object.
+// each adds to elsewhere a value's origin and the origins of the pointers that the value
+// is derived from, which point into the same object.
 func (o *origins) each(n int32) {
 	for n != 0 && !o.elsewhere.has(n) {
 		o.elsewhere.add(n)
@@ -120,8 +120,8 @@ func (o *origins) each(n int32) {
 	}
 }
 
-// single returns the one value that comes together in a joined one, but for
-// values that are derived from the joined one in a loop, or 0 if there are several.
+// single returns the only value that a joined one can be, or 0 if there are several.
+// Values that are derived from the joined one in a loop do not count.
 func (o *origins) single(n int32) (only int32) {
 	for _, of := range o.list[n].of {
 		switch {
@@ -135,9 +135,8 @@ func (o *origins) single(n int32) (only int32) {
 	return only
 }
 
-// kept reports whether a value is not a pointer into the heap, or the object that
-// it points into is held elsewhere. A value that is met again while it is asked
-// about adds nothing.
+// kept reports whether a value is not a pointer into the heap, or another place holds
+// the object that it points into. In a cycle of values, each counts once.
 func (o *origins) kept(n int32) bool {
 	if n == 0 || o.elsewhere.has(n) {
 		return true

@@ -33,9 +33,9 @@ func windowsOf(t *testing.T, path string, class window.Class) (windows []window.
 	return windows
 }
 
-// TestStoredPointer moves the result of a call to R30 and uses it as an address.
-// It is lost; if it has been stored to memory before, it may still be there. That is
-// how cmd/compile/internal/ssa.dse of go1.19.8 appends to a sparse set.
+// TestStoredPointer moves the result of a call to R30 and uses it as an address. The
+// window is certain, but only possible if the value has been stored to memory before.
+// cmd/compile/internal/ssa.dse of go1.19.8 appends to a sparse set in this way.
 func TestStoredPointer(t *testing.T) {
 	f := labtest.Open(t, "go1.23.4")
 	s := find(t, f, 6, func(s stretch) bool {
@@ -60,8 +60,8 @@ func TestStoredPointer(t *testing.T) {
 }
 
 // TestFrameAddress builds time.Time.appendFormat with a release whose collector
-// does not scan R30. It has the address of a local variable there, which is not a
-// pointer into the heap.
+// does not scan R30. The function keeps the address of a local variable in R30. That is
+// not a pointer into the heap.
 func TestFrameAddress(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module m\n\ngo 1.18\n"), 0o644))
@@ -90,8 +90,8 @@ func TestFrameAddress(t *testing.T) {
 }
 
 // TestUnwindersRecord stores R29 and R27 below the stack pointer, as prologues up to
-// go1.20 do before they call duffzero: for unwinders that follow the frame pointer,
-// and never to be loaded. If it is loaded, R27 is lost.
+// go1.20 do before they call duffzero. The stores are for unwinders that follow the
+// frame pointer, and are not a window unless R27 is loaded again.
 func TestUnwindersRecord(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	s := find(t, f, 4, func(s stretch) bool {

@@ -9,14 +9,14 @@ import (
 // A preemption is what the binary's own runtime does to a goroutine that it
 // preempts, as far as the goroutine's code can tell.
 type preemption struct {
-	// Restored are the registers that have their values back afterwards: general
-	// ones, and vector ones in their low and their upper 64 bits.
+	// The registers that it restores: general registers, and the low and the upper
+	// 64 bits of vector registers.
 	general, low, upper arm64.Set
 	flags               bool
-	// writesBelow is how many bytes below the stack pointer are written to.
+	// writesBelow is the number of bytes below the stack pointer that it overwrites.
 	writesBelow int64
-	// restoresUsual is whether all registers are restored that compiled code may hold a
-	// value in at a safe point, but for the upper halves of vector registers.
+	// restoresUsual is true if it restores all registers in which compiled code may hold a
+	// value at a safe point, except for the upper halves of vector registers.
 	restoresUsual bool
 }
 
@@ -48,7 +48,7 @@ func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
 }
 
 // preemptionOf reads what a preemption does from the code of asyncPreempt and
-// asyncPreempt2. If an obfuscator has removed the names it is what they do in
+// asyncPreempt2. If an obfuscator has removed the names, it returns what they restore in
 // the releases from go1.16 on: all general registers but R18, R27 and R28, the
 // flags, and the low half of the vector registers.
 func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {

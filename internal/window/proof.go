@@ -5,27 +5,27 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A proof shows of most functions, in one pass over their words, what walking
-// their every path would show: that they have no window. It follows the code
-// in the order of addresses, and demands that each instruction changes the
-// stack pointer by as much as pcsp does, that each branch goes where pcsp says
-// the same, and that the frame pointer is set up and restored in one of the
-// ways that the assembler knows. What it cannot show is left to the walk.
+// A proof shows in one pass that a function has no window. It succeeds for most
+// functions, and saves the walk along every path. It follows the code in the order of
+// addresses, and demands three things: each instruction changes the stack pointer by as
+// much as pcsp does, each branch goes to a place for which pcsp claims the same, and
+// the frame pointer is set up and restored in one of the ways that the assembler
+// knows. A function for which it fails is left to the walk.
 type proof struct {
 	code []byte
 	pcsp pclntab.Values // reused
 
 	branches []branch
-	// noEntry are ranges of instructions that no branch may enter: where the frame
-	// pointer is not the one that fits pcsp, or a register holds what will be
-	// the stack pointer.
+	// noEntry are ranges of instructions that no branch may enter, because the frame
+	// pointer does not fit pcsp there, or a register holds the future stack
+	// pointer.
 	noEntry []span
 
 	unwindsFP bool
 	below     int64 // what pcsp claims here
 	fp        int64 // the frame pointer, from the entry's stack pointer
-	saved     int64 // where the caller's is on the stack, likewise; 0 until it is
-	since     int   // where the frame pointer began not to fit; -1 where it fits
+	saved     int64 // the place of the caller's frame pointer on the stack, from the same; 0 until it is saved
+	since     int   // where the frame pointer began not to fit; -1 if it fits
 	written   int   // the instruction after the last that wrote the stack pointer
 }
 
@@ -36,10 +36,10 @@ type branch struct {
 
 type span struct{ from, to int }
 
-// perFunction is the work that a function takes however short it is.
+// perFunction is the least work for a function, however short it is.
 const perFunction = 16
 
-// showsClean reports whether a function is shown to have no window.
+// showsClean reports whether the proof shows that a function has no window.
 func (p *proof) showsClean(f *Finder, fn pclntab.Func) bool {
 	var err error
 	if p.pcsp, err = fn.AppendPCSP(p.pcsp[:0]); err != nil {
@@ -137,8 +137,9 @@ func (p *proof) run(i, end int, next int64) bool {
 	return changed
 }
 
-// fits notes from which instruction on the frame pointer does or does not fit
-// what pcsp claims: its own where there is a frame, and its caller's elsewhere.
+// fits notes from which instruction on the frame pointer fits what pcsp claims, or does
+// not. It fits if it is the function's own while there is a frame, and its caller's
+// otherwise.
 func (p *proof) fits(i int, below int64) {
 	fit := !p.unwindsFP || p.fp == -below-8
 	switch {
@@ -155,8 +156,8 @@ func (p *proof) ends(i int) bool {
 	return ends(flow)
 }
 
-// enter reports whether every branch goes where pcsp claims the same as where
-// it comes from, and to no instruction in noEntry.
+// enter reports whether pcsp claims the same at both ends of every branch, and no branch
+// goes to an instruction in noEntry.
 func (p *proof) enter(fn pclntab.Func) bool {
 	if len(p.pcsp) == 1 && len(p.noEntry) == 0 {
 		return true

@@ -2,8 +2,8 @@ package window
 
 import "splitadd/internal/arm64"
 
-// stepFP follows an instruction that writes the frame pointer, to one of the
-// values that make no window: see Finder.disagree.
+// stepFP follows an instruction that writes the frame pointer. It returns false if the
+// new value may make a window: see Finder.disagree.
 func (p *proof) stepFP(word uint32) bool {
 	if rd, rn, n, ok := arm64.AddImmediate(word); ok && rd == arm64.FP && rn == arm64.SP {
 		p.fp = n - p.below
@@ -47,8 +47,8 @@ func (p *proof) movesSP(i int, word uint32) (by int64, ok bool) {
 	return n, ok && exact && rn == arm64.SP
 }
 
-// define returns what the instructions before i make of a register: a distance
-// from the stack pointer, or a constant. No branch may enter between.
+// define returns the value that the instructions before i give a register: a distance
+// from the stack pointer, or a constant. It shuts these instructions for branches.
 func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 	const most = 8
 	for j := i - 1; j >= max(i-most, p.written); j-- {

@@ -2,27 +2,29 @@ package window
 
 import "splitadd/internal/arm64"
 
-// A copied register is one that asyncPreempt stores or loads: which half of
-// which, at how many bytes from where its base register began.
+// A copied register is one that asyncPreempt stores or loads: a general register, or the
+// low or upper half of a vector register.
 type copied struct {
 	vector bool
 	reg    int8
 	upper  bool
 }
 
-// copies are what asyncPreempt has stored and loaded, up to an instruction.
+// copies are the stores and loads of asyncPreempt up to an instruction.
 type copies struct {
-	// The first store of a register counts, and the last load.
+	// By register, its place in bytes from the first value of the base register. The
+	// first store counts, and the last load.
 	stored, loaded map[copied]int64
 	bases          [32]base
-	// Registers that hold the flags, as they were read and as they are written back,
-	// and where on the stack the flags are.
+	// The register that the flags were read into, the one from which they are written
+	// back, and the place of the flags on the stack.
 	flagsFrom, flagsTo int8
 	flags              map[int64]bool
 	flagsBack          bool
 }
 
-// A base register is at so many bytes from where it began, if that is known.
+// A base is the distance of a base register from its first value in bytes, if that is
+// known.
 type base struct {
 	known bool
 	at    int64
@@ -123,7 +125,7 @@ func (c *copies) access(m *arm64.Memory) {
 	}
 }
 
-// restored returns what was loaded from where it was stored.
+// restored returns the registers that were loaded from where they were stored.
 func (c *copies) restored() preemption {
 	p := preemption{general: 1<<28 | 1<<arm64.SP, flags: c.flagsBack}
 	for half, to := range c.loaded {

@@ -24,8 +24,8 @@ type access struct {
 
 func (a access) overlaps(b access) bool { return a.at < b.at+b.bytes && b.at < a.at+a.bytes }
 
-// layout is where the stack pointer is and what is accessed, by instruction, as
-// far as a walk could follow it.
+// A layout has the stack pointer and the accesses of each instruction, as far as a walk
+// could follow them.
 type layout struct {
 	known  []bool
 	sp     []int64 // before the instruction
@@ -56,9 +56,9 @@ func (b *body) accessLayout(w *walk) layout {
 	return l
 }
 
-// loaded reports whether any instruction loads from a place. Stores that none
-// reads are for the unwinder: those that go1.23 and go1.24 make around a call of
-// duffzero, for example.
+// loaded reports whether any instruction loads from a place. A store that is never
+// loaded is for the unwinder. For example, go1.23 and go1.24 make such stores around a
+// call of duffzero.
 func (l *layout) loaded(a access) bool {
 	for _, load := range l.loads {
 		if load.overlaps(a) {
@@ -72,9 +72,9 @@ func (l *layout) loaded(a access) bool {
 // function. A prologue has two.
 const maxBelow = 16
 
-// lostSaves reports the boundaries at which a preemption overwrites what was
-// stored below the stack pointer and is loaded later on. It returns false if
-// there are more such stores than it follows.
+// lostSaves reports the boundaries at which a preemption overwrites a value that was
+// stored below the stack pointer and is loaded later on. It returns false if the
+// function has more than maxBelow of these stores.
 func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail string)) bool {
 	followed := 0
 	for i := range b.len() {
@@ -98,7 +98,7 @@ func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail stri
 }
 
 // exposed visits the instructions from one on, along every branch, while a place
-// lies below the stack pointer and still has what was stored there.
+// lies below the stack pointer and no other store has overwritten it.
 func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
 	b.flood(from, func(i int) bool {
 		if !l.known[i] || a.at >= l.sp[i]-pushCallSpared {
@@ -110,8 +110,8 @@ func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
 	})
 }
 
-// read returns the first instruction found that loads from a place, from an
-// instruction on, without a store to it on the way.
+// read returns the first instruction, from one on along every branch, that loads from a
+// place, if no store to the place comes before it.
 func (b *body) read(l layout, a access, from int) (at int, ok bool) {
 	b.flood(from, func(i int) bool {
 		if load, loads := l.loads[i]; loads && load.overlaps(a) && !ok {
@@ -123,8 +123,8 @@ func (b *body) read(l layout, a access, from int) (at int, ok bool) {
 	return at, ok
 }
 
-// flood visits instructions from one on along every branch, each once, and goes
-// on past those for which visit returns true.
+// flood visits instructions from one on along every branch, each once. It does not go
+// on past one for which visit returns false.
 func (b *body) flood(from int, visit func(i int) bool) {
 	seen := newBitset(b.len())
 	b.budget.Work(b.len())

@@ -20,10 +20,10 @@ const (
 
 // scansLinkOf reports whether the collector scans the R30 of a preempted goroutine.
 //
-// The binary's own code tells: before it scans asyncPreempt's frame,
-// scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to
-// the frame's size from go1.25.13 and go1.26.6 on (golang/go#80188). If an obfuscator has
-// removed the names, the release tells, if it is known.
+// It reads that from the binary's own code. From go1.25.13 and go1.26.6 on,
+// scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to the size
+// of asyncPreempt's frame before it scans the frame (golang/go#80188). If an obfuscator
+// has removed the names, the release decides, if it is known.
 func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if fn, ok := table.Named("runtime.scanframeworker"); ok {
 		if code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err == nil {
@@ -57,8 +57,8 @@ func FixedIn(release string, first []string) bool {
 // scanningLink are the first patch releases whose collector scans R30, oldest first.
 var scanningLink = []string{"go1.25.13", "go1.26.6"}
 
-// addsPushed reads from scanframeworker whether 16 is added to the size that the
-// first call of scanConservative gets, which is a difference of two addresses.
+// addsPushed reads from scanframeworker whether it adds 16 to the size that it passes to
+// the first call of scanConservative. The size is a difference of two addresses.
 func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 	size := int8(arm64.NoRegister) // the register that the difference is in
 	added := false

@@ -5,9 +5,9 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A screen shows of most functions, from their words and the table of unsafe
-// points alone, that they keep clauses 3 to 7. What it cannot show is left to
-// the checkers of the clauses.
+// A screen shows that a function keeps clauses 3 to 7, from its words and the table of
+// unsafe points alone. It succeeds for most functions. The checkers of the clauses look
+// at the others.
 type screen struct {
 	f      *Finder
 	fn     pclntab.Func
@@ -53,8 +53,9 @@ var interests = func() (table [1 << 13]uint8) {
 	return table
 }()
 
-// hasTemp reports whether one of the fields of a word that may name a register
-// names R27: bits 0, 5, 10 and 16 and the four above each. It has false alarms.
+// hasTemp reports whether a word may name R27. The fields that may name a register have
+// five bits, from bits 0, 5, 10 and 16. It has false alarms: a field may be something
+// else.
 func hasTemp(w uint32) bool {
 	const lowest = 1 | 1<<5 | 1<<10 | 1<<16
 	x := w ^ arm64.R27*lowest // a field that names it becomes 0
@@ -69,7 +70,7 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found clause
 	}
 	s.f, s.fn, s.code, s.cursor = f, fn, code, fn.Cursor(s.unsafe)
 	if len(code) < 8 {
-		return 0 // no boundary but the entry's and the return's
+		return 0 // it has no boundary except at the entry and at the return
 	}
 	f.file.Budget.Work(len(code) / 4)
 	p := f.preemption()

@@ -5,8 +5,8 @@ import "splitadd/internal/arm64"
 // maxSequence is more than the instructions of any sequence that uses R27.
 const maxSequence = 8
 
-// tempIsFresh reports whether an instruction does not read R27, or reads what an
-// instruction right before it has put there, without a preemption between them.
+// tempIsFresh reports whether an instruction does not read R27, or reads a value that an
+// instruction right before it has put there, with no safe point between them.
 func (s *screen) tempIsFresh(i int, w uint32) bool {
 	e, ok := arm64.Decode(w)
 	if ok && !e.Reads.Has(arm64.R27) {
@@ -30,9 +30,8 @@ func (s *screen) tempIsFresh(i int, w uint32) bool {
 }
 
 // belowStack reports whether an instruction stores or loads below the stack
-// pointer, where a preemption may write. A store by another register than the
-// stack pointer, of R29 or R30, is one if the stack pointer is written to right
-// after it.
+// pointer, where a preemption may write. A store of R29 or R30 through a register other
+// than the stack pointer counts if the stack pointer is written to right after it.
 func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 	a, ok := arm64.AccessOf(w)
 	if !ok {
@@ -50,9 +49,8 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 	return !a.Load, a.Load
 }
 
-// shelteredToStack reports whether no preemption is allowed from after
-// instruction i until the stack pointer is written to, which is one of the next
-// few instructions.
+// shelteredToStack reports whether one of the next few instructions after i writes the
+// stack pointer, and the runtime does not preempt before that.
 func (s *screen) shelteredToStack(i int) bool {
 	const few = 4
 	for at := i + 1; at <= i+few; at++ {
@@ -66,8 +64,9 @@ func (s *screen) shelteredToStack(i int) bool {
 	return false
 }
 
-// flagIsSheltered reports whether what an ADRP leads to is a load of the flag of the write
-// barrier that is sheltered up to the last guarded store, or something else.
+// flagIsSheltered reports whether an ADRP is harmless. It is if it does not lead to a load of the
+// write barrier's flag, or if every instruction from that load up to the last guarded
+// store is sheltered.
 func (s *screen) flagIsSheltered(i int, flag barrierFlag) bool {
 	s.f.file.Budget.Work(maxFlagDistance)
 	found, load := flagAt(s.code, s.fn.Entry, i)
@@ -110,8 +109,8 @@ func (s *screen) restartsBadly() bool {
 	return false
 }
 
-// onlyMakesTemp reports whether a word does nothing but write R27, and if it is
-// the first of a sequence does not read it.
+// onlyMakesTemp reports whether a word does nothing but write R27. The first word of a
+// sequence must not read R27 either.
 func onlyMakesTemp(w uint32, first bool) bool {
 	if w&31 != arm64.R27 {
 		return false

@@ -17,8 +17,8 @@ import (
 func (f *Finder) pointersWrong(w *walk, points *pclntab.SafePoints, report func(Window)) {
 	w.each(func(i int, regs *registers) {
 		pc := w.entry + uint64(4*i)
-		// If the runtime does not preempt at pc, Resume may be another instruction:
-		// then there is no window, and pc itself tells whether to list it.
+		// If the runtime does not preempt at pc, Resume may be another instruction.
+		// Then there is no window, and pc itself decides whether to list it.
 		below, _ := w.pcsp.At(points.Resume(pc))
 		classes := f.disagree(regs, int64(below))
 		if classes == nil {
@@ -43,19 +43,19 @@ func (f *Finder) pointersWrong(w *walk, points *pclntab.SafePoints, report func(
 	})
 }
 
-// disagree returns the classes of window that the registers make where the
-// function table says the stack pointer is so many bytes below the entry's.
+// disagree returns the classes of window that the registers make, if the function
+// table says that the stack pointer is below bytes below its value at entry.
 //
 // The frame pointer may be the function's own, which points at the saved one,
 // 8 below the stack pointer, or its caller's. It may also point 24 below the
 // stack pointer: that is where sigctxt.pushCall (runtime/signal_arm64.go)
-// stores the frame pointer itself, so that whoever follows it goes in a circle
+// stores the frame pointer itself. An unwinder that follows it goes in a circle
 // and stops at the bound of the trace (runtime/tracestack.go, fpTracebackPCs).
 // Go 1.23 and 1.24 leave it there around a call of duffzero in a prologue.
 //
-// Where the stack pointer is not what is claimed, a frame pointer that fits the
-// claim is no window besides. Nor is a stale one where the frame that it points
-// into lies too deep for a preemption to write to: what was saved there is there.
+// If the stack pointer is not what is claimed but the frame pointer fits the claim, only
+// the stack pointer makes a window. A stale frame pointer does not make a window if the
+// frame that it points into lies too deep for a preemption to overwrite.
 func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	sp, fp := r[arm64.SP], r[arm64.FP]
 	if sp.kind != fromEntry || sp.n != -below {

@@ -9,12 +9,12 @@ import (
 )
 
 // maxStates bounds the pairs of stack and frame pointer that are followed from
-// one instruction. Go's code has one; a function with a push in a loop would
-// have no end of them.
+// one instruction. Go's code has one. A function with a push in a loop would
+// have an unlimited number.
 const maxStates = 8
 
 // A walk follows the registers through the code of one function, along every
-// branch. It keeps what is known only where branches meet: at leaders.
+// branch. It keeps the registers only for leaders, the instructions where branches meet.
 type walk struct {
 	code  []byte
 	entry uint64
@@ -29,13 +29,13 @@ type walk struct {
 	leader  []bool              // by instruction
 	reached []bool              // by instruction
 	states  map[int][]registers // by leader: one for each pair that reaches it
-	work    []int               // leaders with news
+	work    []int               // leaders whose states have changed
 }
 
-// run walks from the entry, from where a recovered panic returns to, and, where
-// there is a jump table, from whatever no known branch reaches. There the stack
-// pointer is taken to be what the function table claims. Anything else that is
-// not reached is no code, but constants.
+// run walks from the entry and from the place to which a recovered panic returns. If
+// there is a jump table, it also walks from the instructions that no known branch
+// reaches, and takes the stack pointer there to be what the function table claims.
+// Words that it does not reach are constants, not code.
 func (w *walk) run() {
 	n := len(w.code) / 4
 	w.hold(2 * n)
@@ -77,20 +77,20 @@ func (w *walk) reachClaimed(i int) {
 	w.reach(i, claimedRegisters(int64(below)))
 }
 
-// Bytes that a state takes, with its share of the map, and what a step of the walk
-// costs, against an instruction that the proof looks at.
+// The bytes of a state, with its share of the map, and the work of a step of the walk,
+// in multiples of the work for an instruction in proof.
 const (
 	stateSize = 768
 	stepWork  = 4
 )
 
-// hold takes memory until free.
+// hold takes memory from the budget until free gives it back.
 func (w *walk) hold(n int) {
 	w.budget.Hold(n)
 	w.held += n
 }
 
-// free gives the memory of the walk back.
+// free gives the memory of the walk back to the budget.
 func (w *walk) free() { w.budget.Free(w.held) }
 
 // each calls visit with every state that reaches an instruction, in the order
@@ -105,9 +105,9 @@ func (w *walk) each(visit func(i int, regs *registers)) {
 	}
 }
 
-// block executes the instructions from a leader on, up to the next leader or to
-// where control does not fall through. With visit it reports each, and without
-// it passes what it learns on to the successors.
+// block executes the instructions from a leader on, up to the next leader or to an
+// instruction from which control does not fall through. If visit is not nil, it reports
+// each instruction. Otherwise it passes its registers on to the successors.
 func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) {
 	from := i
 	defer func() { w.budget.Work(stepWork * (i - from + 1)) }()
@@ -135,7 +135,8 @@ func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) 
 	}
 }
 
-// reach notes that a leader is reached, and puts it to work if that is news.
+// reach notes that a leader is reached with registers, and queues it if that changes
+// its states.
 func (w *walk) reach(i int, regs registers) {
 	w.leader[i] = true
 	known := w.states[i]
@@ -166,19 +167,19 @@ func (w *walk) target(i int) (target int, ok bool) {
 	return int(to), (flow == arm64.Branch || flow == arm64.Cond) && to >= 0 && to < int64(len(w.code)/4)
 }
 
-// ends reports whether a no-op after an instruction of this flow is one that the
-// compiler leaves where control never comes, or never comes back to.
+// ends reports whether control never reaches, or never returns to, a no-op that the
+// compiler puts after an instruction of this flow.
 func ends(flow arm64.Flow) bool {
 	return flow == arm64.Call || flow == arm64.Branch || flow == arm64.Leave
 }
 
-// never reports whether control never gets past an instruction because it is,
-// or is the no-op after, a call that does not return. The compiler leaves a
-// no-op after such a call at the end of a function's body, so that its return
-// address is still the function's (cmd/compile/internal/ssagen, genssa), and up to
-// go1.18 where a select has no case left, which a branch leads to. What
-// follows is the tail that grows the stack, or another block, and pcsp tells:
-// neither a call nor a no-op changes the stack pointer.
+// never reports whether control never gets past an instruction, because it is a call
+// that does not return, or the no-op after one. The compiler puts a no-op after a call
+// at the end of a function's body, so that the return address is still in the function
+// (cmd/compile/internal/ssagen, genssa). Up to go1.18 it also puts one, reached by a
+// branch, where a select has no case left. The tail that grows the stack, or another
+// block, follows. pcsp shows that: its value changes, although neither a call nor a
+// no-op changes the stack pointer.
 func (w *walk) never(i int) bool {
 	word := w.word(i)
 	flow, _, _ := arm64.Control(word)

@@ -1,6 +1,10 @@
-// Package window finds windows: instruction boundaries at which the runtime
-// may preempt a goroutine while the machine's stack pointer, or frame pointer,
-// is not what the unwinder will believe.
+// Package window finds windows: instruction boundaries at which the runtime may
+// preempt a goroutine although the code breaks a clause of the preemption contract
+// there. For example, the stack pointer is not what the unwinder believes.
+//
+// Finder.Find follows the registers through the code of every function, and compares
+// them with the function table. The table Kinds lists what can be found, and
+// docs/contract.md explains the clauses.
 package window
 
 import (
@@ -42,23 +46,23 @@ type Window struct {
 	File  string
 	Line  int
 
-	// How many bytes the pointer is below the stack pointer at entry: as the
-	// unwinder believes, and as the machine has it. Known is false where the
-	// machine's value could not be followed.
+	// How many bytes the pointer is below the stack pointer at entry. Claimed is
+	// what the unwinder believes, and Actual is the machine's value. Known is false
+	// if the machine's value could not be followed.
 	Claimed, Actual int64
 	Known           bool
 
-	// Pair is true between the two ADDs of one adjustment, as the assembler
-	// writes it. Stale is true where the frame pointer is still that of this
-	// function's frame, and the frame is popped: go1.21.0 to go1.21.6 restore it
-	// after the stack pointer (golang/go#63830). A window of another shape is a
-	// disagreement that no release is known to make.
+	// Pair is true between the two ADDs with which the assembler writes one
+	// adjustment. Stale is true if the frame pointer still points into this
+	// function's frame although the frame is popped: go1.21.0 to go1.21.6 restore it
+	// after the stack pointer (golang/go#63830). If both are false, no release is
+	// known to make this window.
 	Pair, Stale bool
 
 	Preemptible bool
 	Why         string // why the runtime does not preempt here
 
-	// Detail says what is wrong here, of other classes than SP and FP. Possible is
+	// Detail says what is wrong here, for classes other than SP and FP. Possible is
 	// true if harm depends on what the function's code does not show.
 	Detail   string
 	Possible bool
@@ -67,7 +71,7 @@ type Window struct {
 // Offset returns the bytes from the function's entry to the window.
 func (w Window) Offset() uint64 { return w.PC - w.Entry }
 
-// Kind names what a window belongs to, as verdicts do: "leaf SP", or StaleFP.
+// Kind returns the name of a window's kind, as in verdicts: "leaf SP", or StaleFP.
 func (w Window) Kind() string {
 	if w.Stale {
 		return StaleFP
@@ -82,7 +86,7 @@ func (w Window) String() string {
 	return fmt.Sprintf("%s window at %s+%#x pc=%#x", w.Kind(), w.Func, w.Offset(), w.PC)
 }
 
-// A Function is a function of a binary, as far as windows are concerned.
+// A Function is a function of a binary, with its windows.
 type Function struct {
 	Name       string
 	Entry, End uint64
@@ -96,14 +100,14 @@ type Finder struct {
 	file  *objfile.File
 	table *pclntab.Table
 
-	// UnwindsFP reports whether the runtime unwinds by frame pointer: whether it
-	// has runtime.fpTracebackPCs, as it does from Go 1.21 on, or may have it, where
-	// an obfuscator has removed the names. Where it does not, a partial frame
-	// pointer hurts nobody and is not looked for.
+	// UnwindsFP is true if the runtime unwinds by frame pointer: if it has
+	// runtime.fpTracebackPCs, as from Go 1.21 on, or may have it because an
+	// obfuscator has removed the names. If it is false, a partial frame pointer is
+	// harmless and not reported.
 	UnwindsFP bool
 
-	// Release is the Go release that built the file, or "". It is asked only where
-	// the code does not tell whether a defect is fixed.
+	// Release is the Go release that built the file, or "". It counts only if the
+	// code does not show whether a defect is fixed.
 	Release string
 
 	// Read from the file when first asked for.
@@ -178,8 +182,8 @@ func (f *Finder) Find() ([]Window, error) { return f.find(false) }
 // assembly has many: it switches stacks.
 func (f *Finder) All() ([]Window, error) { return f.find(true) }
 
-// FindInFunction returns the windows in which the runtime preempts of the function that
-// holds an address.
+// FindInFunction returns the windows of the function that holds an address, if the runtime preempts
+// there.
 func (f *Finder) FindInFunction(pc uint64) ([]Window, error) {
 	i, ok := f.table.Search(pc)
 	if !ok {

@@ -85,8 +85,8 @@ func TestVictims(t *testing.T) {
 	}
 }
 
-// TestNothingElse shows that the finder finds nothing that is preemptible in
-// the rest of a guest: the runtime, and the library below the victims.
+// TestNothingElse shows that the rest of a guest, the runtime and the library below the
+// victims, has no preemptible window.
 func TestNothingElse(t *testing.T) {
 	for release := range affected {
 		t.Run(release, func(t *testing.T) {
@@ -173,7 +173,8 @@ func TestEdited(t *testing.T) {
 		for _, w := range windows {
 			got = append(got, w.Class)
 		}
-		// The frame pointer stays the frame's, of which a preemption leaves enough.
+		// The frame pointer stays that of the frame. A preemption does not overwrite
+		// the part of the frame that it points to.
 		require.Equal(t, []window.Class{window.SP, window.SP}, got)
 	})
 	t.Run("an unknown stack pointer", func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Manifestvalid reads Kubernetes manifests from standard input and validates them
-// with kubeconform, strictly: against the schema that the Kubernetes release's own
-// module has, which the go command fetches and verifies. It is to be run in the
-// folder of its module.
+// strictly with kubeconform. The schema is the one in the module of the Kubernetes
+// release, which the go command fetches and verifies. Run it in the folder of its
+// module.
 package main
 
 import (
@@ -52,7 +52,7 @@ func validate() error {
 	return nil
 }
 
-// kinds are those that are known, and where their definitions are.
+// kinds are the known kinds of manifest, with the names of their definitions.
 var kinds = map[string]string{"job-batch-v1": "io.k8s.api.batch.v1.Job"}
 
 // schemas writes a schema for each kind, with all the release's definitions.
@@ -92,8 +92,8 @@ func schemas(dir string) error {
 	return nil
 }
 
-// strict forbids members that a definition does not have, and allows numbers
-// where Kubernetes does though the definition says string.
+// strict forbids members that a definition does not have. It also allows numbers for
+// the strings for which Kubernetes accepts them.
 func strict(d map[string]any) {
 	if d["properties"] != nil && d["additionalProperties"] == nil {
 		d["additionalProperties"] = false

@@ -1,6 +1,6 @@
 // Sarifvalid reads a SARIF file from standard input and validates it against
-// the published schema, version 2.1.0, which go-sarif carries in its source. It
-// is to be run in the folder of its module.
+// the published schema, version 2.1.0, which go-sarif carries in its source. Run
+// it in the folder of its module.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package cache keeps in the user's cache folder what is made once and used again:
-// sources, built guests, unpacked packages, archives for virtual machines.
+// Package cache keeps things in the user's cache folder, so that they are made only
+// once: sources, built guests, unpacked packages, archives for virtual machines.
 package cache
 
 import (
@@ -14,7 +14,7 @@ import (
 	"splitadd/internal/hint"
 )
 
-// Folder returns the cache folder of splitadd, and makes it.
+// Folder returns the cache folder of splitadd. It makes the folder if necessary.
 func Folder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -27,10 +27,10 @@ func Folder() (string, error) {
 	return cache, nil
 }
 
-// MakeOnce makes a folder, unless it is there. The function fill writes what the
-// folder is to contain into made; scratch is a folder for anything else that it
-// writes, and is removed. The folder is complete as soon as it is there, even if
-// another process makes it at the same time.
+// MakeOnce makes a folder, unless it exists. The function fill writes the contents of
+// the folder into made. It may use the folder scratch for other files, which are
+// removed. The folder is complete as soon as it exists, even if another process makes
+// it at the same time.
 func MakeOnce(dir string, fill func(made, scratch string) error) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -58,8 +58,8 @@ func MakeOnce(dir string, fill func(made, scratch string) error) error {
 	return nil
 }
 
-// Forget removes what a pattern of file names matches and was made more than a day
-// ago. It is for what may be large and is made again when it is needed.
+// Forget removes the files and folders that match a pattern and are more than a day old.
+// It is for large ones, which are made again when they are needed.
 func Forget(pattern string) {
 	names, _ := filepath.Glob(pattern)
 	for _, name := range names {

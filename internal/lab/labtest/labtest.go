@@ -1,4 +1,4 @@
-// Package labtest gives tests guests, and other binaries, of real toolchains.
+// Package labtest builds guests and other binaries with real toolchains, for tests.
 package labtest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// Guest builds the stand-alone guest for linux/arm64 with a toolchain, by a
-// name as lab.Resolve takes it, and returns where it is.
+// Guest builds the stand-alone guest for linux/arm64 with a toolchain, and returns its
+// path. The toolchain is a name for lab.Resolve.
 func Guest(tb testing.TB, toolchain string) string {
 	tb.Helper()
 	t, err := lab.Resolve(context.Background(), toolchain)
@@ -28,7 +28,7 @@ func Guest(tb testing.TB, toolchain string) string {
 	return path
 }
 
-// Open opens a guest as Guest builds it.
+// Open builds a guest as Guest does, and opens it.
 func Open(tb testing.TB, toolchain string) *objfile.File {
 	tb.Helper()
 	f, err := objfile.Open(Guest(tb, toolchain))
@@ -37,8 +37,8 @@ func Open(tb testing.TB, toolchain string) *objfile.File {
 	return f
 }
 
-// Go runs the go command in a folder, with more of an environment, and returns
-// what it prints to its standard output, without the last line's end.
+// Go runs the go command in a folder, with variables added to the environment, and
+// returns its standard output without the last line's end.
 func Go(tb testing.TB, dir string, env []string, args ...string) string {
 	tb.Helper()
 	cmd := exec.Command("go", args...)
@@ -49,8 +49,8 @@ func Go(tb testing.TB, dir string, env []string, args ...string) string {
 	return strings.TrimSuffix(string(out), "\n")
 }
 
-// Build builds a package in a folder, and returns where it is: for linux/arm64 and
-// without C, where env and flags do not say otherwise.
+// Build builds a package in a folder, and returns the path of the executable. It builds
+// for linux/arm64 and without C, unless env and flags say otherwise.
 func Build(tb testing.TB, dir, pkg string, env []string, flags ...string) string {
 	tb.Helper()
 	out := filepath.Join(tb.TempDir(), "out")
@@ -59,14 +59,14 @@ func Build(tb testing.TB, dir, pkg string, env []string, flags ...string) string
 	return out
 }
 
-// GOROOT returns where the source of a release is.
+// GOROOT returns the folder of the source of a release.
 func GOROOT(tb testing.TB, release string) string {
 	tb.Helper()
 	return Go(tb, "", []string{"GOTOOLCHAIN=" + release}, "env", "GOROOT")
 }
 
-// UniversalBinary wraps a Mach-O file for arm64 in a universal one, behind a part for
-// another machine.
+// UniversalBinary wraps a Mach-O file for arm64 in a universal one, after a part for another
+// machine.
 func UniversalBinary(thin []byte) []byte {
 	const at, cpuAMD64, cpuARM64 = 1 << 14, 0x01000007, 0x0100000c
 	var fat []byte

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// InGroup makes a command the leader of a process group of its own, which is
-// killed when its context ends and, on Linux, dies with the thread that
+// InGroup makes a command the leader of a new process group. The group is killed when
+// the command's context ends. On Linux the command also dies with the thread that
 // started it.
 func InGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

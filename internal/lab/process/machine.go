@@ -14,8 +14,8 @@ var (
 	cpuPart   = regexp.MustCompile(`(?ms)^CPU implementer\s*: (\S+)$.*?^CPU part\s*: (\S+)$`)
 )
 
-// Machine names this machine's kernel and its release, its processor's model,
-// as far as the system tells, and how many there are.
+// Machine names this machine's kernel and its release, the model of its processors, if
+// the system reports it, and their number.
 func Machine() string {
 	system, release, model := runtime.GOOS, "", ""
 	switch runtime.GOOS {

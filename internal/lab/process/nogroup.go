@@ -7,8 +7,8 @@ import (
 	"os/exec"
 )
 
-// Where there are no process groups no guest is run: there is no engine. The
-// go command's own end is left to the context of its command.
+// A system without process groups has no engine, so no guest runs there. The go command
+// ends by the context of its command.
 
 // InGroup does nothing here.
 func InGroup(*exec.Cmd) {}

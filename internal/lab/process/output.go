@@ -17,8 +17,8 @@ type output struct {
 	first, last time.Time // when something was printed; zero if nothing was
 }
 
-// note is what stands in an output in place of what is left out; noteSize is its
-// greatest length.
+// note replaces the part of an output that is left out. noteSize is its greatest
+// length.
 const (
 	note     = "\n[%d bytes are left out here]\n"
 	noteSize = 64
@@ -59,7 +59,7 @@ func (o *output) trim() {
 	}
 }
 
-// into writes what was collected into a result.
+// into writes the collected output into a result.
 func (o *output) into(r *Result, begin time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,7 +72,7 @@ func (o *output) into(r *Result, begin time.Time) {
 	}
 }
 
-// idle returns for how long nothing was printed, since begin if nothing ever was.
+// idle returns how long ago the last output was, or begin if there was none.
 func (o *output) idle(begin time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package process runs one process under bounds. It imports the standard
-// library alone: the agent of a virtual machine is built from it, too, so that
-// a guest has the same bounds and ends in the same ways in every engine.
+// Package process runs one process under bounds. The agent of a virtual machine is
+// built from this package as well, so that a guest has the same bounds and ends in
+// the same ways in every engine. So it imports only the standard library.
 package process
 
 import (
@@ -18,14 +18,14 @@ import (
 type Job struct {
 	Command  []string // the command and its arguments
 	Dir      string
-	Env      []string      // beside PATH and the like: GODEBUG, say
-	Core     bool          // may leave a core file, where the system has it so
+	Env      []string      // in addition to PATH and the like: GODEBUG, say
+	Core     bool          // may leave a core file, if the system writes them
 	Deadline time.Duration // when to kill the process; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
 
-	// UserProgram is for a user's program, which is to run as it would without splitadd:
-	// Env is all of its environment, its memory and core files are not limited, and
-	// of more output than MaxOutput the middle is left out.
+	// UserProgram is for a user's program, which is to run as it would without splitadd.
+	// Env is then the whole environment, memory and core files are not limited, and
+	// the middle of an output of more than MaxOutput bytes is left out.
 	UserProgram bool
 }
 
@@ -33,14 +33,14 @@ type Job struct {
 type End string
 
 const (
-	Exited        End = "exited"   // of itself, or by a signal that was not ours
+	Exited        End = "exited"   // by itself, or by a signal that splitadd did not send
 	Deadline      End = "deadline" // killed at the job's deadline
 	Stalled       End = "stalled"  // killed after printing nothing for too long
 	TooMuchOutput End = "too much" // killed for printing MaxOutput bytes
 )
 
-// MaxOutput is how many bytes of a process's output are kept. One of ours is killed
-// when it has printed as many.
+// MaxOutput is how many bytes of a process's output are kept. A process that is not
+// AsItIs is killed when it has printed that many.
 const MaxOutput = 4 << 20
 
 // maxMemory bounds a process's writable memory in bytes, an emulator's own
@@ -50,21 +50,21 @@ const maxMemory = 6 << 30
 // A Result is how a process's run ended.
 type Result struct {
 	End         End
-	Code        int     // exit status; -1 where a signal ended it
-	Signal      string  // what the system calls it, or ""
+	Code        int     // exit status; -1 if a signal ended it
+	Signal      string  // the system's name of the signal, or ""
 	Output      []byte  `json:"-"` // stdout and stderr, as they came
 	Seconds     float64 // from its start to its end
 	FirstOutput float64 // to its first output; Seconds if there is none
 	Dropped     int64   // bytes left out of Output, from its middle
 }
 
-// drainTime is how long the output of a process that has ended is read on, if
-// another process keeps it open.
+// drainTime is how long Run goes on reading the output of a process that has ended, if
+// another process keeps the output open.
 const drainTime = 500 * time.Millisecond
 
-// Run runs a job in a process group of its own, which dies with this process. It
-// returns when the job's own process has ended, whatever its children do. The error
-// is that of the harness: the process's own end is in the result.
+// Run runs a job in its own process group, which dies with this process. It returns when
+// the job's own process has ended, even if children of it still run. An error means
+// that the harness failed. The result says how the process ended.
 func Run(ctx context.Context, job Job) (Result, error) {
 	if job.Deadline <= 0 {
 		return Result{}, errors.New("a guest without a deadline")
@@ -151,8 +151,9 @@ func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error
 	return <-ended
 }
 
-// drain waits until the output of a process that has ended is closed. Whoever of
-// its group keeps it open is killed; one in another group is not waited for.
+// drain waits until the output of a process that has ended is closed. It kills processes
+// of the same group that keep the output open, and does not wait for those of another
+// group.
 func drain(read *os.File, closed <-chan struct{}, kill func()) {
 	for n := 0; n < 2; n++ { // the language is that of the init's module, Go 1.21
 		select {

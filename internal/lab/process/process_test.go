@@ -25,7 +25,7 @@ func script(t *testing.T, body string) Job {
 	return Job{Command: []string{path}, Dir: filepath.Dir(path), Deadline: 30 * time.Second}
 }
 
-// gone waits until no process is left that has the text in its command line.
+// gone waits until every process that has the text in its command line has ended.
 func gone(t *testing.T, text string) {
 	pgrep, err := exec.LookPath("pgrep")
 	require.NoError(t, err)
@@ -101,8 +101,8 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// TestUserProgram runs a user's program: it keeps its own limits and environment, and
-// what it prints does not kill it.
+// TestUserProgram runs a user's program. It keeps its own limits and environment, and is not
+// killed for a long output.
 func TestUserProgram(t *testing.T) {
 	t.Run("output", func(t *testing.T) {
 		job := script(t, "echo first; yes | head -c 100000000; echo last; exit 7")
@@ -132,8 +132,8 @@ func TestUserProgram(t *testing.T) {
 	})
 }
 
-// TestSession runs programs whose child, in a session of its own, keeps their output
-// open: the run ends when the program does, or at its deadline.
+// TestSession runs programs with a child in another session that keeps their output
+// open. The run ends when the program ends, or at its deadline.
 func TestSession(t *testing.T) {
 	setsid, err := exec.LookPath("setsid")
 	if runtime.GOOS != "linux" && err != nil {
@@ -174,8 +174,8 @@ func TestMemory(t *testing.T) {
 	assert.Regexp(t, `Max core file size +0 `, string(r.Output))
 }
 
-// asHost is set in the environment of this test when it runs as a host that is
-// to be killed.
+// asHost is set in the environment of this test when it runs as a host that the test
+// will kill.
 const asHost = "SPLITADD_TEST_HOST"
 
 func TestMain(m *testing.M) {
@@ -187,8 +187,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestHostIsKilled kills a host with a signal that it cannot see, and waits for
-// its guest to go.
+// TestHostIsKilled kills a host with a signal that it cannot handle, and waits for its
+// guest to end.
 func TestHostIsKilled(t *testing.T) {
 	if _, err := os.Stat("/proc/self/limits"); err != nil {
 		t.Skip("only Linux ties a process's life to its parent's")
@@ -211,7 +211,7 @@ func TestHostIsKilled(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond, "the guest outlives its host")
 }
 
-// TestGroup shows that a build's own children go with it.
+// TestGroup shows that the children of a build end with it.
 func TestGroup(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// maxTail is how much a Tail keeps, in bytes.
+// maxTail is the number of bytes that a Tail keeps.
 const maxTail = 4 << 10
 
 // A Tail keeps the last 4 KiB of what is written to it.
@@ -30,8 +30,8 @@ func (t *Tail) String() string {
 	return string(t.text)
 }
 
-// LastLine returns ": " and the last line of a text that is not blank, to be put
-// after an error, or "".
+// LastLine returns ": " and the last line of a text that is not blank, for the end of an
+// error message. It returns "" if there is none.
 func LastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {

@@ -19,7 +19,7 @@ import (
 // ErrNone is wrapped by the error of Find if there is no emulator.
 var ErrNone = errors.New("no emulator for arm64")
 
-// An Emulator is one of QEMU's that said its version.
+// An Emulator is an emulator of QEMU whose version is known.
 type Emulator struct {
 	Path, Version string
 	major, minor  int
@@ -56,8 +56,8 @@ func Find(ctx context.Context, path string, usual []string, install string) (e E
 	return e, nil
 }
 
-// OneByOne names the flag, and the monitor's command, that has QEMU translate
-// one instruction at a time.
+// OneByOne returns the name of the flag, and of the monitor's command, that makes QEMU
+// translate one instruction at a time.
 func (e Emulator) OneByOne() string {
 	if e.major < 8 || e.major == 8 && e.minor < 1 {
 		return "singlestep"

@@ -22,14 +22,14 @@ const (
 	suite       = "bookworm"
 	debianTime  = 10 * time.Minute          // to fetch packages in
 	kernelMeta  = "linux-image-cloud-arm64" // depends on the current kernel's package
-	debianHint  = "that takes a Debian system on which apt-get update has run, whose own mirror is asked, with apt-get, apt-cache and dpkg-deb; -kernel names a kernel that is unpacked already"
+	debianHint  = "this needs a Debian system with apt-get, apt-cache and dpkg-deb, on which apt-get update has run; -kernel names a kernel that is unpacked already"
 	packageName = `[a-z0-9][a-z0-9+.-]+`
 )
 
 // unpackDebian returns the folder in which packages of Debian for arm64 are
-// unpacked. They are fetched and unpacked once, into the cache, by the user's
-// own apt with a state of its own: what the machine has installed, and what it
-// knows of packages, stays as it is. With deps all that they need comes along.
+// unpacked. It fetches and unpacks them once, into the cache. It uses the user's apt
+// with a separate state, so that the machine's installed packages and package lists do
+// not change. With deps it includes the dependencies of the packages.
 func unpackDebian(ctx context.Context, packages []string, deps bool) (string, error) {
 	folder, err := cache.Folder()
 	if err != nil {
@@ -53,7 +53,7 @@ func unpackDebian(ctx context.Context, packages []string, deps bool) (string, er
 	})
 }
 
-// An apt is the machine's apt with a state of its own in a folder.
+// An apt is the machine's apt with a separate state in a folder.
 type apt struct {
 	dir     string
 	options []string
@@ -97,12 +97,13 @@ func newApt(ctx context.Context, dir string) (*apt, error) {
 	return nil, err
 }
 
-// debian is what Debian's own release files say of their origin.
+// debian is the origin that Debian's release files state.
 const debian = "Debian"
 
-// mirrors returns the machine's repositories that may be mirrors of Debian: those
-// that are known to be first, and then those of which apt knows no origin, since
-// their lists were not fetched yet. Those for security updates lack what is wanted.
+// mirrors returns the machine's repositories that may be mirrors of Debian. Known
+// mirrors come first. The others are those whose origin apt does not know yet, since
+// their lists were not fetched. Repositories for security updates are left out: they do
+// not have the packages.
 func (a *apt) mirrors(ctx context.Context) (mirrors []string, err error) {
 	origins, err := a.origins(ctx)
 	for _, origin := range []string{debian, ""} {
@@ -115,8 +116,8 @@ func (a *apt) mirrors(ctx context.Context) (mirrors []string, err error) {
 	return mirrors, err
 }
 
-// origins returns the origins of repositories by their addresses; "" is an origin
-// that is not known.
+// origins returns the origins of repositories by their addresses. An origin that is not
+// known is "".
 func (a *apt) origins(ctx context.Context) (map[string]string, error) {
 	out, err := a.run(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)")
 	origins := map[string]string{}
@@ -133,7 +134,7 @@ func (a *apt) origins(ctx context.Context) (map[string]string, error) {
 	return origins, err
 }
 
-// run runs a command of apt's in the folder for packages.
+// run runs a command of apt in the folder for packages.
 func (a *apt) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, append(a.options, args...)...)
 	cmd.Dir = filepath.Join(a.dir, "deb")
@@ -147,8 +148,8 @@ func (a *apt) run(ctx context.Context, name string, args ...string) (string, err
 	return string(out), nil
 }
 
-// A line of apt-cache depends that names a package there is: "foo", in a list
-// with all dependencies, and "  Depends: foo" in one of the first alone.
+// These match a line of "apt-cache depends" that names an existing package: "foo" in a
+// list with all dependencies, and "  Depends: foo" in a list of direct dependencies.
 var (
 	eachPackage = regexp.MustCompile(`(?m)^(` + packageName + `)$`)
 	needed      = regexp.MustCompile(`(?m)^  Depends: (` + packageName + `)$`)

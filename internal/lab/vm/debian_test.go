@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeApt is an apt-get whose machine has the repositories that REPOSITORIES lists,
-// and which learns of the origin of those in its own list from ORIGINS.
+// fakeApt is an apt-get for a machine with the repositories in REPOSITORIES. After an
+// update it knows the origins in ORIGINS.
 const fakeApt = `#!/bin/sh
 list=
 for a; do
@@ -27,8 +27,8 @@ uri=$(sed 's/.*\] \([^ ]*\) .*/\1/' "$list")
 printf "$ORIGINS" | grep " $uri\$"
 `
 
-// TestMirror chooses among a machine's repositories, of which not all are Debian's
-// and not all are known before they are asked.
+// TestMirror chooses among a machine's repositories. Not all of them are Debian's, and
+// not all origins are known before an update.
 func TestMirror(t *testing.T) {
 	bin := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "apt-get"), []byte(fakeApt), 0o700))
@@ -62,8 +62,8 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestFreshCache makes the archive of a machine of which nothing is in the cache,
-// as with a kernel of the user's own on a new account.
+// TestFreshCache makes the archive of a machine with an empty cache, as on a new
+// account with the user's own kernel.
 func TestFreshCache(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE").Output()
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ import (
 // maxGuests bounds the guests that a machine keeps in its memory.
 const maxGuests = 8
 
-// put brings a file into the machine, unless its like is there, and returns its
-// name there.
+// put copies a file into the machine, unless one with the same contents is there, and
+// returns its name in the machine.
 func (m *Machine) put(file string) (string, error) {
 	in, err := os.Open(file)
 	if err != nil {
@@ -49,8 +49,7 @@ func (m *Machine) put(file string) (string, error) {
 	return name, nil
 }
 
-// Cores moves the core files that guests left into a folder, and returns where
-// they are.
+// Cores moves the core files that guests left into a folder, and returns their paths.
 func (m *Machine) Cores(dir string) (files []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -77,10 +77,10 @@ func (k kernel) archive(w io.Writer, init, root string) error {
 	return a.Close()
 }
 
-// An archive is one of files for a kernel to unpack.
+// An archive is a cpio archive, which the kernel unpacks.
 type archive struct{ *cpio.Writer }
 
-// add adds an entry, whose contents are those of the file of that name, if any.
+// add adds an entry. Its contents are those of the file from, or empty if that is "".
 func (a archive) add(h *cpio.Header, from string) error {
 	if from == "" {
 		return a.WriteHeader(h)
@@ -106,7 +106,7 @@ func (a archive) file(name, from string, mode cpio.FileMode) error {
 	return a.add(&cpio.Header{Name: name, Mode: cpio.TypeReg | mode, Links: 1}, from)
 }
 
-// tree adds all that is below a folder, but for documentation and languages.
+// tree adds everything below a folder, except documentation and translations.
 func (a archive) tree(root string) error {
 	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || file == root {

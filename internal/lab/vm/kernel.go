@@ -17,8 +17,8 @@ type kernel struct {
 	modules []string // the drivers of a virtio port, in the order in which they are loaded
 }
 
-// drivers are those of a virtio port, each after what it needs. One that is not
-// there is built in.
+// drivers are the drivers of a virtio port, each after those that it needs. A driver that
+// has no file is built into the kernel.
 var drivers = []string{"virtio", "virtio_ring", "virtio_mmio", "virtio_console"}
 
 // findKernel returns the kernel that is unpacked in a folder, or, if that is "",

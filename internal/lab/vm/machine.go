@@ -47,7 +47,7 @@ type Options struct {
 	// unpacked, with its boot/vmlinuz-* and lib/modules. "" is Debian's cloud
 	// kernel, which is fetched once.
 	Kernel string
-	// Tools are Debian packages that the machine is to have, with all they need.
+	// Tools are Debian packages that the machine has, with their dependencies.
 	Tools []string
 	// BuildInit builds the program in agent/init for linux/arm64 to a file.
 	BuildInit func(ctx context.Context, out string) error
@@ -65,14 +65,14 @@ type Machine struct {
 	console  process.Tail
 	kill     func()
 	ended    chan struct{} // closed when QEMU has
-	patience time.Duration // with an answer, beyond what was asked for may take
+	patience time.Duration // for an answer, in addition to the time for the work
 
 	mu       sync.Mutex // one exchange with the agent, or one run, at a time
 	oneByOne bool       // one instruction at a time
 	files    []string   // names of guests it has, the latest last
 }
 
-// Boot boots a virtual machine, which has to be closed.
+// Boot boots a virtual machine. The caller has to close it.
 func Boot(ctx context.Context, o Options) (*Machine, error) {
 	emulator, err := qemu.Find(ctx, o.Emulator, []string{"qemu-system-aarch64"}, install)
 	if err != nil {
@@ -104,8 +104,8 @@ func Boot(ctx context.Context, o Options) (*Machine, error) {
 	return m, nil
 }
 
-// command returns the command that starts QEMU without a disk, a network or any
-// file of its own. It inherits its sockets, of the port and the monitor, as 3 and 4.
+// command returns the command that starts QEMU without a disk, a network or files. QEMU
+// inherits the sockets of the port and the monitor as descriptors 3 and 4.
 func (m *Machine) command(kernel, initramfs, accelerator, cpu string) *exec.Cmd {
 	cmd := exec.Command(m.emulator.Path,
 		"-M", "virt,gic-version=max", "-accel", accelerator, "-cpu", cpu, "-smp", fmt.Sprint(min(runtime.NumCPU(), maxCPUs)),
@@ -119,7 +119,7 @@ func (m *Machine) command(kernel, initramfs, accelerator, cpu string) *exec.Cmd 
 	return cmd
 }
 
-// start starts QEMU and waits for the agent to answer with what machine that is.
+// start starts QEMU and waits until the agent answers with a description of the machine.
 func (m *Machine) start(ctx context.Context, cmd *exec.Cmd) (inside string, err error) {
 	port, portEnd, err := socketPair()
 	if err != nil {
@@ -180,10 +180,10 @@ func (m *Machine) Close() {
 	m.monitor.Close()
 }
 
-// Run runs a job in the machine. The job's Line[guest] names a file of the host,
-// which is brought into the machine; the rest of the line, and the folder, are the
-// machine's. With oneByOne a signal can land on any instruction. The error is that
-// of the machine: the guest's own end is in the result.
+// Run runs a job in the machine. The job's Line[guest] names a file of the host, which
+// is copied into the machine. Other names in the line, and the folder, are those of the
+// machine. With oneByOne a signal can land on any instruction. An error means that
+// the machine failed. The result says how the guest ended.
 func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne bool) (result process.Result, err error) {
 	if job.Deadline <= 0 {
 		return result, errors.New("a guest without a deadline")

@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/lab/vm/agent"
 )
 
-// handshake waits until the agent and the monitor have answered, and returns what
-// machine the agent is on.
+// handshake waits until the agent and the monitor have answered, and returns the agent's
+// description of its machine.
 func (m *Machine) handshake() (inside string, err error) {
 	_ = m.port.SetDeadline(time.Now().Add(bootTime))
 	if err := m.conn.Send(agent.Request{Op: agent.OpHello}, nil, 0); err != nil {
@@ -26,7 +26,7 @@ func (m *Machine) handshake() (inside string, err error) {
 	return ready.Machine, m.monitorCommand("qmp_capabilities", map[string]any{})
 }
 
-// monitorCommand has QEMU carry out a command of its monitor (QMP).
+// monitorCommand makes QEMU carry out a command of its monitor (QMP).
 func (m *Machine) monitorCommand(name string, arguments map[string]any) error {
 	_ = m.monitor.SetDeadline(time.Now().Add(m.patience))
 	if err := json.NewEncoder(m.monitor).Encode(map[string]any{"execute": name, "arguments": arguments}); err != nil {
@@ -49,14 +49,14 @@ func (m *Machine) monitorCommand(name string, arguments map[string]any) error {
 	}
 }
 
-// request has the agent carry out a request that has no payload.
+// request makes the agent carry out a request that has no payload.
 func (m *Machine) request(request agent.Request) (response agent.Response, err error) {
 	return m.exchange(request, nil, 0, io.Discard)
 }
 
-// exchange sends a request with its payload, and receives the answer and its
-// payload. It waits for the answer as long as the work may take, and the machine's
-// patience more. After an error that is not the agent's the machine is of no use.
+// exchange sends a request with its payload, and receives the answer and its payload. It
+// waits for the answer for the time that the work may take plus the machine's patience.
+// After an error other than the agent's, the machine cannot be used any more.
 func (m *Machine) exchange(request agent.Request, payload io.Reader, within time.Duration, to io.Writer) (response agent.Response, err error) {
 	_ = m.port.SetDeadline(time.Now().Add(within + m.patience))
 	if request.Op == agent.OpPut {
@@ -82,7 +82,7 @@ func (m *Machine) exchange(request agent.Request, payload io.Reader, within time
 	return response, nil
 }
 
-// setOneByOne has QEMU look for interrupts after every instruction, or not.
+// setOneByOne sets whether QEMU looks for interrupts after every instruction.
 func (m *Machine) setOneByOne(on bool) error {
 	if m.oneByOne == on {
 		return nil
@@ -92,8 +92,8 @@ func (m *Machine) setOneByOne(on bool) error {
 	return m.monitorCommand("human-monitor-command", map[string]any{"command-line": m.emulator.OneByOne() + word})
 }
 
-// lastLines returns the console's last lines, as one: those of a kernel's panic, or
-// the eight at the end.
+// lastLines returns the last lines of the console, joined to one: those of a kernel
+// panic, or else the last eight.
 func (m *Machine) lastLines() string {
 	text := strings.TrimSpace(strings.ReplaceAll(m.console.String(), "\r", ""))
 	if text == "" {

@@ -23,7 +23,7 @@ import (
 
 var withTools = flag.Bool("tools", false, "fetch tools of Debian's and run them in the virtual machine")
 
-// options returns what to boot, with an init of this source.
+// options returns the options to boot with an init that is built from this source.
 func options(t *testing.T) Options {
 	return Options{BuildInit: func(ctx context.Context, out string) error {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "./agent/init")
@@ -57,7 +57,7 @@ func program(t *testing.T, body string) string {
 	return filepath.Join(dir, "program")
 }
 
-// TestVM runs jobs that end in every way in one virtual machine, and ends it.
+// TestVM runs jobs that end in every way in one virtual machine, and closes it.
 func TestVM(t *testing.T) {
 	m := boot(t)
 	ctx := context.Background()
@@ -111,8 +111,8 @@ func main() {
 	<-m.ended
 }
 
-// TestVMTools runs a guest under tools of Debian's, and brings out a core file
-// that Linux wrote.
+// TestVMTools runs a guest under tools from Debian, and copies a core file that Linux
+// wrote to the host.
 func TestVMTools(t *testing.T) {
 	if !*withTools {
 		t.Skip("fetches 50 MB of packages: make test-vm")
@@ -151,8 +151,8 @@ func main() { for i := 0; i < 10; i++ { runtime.GC() }; panic("over") }`)
 	assert.Empty(t, cores, "left in the machine")
 }
 
-// TestVMFails shows that a machine that panics, hangs or is killed is an error
-// that says what its console said last.
+// TestVMFails shows that there is an error with the console's last lines if a machine
+// panics, hangs or is killed.
 func TestVMFails(t *testing.T) {
 	ctx := context.Background()
 	path := program(t, `
@@ -202,8 +202,8 @@ func main() { time.Sleep(time.Hour) }`)
 	})
 }
 
-// TestBoots boots again and again, beside other tests: a port whose other end the
-// driver does not know to be open yet is none that was closed.
+// TestBoots boots again and again, in parallel with other tests. While the driver does
+// not know yet that the other end of the port is open, init must wait.
 func TestBoots(t *testing.T) {
 	for range 3 {
 		boot(t).Close()

@@ -11,8 +11,8 @@ import (
 )
 
 // WithChainedFixups returns a Mach-O file whose module data are in a chain of fixups, as
-// Apple's linker writes pointers: without following it nobody finds the function
-// table. Go's own linker writes addresses.
+// Apple's linker writes pointers. The function table can be found only by following the
+// chain. Go's own linker writes addresses.
 func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 	tb.Helper()
 	const page, format, command, headers = 16 << 10, 2, 0x80000034, 32
@@ -76,7 +76,7 @@ func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 		}
 		data = word.AppendUint16(data, start)
 	}
-	// The load command, in the room that linkers leave behind the others.
+	// The load command, in the room that linkers leave after the others.
 	end := headers + int(word.Uint32(data[20:]))
 	require.Equal(tb, make([]byte, 16), data[end:end+16], "no room for a load command")
 	for i, n := range []int{command, 16, at, len(data) - at} {

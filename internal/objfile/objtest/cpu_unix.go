@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// processorTime is what this process has used, which does not depend on the load.
+// processorTime returns the CPU time of this process, which does not depend on the load.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)

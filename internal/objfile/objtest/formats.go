@@ -56,7 +56,7 @@ func (m *Image) dynamic(at, size int) {
 	}
 }
 
-// offset returns where in an ELF file an address is.
+// offset returns the offset in an ELF file of an address.
 func (m *Image) offset(addr uint64) int {
 	for i := range m.u16(56) {
 		at := int(m.u64(32)) + 56*i

@@ -10,8 +10,8 @@ import (
 // Names are the names of the seeds, in an order for fuzz targets to choose by number.
 var Names = []string{"elf", "macho", "pe", "pie", "chained", "go1.16", "go1.18", "go1.20", "go1.23"}
 
-// AddSeedEdits adds edits for fuzz targets to begin with: for each seed, fields of each
-// part of a file, set to what is out of range or much too large.
+// AddSeedEdits adds edits for fuzz targets to begin with. For each seed they set fields of
+// each part of a file to values that adds out of range or much too large.
 func AddSeedEdits(tb testing.TB, seeds map[string]*Image, add func(which uint8, edits []byte)) {
 	tb.Helper()
 	for which, name := range Names {
@@ -37,15 +37,15 @@ func (m *Image) ApplyOverwrite(at int, word uint64, edits []byte) []byte {
 	return data
 }
 
-// What one input of a fuzz target may cost. Instrumented code is some times slower
-// than what is released.
+// Bounds on the cost of one input of a fuzz target. Instrumented code is several times
+// slower than released code.
 const (
 	mostCPU   = 10 * time.Second
 	mostAlloc = 1 << 30 // bytes allocated, freed or not
 )
 
-// RunBounded calls f, and fails the test if that takes more processor time or memory
-// than an input of a fuzz target may.
+// RunBounded calls f, and fails the test if f takes more processor time or memory than the
+// bounds allow.
 func RunBounded(tb testing.TB, f func()) {
 	tb.Helper()
 	var before, after runtime.MemStats

@@ -14,7 +14,7 @@ import (
 // A HostileFile is a file that claims too much.
 type HostileFile struct {
 	Name  string
-	Kinds string // of error that surveying it may end with: "other", "exceeded" or "broken"; "" is none
+	Kinds string // the kinds of error that its survey may return: "other", "exceeded" or "broken"; "" is no error
 	Data  func() []byte
 }
 
@@ -31,16 +31,16 @@ func PeakMemory() int64 {
 	return kb << 10
 }
 
-// SlowExecutable returns an executable with about size bytes of code, which takes as long to
-// survey as a file of its size can.
+// SlowExecutable returns an executable with about size bytes of code. Surveying it takes the
+// longest time for a file of its size.
 func SlowExecutable(size int) []byte {
 	return FakeExecutable{
 		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constantTable(3 << 18),
 	}.Bytes()
 }
 
-// ManyWindows returns an executable with one function of n windows, whose name has name
-// bytes, and others bytes of something else.
+// ManyWindows returns an executable with one function of n windows. The function's name has
+// name bytes, and the file has others bytes of other data.
 func ManyWindows(n, name, others int) []byte {
 	code := append(words(addSP), repeat(4*n, nop)...)
 	return FakeExecutable{
@@ -49,7 +49,7 @@ func ManyWindows(n, name, others int) []byte {
 	}.Bytes()
 }
 
-// ManyFunctions returns an executable of so many functions of one instruction.
+// ManyFunctions returns an executable of n functions with one instruction each.
 func ManyFunctions(n int) []byte {
 	return FakeExecutable{Code: repeat(4*n, nop), Function: 4, Name: "main.f", File: "f.go", PCSP: constantTable(1)}.Bytes()
 }

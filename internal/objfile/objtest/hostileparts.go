@@ -38,8 +38,8 @@ func constantTable(instructions int) []byte {
 	return binary.AppendUvarint([]byte{2}, uint64(instructions))
 }
 
-// WithLoads returns an ELF file with so many more segments, before its own, all of the
-// same data.
+// WithLoads returns an ELF file with n more segments before its own, all with the same
+// data.
 func WithLoads(t testing.TB, m *Image, data []byte, n int) []byte {
 	phnum, at := int(m.Get(t, "elf.phnum")), int(m.Get(t, "elf.phoff"))
 	old := bytes.Clone(m.Data[at:][:56*phnum])

@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 )
 
-// A FakeExecutable is an executable that no linker wrote: an ELF file with one record that all
-// of its functions share, and module data that points to the table.
+// A FakeExecutable describes an executable that a test makes without a linker: an ELF file with
+// one record that all of its functions share, and module data that points to the table.
 type FakeExecutable struct {
 	Code     []byte
 	Function int    // bytes of a function
@@ -20,7 +20,7 @@ type FakeExecutable struct {
 	Info     []byte // build information
 }
 
-// Addresses of what is made.
+// Addresses in the made file.
 const (
 	madeText = 0x10000
 	madeTab  = 0x10_0000_0000

@@ -1,6 +1,6 @@
-// Package objtest gives tests small real executables with the places in them that
-// say how much there is of something, how long it is, and at which address: what
-// hostile files lie about.
+// Package objtest gives tests small real executables, and the position of every field
+// in them that holds a count, a length or an address. Tests overwrite these fields, as
+// hostile files do.
 package objtest
 
 import (
@@ -29,8 +29,8 @@ type Image struct {
 	names  []string // sorted
 }
 
-// New finds the fields of an executable, or of a core file. The file is trusted: a
-// test fails if it makes no sense.
+// New finds the fields of an executable, or of a core file. It trusts the file, and
+// fails the test if the file makes no sense.
 func New(tb testing.TB, data []byte) *Image {
 	tb.Helper()
 	m := &Image{Data: data, Fields: map[string]Field{}}
@@ -107,10 +107,10 @@ const (
 	maxEdits = 16
 )
 
-// ApplyEdits returns a copy with a list of edits applied, as a fuzzer makes them up:
-// each sets a field to a number, adds one to it, or sets it to another field, plus
-// a small number. So headers stay what they are but for what they claim. Changed are
-// the names of the fields.
+// ApplyEdits returns a copy with a list of edits applied, which may come from a fuzzer. Each
+// edit sets a field to a number, adds a number to it, or sets it to another field plus
+// a small number. So only the claims of the headers change. Changed are the names of
+// the changed fields.
 func (m *Image) ApplyEdits(edits []byte) (data []byte, changed []string) {
 	data = bytes.Clone(m.Data)
 	for ; len(edits) >= editSize && len(changed) < maxEdits; edits = edits[editSize:] {

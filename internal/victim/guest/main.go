@@ -1,4 +1,4 @@
-// Guest is the stand-alone program that any toolchain can build: it runs one
+// Guest is a stand-alone program that any toolchain can build. It runs one
 // victim under one observer.
 package main
 

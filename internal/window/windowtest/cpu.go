@@ -104,9 +104,8 @@ func (c cpu) set(name string, value uint64, known bool) {
 	c.regs[name] = value
 }
 
-// memory executes what is no arithmetic on the stack pointer: stores and loads
-// of the frame pointer are followed, and write-back; anything else makes its
-// destination unknown.
+// memory executes the other instructions. It follows stores and loads of the frame
+// pointer, and write-back. Any other instruction makes its destination unknown.
 func (c cpu) memory(op, operands string, list []string) {
 	m := memory.FindStringSubmatch(operands)
 	store := strings.HasPrefix(op, "ST")

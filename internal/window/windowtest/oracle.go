@@ -1,7 +1,7 @@
 // Package windowtest gives tests a second opinion on windows. Its oracle is a plain
-// interpreter of the stack and frame pointer. It shares no code with the finder but
-// the function table: it reads the disassembler's text, follows one path after the
-// other with numbers in its registers, and looks at every state it gets into.
+// interpreter of the stack and frame pointer. It shares only the function table with
+// the finder. It reads the disassembler's text, follows one path after the other with
+// numbers in its registers, and looks at every state that it reaches.
 package windowtest
 
 import (
@@ -31,13 +31,13 @@ type oracle struct {
 	seen        map[string]bool
 	count       map[uint64]int
 	found       map[Point]bool
-	invalid     bool // there is a word that is no instruction
+	invalid     bool // there is a word that is not an instruction
 }
 
-// PreemptionWrites returns how many bytes under its stack pointer a goroutine's stack is
-// written to when the runtime preempts it: by sigctxt.pushCall
-// (runtime/signal_arm64.go), asyncPreempt and asyncPreempt2; or the most of all
-// releases, if the table does not name those.
+// PreemptionWrites returns how many bytes below a goroutine's stack pointer the runtime
+// overwrites when it preempts the goroutine: in sigctxt.pushCall
+// (runtime/signal_arm64.go), asyncPreempt and asyncPreempt2. If the table does not
+// name these functions, it returns the largest value of all releases.
 func PreemptionWrites(table *pclntab.Table) uint64 {
 	sum := uint64(16)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
@@ -66,7 +66,7 @@ func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (fo
 	if r := fn.DeferReturn(); r != 0 {
 		o.resume(fn.Entry + uint64(r))
 	}
-	// A jump table's targets are not known: whatever is not reached may be one.
+	// The targets of a jump table are not known. Any instruction not reached may be one.
 	for pc := fn.Entry; pc < fn.End && o.jumps(); pc += 4 {
 		if o.count[pc] == 0 {
 			o.resume(pc)
@@ -84,7 +84,8 @@ func (o *oracle) jumps() bool {
 	return false
 }
 
-// resume begins a path in the middle, as pcsp has it there.
+// resume begins a path in the middle of a function, with the stack pointer that pcsp
+// claims there.
 func (o *oracle) resume(pc uint64) {
 	below, _ := o.pcsp.At(o.fn.Entry, pc)
 	sp := entrySP - uint64(int64(below))

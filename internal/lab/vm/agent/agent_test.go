@@ -69,7 +69,7 @@ func TestTooLong(t *testing.T) {
 	require.Error(t, long.Receive(new(Response)))
 }
 
-// TestSource shows that nothing was left out of what is built for the machine.
+// TestSource shows that the embedded source for the machine is complete.
 func TestSource(t *testing.T) {
 	for _, pattern := range []string{"*.go", "init/*.go"} {
 		files, err := filepath.Glob(pattern)
@@ -87,7 +87,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// FuzzReceive receives what a machine that went mad may send.
+// FuzzReceive receives arbitrary data, as a broken machine may send it.
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte(`{"Result":{"End":"exited","Code":2},"Size":3}` + "\nabc"))
 	for _, response := range []string{`{"Size":-1}`, `{"Size":9223372036854775807}`, `{"Error":"x"}`, `{"Result":{"End":"signaled","Signal":11}}`, `[]`, `{"Size":"x"}`} {

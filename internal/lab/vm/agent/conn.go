@@ -1,7 +1,8 @@
-// Package agent carries out a host's orders in a virtual machine: files come and
-// go, and jobs are run, over one stream. Both ends are here, so that they cannot
-// differ. It imports the standard library and package process alone, since it is
-// built for the virtual machine as a module of its own.
+// Package agent is the protocol between a host and its virtual machine. The host
+// writes, reads and removes files in the machine and runs jobs there, over one stream.
+// Both ends are in this package, so that they cannot differ. It imports only the
+// standard library and package process, because the machine's program is built from
+// it as a separate module.
 package agent
 
 import (
@@ -23,17 +24,17 @@ const (
 	OpRun    = "run"    // run Job; answered with its result and, as payload, its output
 )
 
-// A Request is an order to the agent.
+// A Request asks the agent for one operation.
 type Request struct {
 	Op   string
 	Path string
-	Size int64 // of the payload, but for Get
+	Size int64 // of the payload; for Get, the largest size of the file
 	Job  process.Job
 }
 
 // A Response answers a request.
 type Response struct {
-	Error   string `json:",omitempty"` // why it could not be carried out
+	Error   string `json:",omitempty"` // why the request could not be carried out
 	Machine string `json:",omitempty"`
 	Names   []string
 	Result  process.Result
@@ -43,8 +44,8 @@ type Response struct {
 // maxHeader bounds a request or response without its payload, in bytes.
 const maxHeader = 1 << 20
 
-// A Conn is one end of the stream. A message is a line of JSON and as many
-// bytes of payload as it says.
+// A Conn is one end of the stream. A message is a line of JSON and a payload. The line
+// says how many bytes the payload has.
 type Conn struct {
 	r *bufio.Reader
 	w io.Writer
@@ -80,6 +81,6 @@ func (c *Conn) Receive(header any) error {
 	return json.Unmarshal(line, header)
 }
 
-// Payload returns the next size bytes of the stream; all of them are to be read
+// Payload returns the next size bytes of the stream. The caller has to read all of them
 // before the next message.
 func (c *Conn) Payload(size int64) io.Reader { return io.LimitReader(c.r, max(size, 0)) }

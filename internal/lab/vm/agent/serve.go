@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/lab/process"
 )
 
-// Serve carries out requests until the stream ends, which is the error.
+// Serve carries out requests until the stream ends. It returns the error of the stream.
 func Serve(stream io.ReadWriter) error {
 	conn := NewConn(stream)
 	for {
@@ -29,8 +29,8 @@ func Serve(stream io.ReadWriter) error {
 	}
 }
 
-// carryOut carries out one request. The payload, nil where there is none, is
-// the caller's to close.
+// carryOut carries out one request. The caller has to close the payload, which may be
+// nil.
 func (c *Conn) carryOut(request Request) (response Response, payload io.Reader) {
 	var err error
 	switch request.Op {

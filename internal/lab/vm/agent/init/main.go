@@ -1,8 +1,8 @@
 //go:build linux
 
-// Init is the first and only process of a virtual machine: it mounts what
-// programs expect, loads the drivers it was given and serves its host until the
-// host closes the port.
+// Init is the first and only process of a virtual machine. It mounts the file systems
+// that programs expect, loads the drivers that came with it, and carries out the host's
+// requests until the host closes the port.
 package main
 
 import (
@@ -45,8 +45,8 @@ func run() error {
 	if err := loadModules("/modules"); err != nil {
 		return err
 	}
-	// Core files go where the host finds them, and a user's settings are as on
-	// most servers.
+	// Core files go to the folder in which the host looks for them. The other
+	// settings are those of most servers.
 	for file, value := range map[string]string{
 		"/proc/sys/kernel/core_pattern":        "/tmp/core/core.%p",
 		"/proc/sys/kernel/perf_event_paranoid": "-1",
@@ -70,7 +70,7 @@ func run() error {
 	return agent.Serve(&waitingReader{File: port, since: time.Now()})
 }
 
-// portTime is how long the host may take to be there.
+// portTime is how long init waits for the host.
 const portTime = 20 * time.Second
 
 // A waitingReader waits for its host: a port of which the driver does not know
