@@ -74,7 +74,7 @@ func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, r
 func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
 	held := len(g.WindowsToHold(k))
 	switch {
-	case k.Class != window.Pointer:
+	case !k.NeedsNoHold:
 		return max(1, held)
 	case held == 0:
 		return 1 + len(mayHoldPointer)
@@ -122,7 +122,7 @@ func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time
 			harmed[name] = true // said
 		}
 	}
-	if k.Class != window.Pointer || limit == 0 {
+	if !k.NeedsNoHold || limit == 0 {
 		return nil
 	}
 	return d.runOneVictim(ctx, k, d.Case(windows[0]).Func, false)
@@ -162,7 +162,7 @@ func (d *decision) holdControl(ctx context.Context, k window.Kind) error {
 		}
 		break
 	}
-	if k.Class != window.Pointer {
+	if !k.NeedsNoHold {
 		return nil
 	}
 	for _, name := range mayHoldPointer {

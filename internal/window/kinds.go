@@ -21,6 +21,9 @@ type Kind struct {
 	// ProvedByHold says that a pin shows nothing: the harm comes after the goroutine goes
 	// on, so the pin is released and the victim checks what it computes.
 	ProvedByHold bool
+	// NeedsNoHold says of a kind that is proved by a hold that it also shows without one: a
+	// victim that is left to run is harmed within a second.
+	NeedsNoHold bool
 }
 
 // Kinds are all kinds, in the order in which verdicts name them.
@@ -82,7 +85,7 @@ var Kinds = []Kind{
 		Harm:     "the object is freed while it is in use: memory corruption (golang/go#80188)",
 		Remedy:   "the collectors of go1.25.13, go1.26.6 and later scan R30",
 		Fixed:    scanningLink,
-		Observer: "gc", ProvedByHold: true,
+		Observer: "gc", ProvedByHold: true, NeedsNoHold: true,
 	},
 	{
 		Name: string(Restart), Clause: 6, Class: Restart,
