@@ -1,5 +1,8 @@
-// Package core opens core files of Linux for arm64: threads' registers and
-// memory, read where it is asked for.
+// Package core opens core files of Linux for arm64, as a debugger would.
+//
+// Open reads the headers and the notes: the threads with their registers, the signal, and
+// which files were mapped. Memory is read from the file when it is asked for, so that a
+// large core file costs no more than a small one.
 package core
 
 import (

@@ -1,5 +1,10 @@
-// Package crash tells apart the ways in which a Go program dies, from what it
-// printed.
+// Package crash says what a Go program died of, from what it printed.
+//
+// Find reads a log and returns the crashes in it, each with its goroutines. Unwrap has
+// taken off what log collectors add. Classify compares the text of a crash with an
+// ordered table, Causes; the first entry that matches is the cause. Given a binary's
+// windows, it also says in which window the goroutine was interrupted, if the log
+// shows it.
 package crash
 
 import (

@@ -89,8 +89,8 @@ const (
 // Frames that say that a log is of a binary, at least; one in so many may
 // disagree: lines of other processes get in between.
 const (
-	enough = 4
-	stray  = 20
+	enough     = 4
+	goodPerBad = 20
 )
 
 // Fits compares the frames of a log with the binary: each function is there and
@@ -135,9 +135,9 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	}
 	bad += all - most
 	switch {
-	case good >= enough && bad*stray <= good:
+	case good >= enough && bad*goodPerBad <= good:
 		return Same
-	case bad > 1 && bad*stray > good:
+	case bad > 1 && bad*goodPerBad > good:
 		return Other
 	}
 	return Unknown

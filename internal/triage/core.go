@@ -16,7 +16,7 @@ import (
 func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 	f, err := core.Open(path)
 	if errors.Is(err, core.ErrArch) {
-		v = because(NotThis, "no core file of arm64, the only architecture that changes its stack pointer in two instructions", err.Error())
+		v = newVerdict(NotThis, "no core file of arm64, the only architecture that changes its stack pointer in two instructions", err.Error())
 		v.Input = path
 		return v, nil
 	}
@@ -25,9 +25,9 @@ func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 	}
 	defer f.Close()
 	if b == nil {
-		v = because(Undecided, "a core file says nothing without the binary", died(f))
+		v = newVerdict(Undecided, "a core file says nothing without the binary", died(f))
 		v.Settle = "the binary that ran: splitadd triage -binary FILE " + path
-	} else if v, err = (&corpse{file: f, binary: b}).verdict(ctx); err != nil {
+	} else if v, err = (&coreSearch{file: f, binary: b}).verdict(ctx); err != nil {
 		return v, fmt.Errorf("%s: %w", path, err)
 	}
 	v.finish(b)
@@ -48,8 +48,8 @@ func died(f *core.File) string {
 	return fmt.Sprintf("none of %d threads had died", len(f.Threads))
 }
 
-// A corpse is a core file and the binary that ran.
-type corpse struct {
+// A coreSearch is a core file and the binary that ran.
+type coreSearch struct {
 	file    *core.File
 	binary  *Binary
 	moved   uint64 // what the loader added to the binary's addresses
@@ -65,24 +65,24 @@ type corpse struct {
 const maxWork = 1 << 20
 
 // spend reports whether there is work left, and takes some.
-func (c *corpse) spend(n int) bool {
+func (c *coreSearch) spend(n int) bool {
 	c.work += n
 	return c.work <= maxWork
 }
 
 // word returns the word at an address, and whether the file has it.
-func (c *corpse) word(addr uint64) (uint64, bool) {
+func (c *coreSearch) word(addr uint64) (uint64, bool) {
 	if !c.spend(1) {
 		return 0, false
 	}
 	return c.file.Word(addr)
 }
 
-func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
+func (c *coreSearch) verdict(ctx context.Context) (v Verdict, err error) {
 	fits := c.prepare()
 	shown, same := c.same()
 	if !fits || shown && !same {
-		v = because(Undecided, "the core file is of another program than "+c.binary.Path, died(c.file))
+		v = newVerdict(Undecided, "the core file is of another program than "+c.binary.Path, died(c.file))
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v, nil
 	}
@@ -102,22 +102,22 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 	}
 	switch {
 	case c.work > maxWork:
-		v = because(Undecided, "the core file has more threads, or more that looks like a goroutine in a window, than are looked at", died(c.file))
+		v = newVerdict(Undecided, "the core file has more threads, or more that looks like a goroutine in a window, than are looked at", died(c.file))
 		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0 && unwinder != "":
-		v = because(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
+		v = newVerdict(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
 		v.Settle = "the log: what the unwinder printed"
 	case len(found) == 0 && (c.file.CutOff || !same):
 		why := "the core file does not show that it is of " + c.binary.Path
 		if c.file.CutOff {
 			why = "the core file is cut off, and what is left has no goroutine in a window"
 		}
-		v = because(Undecided, why, died(c.file))
+		v = newVerdict(Undecided, why, died(c.file))
 		v.Settle = "the whole core file, or the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0:
-		v = because(NotThis, "no goroutine was interrupted in a window, and nothing was being unwound", died(c.file))
+		v = newVerdict(NotThis, "no goroutine was interrupted in a window, and nothing was being unwound", died(c.file))
 	default:
-		v = because(Undecided, "a goroutine was interrupted in a window, and what killed the process is not clear", c.interrupted(found[0]), c.taken(found[0]), died(c.file))
+		v = newVerdict(Undecided, "a goroutine was interrupted in a window, and what killed the process is not clear", c.interrupted(found[0]), c.taken(found[0]), died(c.file))
 		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	}
 	return v, nil
@@ -127,7 +127,7 @@ func (c *corpse) verdict(ctx context.Context) (v Verdict, err error) {
 // binary: by the first page, with headers and build ID, as Linux writes it by
 // default; else by the threads, whose link registers, in functions of the binary,
 // have to follow calls. It goes by the address that prepare has found.
-func (c *corpse) same() (shown, same bool) {
+func (c *coreSearch) same() (shown, same bool) {
 	for _, s := range c.binary.file.Segments {
 		if s.Offset != 0 || len(s.Data) < 4096 {
 			continue
@@ -161,7 +161,7 @@ func (c *corpse) same() (shown, same bool) {
 
 // prepare finds out where the binary was loaded, and how its runtime parks a
 // goroutine. It reports whether the two belong together.
-func (c *corpse) prepare() bool {
+func (c *coreSearch) prepare() bool {
 	if program, err := elf.NewFile(bytes.NewReader(c.binary.file.Contents())); err == nil && c.file.Entry != 0 {
 		c.moved = c.file.Entry - program.Entry
 	}
@@ -188,7 +188,7 @@ func (c *corpse) prepare() bool {
 }
 
 // name returns the name of the function that holds an address, or "".
-func (c *corpse) name(pc uint64) string {
+func (c *coreSearch) name(pc uint64) string {
 	if pc < c.text.lo || pc >= c.text.hi || !c.spend(1) {
 		return ""
 	}
@@ -199,7 +199,7 @@ func (c *corpse) name(pc uint64) string {
 	return fn.Name()
 }
 
-func (c *corpse) interrupted(i Interrupted) string {
+func (c *coreSearch) interrupted(i Interrupted) string {
 	who, state := "a goroutine", "was once interrupted at"
 	if i.ID != 0 {
 		who = fmt.Sprintf("goroutine %d", i.ID)
@@ -210,7 +210,7 @@ func (c *corpse) interrupted(i Interrupted) string {
 	return fmt.Sprintf("%s %s %s+%#x: %#x holds its pc %#x", who, state, i.Window.Func, i.Window.Offset(), i.At, i.Window.PC+c.moved)
 }
 
-func (c *corpse) taken(i Interrupted) string {
+func (c *coreSearch) taken(i Interrupted) string {
 	if i.Window.Class == window.FP {
 		return fmt.Sprintf("its frame pointer is %d bytes below the stack pointer at entry: neither its own frame's nor its caller's", i.Window.Actual)
 	}
@@ -219,7 +219,7 @@ func (c *corpse) taken(i Interrupted) string {
 }
 
 // symbol names an address.
-func (c *corpse) symbol(addr uint64) string {
+func (c *coreSearch) symbol(addr uint64) string {
 	if fn, ok := c.binary.table.Find(addr - c.moved); ok {
 		return fmt.Sprintf("%s+%#x", fn.Name(), addr-c.moved-fn.Entry)
 	}

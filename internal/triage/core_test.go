@@ -133,7 +133,7 @@ func testCore(t *testing.T, r remains) {
 	f, err := core.Open(r.core)
 	require.NoError(t, err)
 	defer f.Close()
-	c := corpse{file: f, binary: b}
+	c := coreSearch{file: f, binary: b}
 	require.True(t, c.prepare())
 	found, err := c.search(context.Background())
 	require.NoError(t, err)

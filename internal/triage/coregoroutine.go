@@ -23,7 +23,7 @@ type Interrupted struct {
 // search finds the goroutines that were interrupted in a window: an aligned word
 // that is a window's pc, which is no return address since no window follows a
 // call, at the bottom of a frame of asyncPreempt's.
-func (c *corpse) search(ctx context.Context) (found []Interrupted, err error) {
+func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error) {
 	windows := map[uint64]*window.Window{}
 	least, most := ^uint64(0), uint64(0)
 	for i := range c.binary.Windows {
@@ -57,12 +57,12 @@ func (c *corpse) search(ctx context.Context) (found []Interrupted, err error) {
 const maxFound = 256 // goroutines in windows
 
 // inPreempt reports whether the word at an address is a pc in asyncPreempt.
-func (c *corpse) inPreempt(addr uint64) bool {
+func (c *coreSearch) inPreempt(addr uint64) bool {
 	word, ok := c.word(addr)
 	return ok && word >= c.preempt.entry && word < c.preempt.end
 }
 
-func (c *corpse) describe(w window.Window, at uint64) Interrupted {
+func (c *coreSearch) describe(w window.Window, at uint64) Interrupted {
 	i := Interrupted{Window: w, At: at, SP: at + uint64(c.push)}
 	// A frame has its return address at its bottom.
 	i.Return, _ = c.word(i.SP)
@@ -74,14 +74,14 @@ func (c *corpse) describe(w window.Window, at uint64) Interrupted {
 // the same from Go 1.16 to 1.27).
 const gSched = 56 // gobuf: sp, pc, g; a stack's bounds come first
 
-// far is how far below the word that holds the interrupted pc a parked
+// maxBelowG is how far below the word that holds the interrupted pc a parked
 // goroutine's saved stack pointer may be, bytes: the frames of asyncPreempt2 and
 // what it calls.
-const far = 1024
+const maxBelowG = 1024
 
 // descriptors finds the goroutines' descriptors: what begins with the bounds of
 // a stack, and has its own address among the registers that it saves.
-func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
+func (c *coreSearch) descriptors(ctx context.Context, found []Interrupted) error {
 	left := len(found)
 	least, most := ^uint64(0), uint64(0)
 	for _, f := range found {
@@ -110,7 +110,7 @@ func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 					continue
 				}
 				sp, _ := c.word(g + gSched)
-				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.At && f.At-sp <= far
+				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.At && f.At-sp <= maxBelowG
 				c.identify(g, f)
 				left--
 			}
@@ -121,11 +121,11 @@ func (c *corpse) descriptors(ctx context.Context, found []Interrupted) error {
 
 // identify reads a goroutine's number, which stands three words after where its
 // unwinding ends, behind a status that is one of a few.
-func (c *corpse) identify(g uint64, f *Interrupted) {
+func (c *coreSearch) identify(g uint64, f *Interrupted) {
 	for at := g + gSched + 5*8; at < g+gSched+16*8; at += 8 {
 		top, _ := c.word(at)
 		status, _ := c.word(at + 16)
-		if status &= 0xfff; top <= f.Hi && f.Hi-top < far && top > f.At && status >= 1 && status <= 10 {
+		if status &= 0xfff; top <= f.Hi && f.Hi-top < maxBelowG && top > f.At && status >= 1 && status <= 10 {
 			f.ID, _ = c.word(at + 24)
 			return
 		}

@@ -22,7 +22,7 @@ var unwinders = map[string]window.Class{
 // or "". The thread that the kernel names need not be the one: the runtime has all
 // threads print their stacks before it lets one of them end the process
 // (runtime/signal_unix.go, sighandler).
-func (c *corpse) unwinding() (class window.Class) {
+func (c *coreSearch) unwinding() (class window.Class) {
 	for _, t := range c.file.Threads {
 		if isFault(t.Signal) {
 			class = unwinders[c.name(t.PC)]
@@ -38,8 +38,8 @@ func (c *corpse) unwinding() (class window.Class) {
 }
 
 const (
-	maxSignals = 4        // that are being handled on top of each other
-	much       = 64 << 10 // bytes of a stack
+	maxSignals     = 4        // that are being handled on top of each other
+	maxSignalStack = 64 << 10 // bytes of a stack
 )
 
 func isFault(signal int) bool {
@@ -58,10 +58,10 @@ const (
 // climb goes up a stack. It returns what an unwinder goes by that gave up there,
 // or faulted; or else the stack pointer of the first context that a signal
 // interrupted, where it left another stack.
-func (c *corpse) climb(sp uint64) (class window.Class, interrupted uint64) {
+func (c *coreSearch) climb(sp uint64) (class window.Class, interrupted uint64) {
 	gaveUp := false
-	stack, n := make([]byte, much), 0
-	for more := 1; more > 0 && n < much && c.spend(64); n += more {
+	stack, n := make([]byte, maxSignalStack), 0
+	for more := 1; more > 0 && n < maxSignalStack && c.spend(64); n += more {
 		more = c.file.Read(sp+uint64(n), stack[n:])
 	}
 	stack = stack[:n&^7]

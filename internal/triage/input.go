@@ -177,15 +177,15 @@ func (j *judge) omitted() string {
 // all returns the verdicts, or that there is no crash.
 func (j *judge) all() []Verdict {
 	if len(j.verdicts) == 0 {
-		v := because(Undecided, "no crash of a Go program is in it")
+		v := newVerdict(Undecided, "no crash of a Go program is in it")
 		v.Input, v.Settle = j.name, "what the process printed to its standard error, from the beginning of the crash"
 		return []Verdict{v}
 	}
 	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
 	if j.more.Count > 0 {
-		v := because(NotThis, "crashes that are not shown, after many: no unwinder is in them")
+		v := newVerdict(NotThis, "crashes that are not shown, after many: no unwinder is in them")
 		if j.undecided > 0 {
-			v = because(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
+			v = newVerdict(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
 			v.Settle = "the same log without the crashes that are shown"
 		}
 		v.Input, v.Line, v.Last, v.Count = j.name, j.more.Line, j.more.Last, j.more.Count

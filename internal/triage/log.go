@@ -61,11 +61,11 @@ func (l *reader) verdict() Verdict {
 	}
 	switch {
 	case c == nil || l.log.Headless && c.Says != crash.Possible:
-		v := because(Undecided, "what the process died of is cut off", l.preempted())
+		v := newVerdict(Undecided, "what the process died of is cut off", l.preempted())
 		v.Settle = "the log from its beginning"
 		return v
 	case c.Says == crash.Open:
-		v := because(Undecided, c.What, l.death.Evidence, where(l.facts.Dying()), hint(l.text))
+		v := newVerdict(Undecided, c.What, l.death.Evidence, where(l.facts.Dying()), hint(l.text))
 		v.Settle = c.Settle
 		return v
 	}
@@ -93,12 +93,12 @@ func (l *reader) unwound(class window.Class) Verdict {
 		return l.noWindow(class)
 	}
 	if id := l.another(); id != "" {
-		v := because(Undecided, "a goroutine was interrupted in a window, and it was goroutine "+id+" that could not be unwound", l.death.Evidence, l.preempted())
+		v := newVerdict(Undecided, "a goroutine was interrupted in a window, and it was goroutine "+id+" that could not be unwound", l.death.Evidence, l.preempted())
 		v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 		return v
 	}
 	if !l.instance() {
-		v := because(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
+		v := newVerdict(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
 		v.Settle, v.Suspect = "a log with addresses: GOTRACEBACK=system; or a core file", true
 		return v
 	}
@@ -150,7 +150,7 @@ func (l *reader) known(c *crash.Cause) Verdict {
 	if why == "" {
 		why = strings.TrimPrefix(l.death.Evidence, "fatal error: ")
 	}
-	v := because(NotThis, why, l.death.Evidence, where(l.facts.Dying()))
+	v := newVerdict(NotThis, why, l.death.Evidence, where(l.facts.Dying()))
 	if c.Likely {
 		v.Sure = Likely
 	}
@@ -220,7 +220,7 @@ func (l *reader) preempted() string {
 
 // bare gives the verdict where there is no binary to compare with.
 func (l *reader) bare(class window.Class) Verdict {
-	v := because(Undecided, "looks like "+string(crash.SplitKind(class)), l.death.Evidence, l.preempted())
+	v := newVerdict(Undecided, "looks like "+string(crash.SplitKind(class)), l.death.Evidence, l.preempted())
 	v.Suspect = true
 	if u := l.facts.Unwinder; u != nil && u.FP > u.SP {
 		size, way := u.FP-u.SP, "two ADDs to pop"
@@ -245,15 +245,15 @@ func (l *reader) noWindow(class window.Class) Verdict {
 	if !l.binary.Has(class) {
 		why := fmt.Sprintf("%s has no window of the %s pointer", l.binary.Path, map[window.Class]string{window.SP: "stack", window.FP: "frame"}[class])
 		if l.fit == Same {
-			v := because(NotThis, why, l.death.Evidence, l.fitted())
+			v := newVerdict(NotThis, why, l.death.Evidence, l.fitted())
 			v.Do = []string{"report it to golang/go, with the whole log: the unwinder failed for another reason"}
 			return v
 		}
-		v := because(Undecided, why, l.death.Evidence, l.fitted())
+		v := newVerdict(Undecided, why, l.death.Evidence, l.fitted())
 		v.Settle, v.Suspect = "a longer log, or certainty that this binary is what ran: then it was not this", true
 		return v
 	}
-	v := because(Undecided, "the log does not show where the goroutine was interrupted", l.death.Evidence, l.preempted())
+	v := newVerdict(Undecided, "the log does not show where the goroutine was interrupted", l.death.Evidence, l.preempted())
 	v.Settle, v.Suspect = "a core file: GOTRACEBACK=crash and ulimit -c unlimited", true
 	u := l.facts.Unwinder
 	if class != window.SP || u == nil {

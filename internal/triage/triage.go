@@ -1,5 +1,10 @@
-// Package triage says of a crash log, or a core file, whether it was this
-// defect.
+// Package triage says whether a crash was caused by a window, from its log or its core
+// file, and from the binary if it is at hand.
+//
+// The crashes of a log come from package crash. Triage adds what the binary tells: whether
+// the log is of this binary, and which of its windows the goroutine was in. In a core file it
+// looks for the goroutine that asyncPreempt has parked in a window. The answer is certain,
+// likely or undecided. "Not this" needs evidence of its own.
 package triage
 
 import (
@@ -96,8 +101,8 @@ func (n Neighbour) where() string {
 	return "see " + strings.Join(issues, ", ")
 }
 
-// because makes a verdict other than a split.
-func because(a Answer, why string, evidence ...string) Verdict {
+// newVerdict makes a verdict other than a split.
+func newVerdict(a Answer, why string, evidence ...string) Verdict {
 	v := Verdict{Answer: a, Why: why, Evidence: evidence}
 	if a == NotThis {
 		v.Sure = Certain

@@ -43,7 +43,7 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 		if l.facts.Arch != "" {
 			why += ", " + l.facts.Arch
 		}
-		v = because(NotThis, why, l.death.Evidence, l.facts.Foreign)
+		v = newVerdict(NotThis, why, l.death.Evidence, l.facts.Foreign)
 		if c != nil && l.facts.Arch == "amd64" && len(c.Alike) > 0 {
 			v.Neighbour = &Neighbour{c.Alike, why}
 			v.Do = []string{v.Neighbour.where()}
@@ -51,10 +51,10 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 		return v, true
 	}
 	if l.facts.Old {
-		return because(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
+		return newVerdict(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
 	}
 	if what := l.tooSmall(); what != "" {
-		return because(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
+		return newVerdict(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
 	}
 	// A folder may be named for the release that it had once.
 	built := l.facts.Built
@@ -63,12 +63,12 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 	}
 	switch {
 	case version.Compare(built, "go1.14") < 0 && !l.facts.Preempts():
-		return because(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
+		return newVerdict(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
 	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || window.FixedIn(built, c.Fixed):
 		if c.Lost == "" {
-			return because(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
+			return newVerdict(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}
-		v = because(NotThis, c.What, l.death.Evidence, where(l.facts.Dying()), fmt.Sprintf("built by %s: %s", built, c.Lost))
+		v = newVerdict(NotThis, c.What, l.death.Evidence, where(l.facts.Dying()), fmt.Sprintf("built by %s: %s", built, c.Lost))
 		v.Sure = Likely
 		return v, true
 	}

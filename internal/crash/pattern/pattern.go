@@ -1,5 +1,6 @@
-// Package pattern has regular expressions that cost little where they do not
-// match: on most of a long log.
+// Package pattern has regular expressions that cost little on text that they do not
+// match, which is most of a long log. A Pattern names words that every match contains; the
+// expression is tried only if they are in the text.
 package pattern
 
 import (

@@ -1,5 +1,8 @@
-// Package syntax tells what kind of line of a crash a line is: what a Go
-// runtime prints while it dies.
+// Package syntax recognizes the lines that a Go runtime prints while its process dies.
+//
+// KindOf returns the kind of a line: the beginning of a crash, the header of a
+// goroutine, a call, the location of a call, a register, and so on. It knows a line by
+// its first words, and looks at one line only.
 package syntax
 
 import (

@@ -1,5 +1,10 @@
-// Package unwrap reads logs line by line and takes off what collectors of logs
-// put around the lines that a process printed: prefixes, JSON, quotes.
+// Package unwrap reads logs line by line and takes off what log collectors put around
+// the lines that a process printed: prefixes, JSON, quotes.
+//
+// A log may hold the output of several processes. Read gives each line the number of
+// its source: lines that are wrapped alike have the same source. Prefixes are learned from
+// the lines of crashes, whose beginnings are known. Time is proportional to the length of
+// the log; memory is bounded.
 package unwrap
 
 import (
