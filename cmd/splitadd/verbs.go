@@ -163,12 +163,12 @@ stands for -engine, -emulator and -kernel.`,
 	run:      diagnoseVerb,
 }, {
 	name:    "repair",
-	summary: "write a copy of a binary in which every window is closed",
+	summary: "write a copy of a binary without split adjustments",
 	forms:   []string{"BINARY -o FILE [-diff]", "BINARY -dry-run [-diff]"},
-	about: `Repair writes a copy of a Go binary for arm64 in which every window is closed.
+	about: `Repair writes a copy of a Go binary for arm64 without split adjustments.
 
-The copy has the same length, and no address moves. What cannot be proved safe is
-left as it is, and listed.`,
+The copy has the same length, and no address moves. Windows of other kinds, and what
+cannot be proved safe, are left as they are, and listed.`,
 	statuses: exits("every window is closed, or there was none",
 		exitStatus{exitAffected, "windows are left; with -dry-run, there are windows"}),
 	example: "splitadd repair daemon -o daemon.repaired",
