@@ -175,8 +175,11 @@ func debuggers(t *testing.T, r remains, b *Binary, f *core.File, i Interrupted) 
 		}
 	}
 	where := fmt.Sprintf(`%s \(%#x\)`, regexp.QuoteMeta(i.Window.Func), i.Window.PC)
+	thread := `.*\(thread [0-9]+\)`
 	if i.Window.Class == window.FP { // the thread that runs it died, and is elsewhere
-		where = `.*\(thread [0-9]+\)`
+		where = thread
+	} else { // its thread may not have parked it yet: dlv then says where the thread is
+		where = `(` + where + `|` + thread + `)`
 	}
 	assert.Regexp(t, fmt.Sprintf(`Goroutine %d - User: \S+ %s`, i.ID, where), out)
 }
