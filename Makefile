@@ -46,7 +46,7 @@ fuzz:
 	$(GO) test ./internal/triage -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/arm64 -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
-	$(GO) test ./internal/crash/pattern -run '^$$$$' -fuzz FuzzPattern -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/crash/pattern -run '^$$' -fuzz FuzzPattern -fuzztime $(FUZZTIME)
 
 # Time to crash of every victim with a window, ten runs each; a scan against
 # objdump.
