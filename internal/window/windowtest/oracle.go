@@ -64,7 +64,7 @@ func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (fo
 	o.points, _ = fn.SafePoints()
 	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
 	if r := fn.DeferReturn(); r != 0 {
-		o.resume(fn.Entry + uint64(r))
+		o.resume(fn.Entry + uint64(r)&^3) // as walk does with an offset that is not an instruction's
 	}
 	// The targets of a jump table are not known. Any instruction not reached may be one.
 	for pc := fn.Entry; pc < fn.End && o.jumps(); pc += 4 {
