@@ -40,10 +40,9 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 		jumps: make([]arm64.Jump, n), unknown: make([]bool, n), head: make([]bool, n+1),
 	}
 	b.hold((jumpSize + 3) * n)
-	var effects []arm64.Effects
 	if n <= longFunction {
 		b.hold(n * effectsSize)
-		effects = make([]arm64.Effects, n)
+		b.effects = make([]arm64.Effects, n)
 	}
 	for i := range n {
 		e, ok := arm64.Decode(b.word(i))
@@ -51,11 +50,10 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 		if e.Jump.Kind == arm64.JumpReg {
 			b.tables++
 		}
-		if effects != nil {
-			effects[i] = e
+		if b.effects != nil {
+			b.effects[i] = e
 		}
 	}
-	b.effects = effects
 	entered := make([]bool, n+1) // reached by falling through or by a branch
 	entered[0] = true
 	for i := range n {
@@ -91,7 +89,7 @@ const (
 
 // longFunction is the number of instructions above which the effects of a function are not
 // kept, but decoded each time, and above which one goroutine at a time checks it. So
-// memory does not grow with the number of cores. Few functions are so longFunction. Some
+// memory does not grow with the number of cores. Few functions are that long. Some
 // programs with tables have functions of 200,000 instructions.
 const longFunction = 1 << 12
 

@@ -140,7 +140,12 @@ func (o *origins) split() {
 			k.to = append(k.to, n)
 			o.blocks[n].from = append(o.blocks[n].from, int32(i))
 		}
-		k.news = i == 0 || slices.Contains(b.orphanHeads, k.head) || int(b.fn.DeferReturn()) == int(4*k.head)
+	}
+	for _, head := range append([]int32{0}, b.orphanHeads...) {
+		o.blocks[number[head]].news = true
+	}
+	if at := int(b.fn.DeferReturn()); at%4 == 0 && at/4 < b.len() && b.head[at/4] {
+		o.blocks[number[at/4]].news = true
 	}
 }
 
@@ -228,8 +233,8 @@ func (o *origins) enter(i int) (held []int32) {
 func (o *origins) join(k *block, ways [][]int32, held []int32) {
 	copy(held, ways[0])
 	type pair struct{ a, b int32 }
-	pairs := map[pair]int32{} // a number for each pair of values, on the ways so far and the next one
-	first := map[int32]int{}  // by that number: the first place that has it
+	pairs := map[pair]int32{}    // a number for each pair of values, on the ways so far and the next one
+	origins := map[int32]int32{} // by that number: the joined origin
 	for p := range held {
 		same := true
 		for _, way := range ways[1:] {
@@ -251,21 +256,17 @@ func (o *origins) join(k *block, ways [][]int32, held []int32) {
 			held[p] = 0
 			continue
 		}
-		as, ok := first[met]
-		if !ok {
-			as = p
-			first[met] = p
+		if x, ok := origins[met]; ok {
+			held[p] = x
+			continue
 		}
 		var of []int32
-		if ok {
-			of = o.list[o.intern[originKey{joined, k.head, int32(as)}]].of
-		} else {
-			for _, way := range ways {
-				if !slices.Contains(of, way[p]) {
-					of = append(of, way[p])
-				}
+		for _, way := range ways {
+			if !slices.Contains(of, way[p]) {
+				of = append(of, way[p])
 			}
 		}
-		held[p] = o.number(joined, int(k.head), as, of...)
+		held[p] = o.number(joined, int(k.head), p, of...)
+		origins[met] = held[p]
 	}
 }

@@ -1,7 +1,8 @@
 package unwrap
 
-// A filter is a set of shapes that may say of others that it has them. Most of what
-// lines begin with is no prefix: the filter says so without a look at a large map.
+// A filter is a set of shapes. It may also report shapes that are not in it. Most
+// beginnings of lines are not prefixes, and the filter rules them out without a lookup in
+// a large map.
 type filter struct {
 	bits  [1 << 14]uint64
 	added int // shapes

@@ -189,7 +189,7 @@ func lineEnd(text []byte, p place) int {
 // An unjoiner collects lines.
 type unjoiner struct{ out []byte }
 
-// text adds the lines that are in a text in which there is no place.
+// text adds the lines of a text that holds no places.
 func (u *unjoiner) text(text []byte) {
 	from := 0
 	for i := 0; i < len(text); i++ {

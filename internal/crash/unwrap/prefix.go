@@ -10,7 +10,7 @@ import (
 // Bounds on what a learner holds.
 const (
 	maxItems    = 8192    // lines
-	kept        = 8       // one in so many stays when it passes them on, to learn from with those to come
+	kept        = 8       // when lines are passed on, 1 of 8 is kept, to learn from together with the next ones
 	maxArena    = 4 << 20 // bytes
 	maxPrefixes = 1 << 14
 )

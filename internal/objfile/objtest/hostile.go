@@ -165,6 +165,9 @@ func HostileFiles(t testing.TB) []HostileFile {
 		{"jumps to 4,000 instructions", "", made(FakeExecutable{
 			Code: append(words(movLR), repeat(16_000, br)...), Function: 16_004, PCSP: constantTable(4_001),
 		})},
+		{"returns that nothing reaches", "exceeded", made(FakeExecutable{
+			Code: append(words(movLR, br), repeat(400_000, 0xd65f03c0)...), Function: 400_008, PCSP: constantTable(100_002),
+		})},
 		{"many symbol tables", "other", func() []byte {
 			return commands(100_000, words(2, 24, 32, 3_000_000, 0, largeFile), make([]byte, largeFile))
 		}},
