@@ -126,10 +126,12 @@ func Run(ctx context.Context, job Job) (Result, error) {
 func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error, kill func()) error {
 	deadline := time.NewTimer(job.Deadline - time.Since(begin))
 	defer deadline.Stop()
-	stall := time.NewTimer(job.Stall)
-	defer stall.Stop()
-	if job.Stall <= 0 {
-		stall.Stop()
+	var stall *time.Timer
+	var stalled <-chan time.Time // stays nil, and never fires, without a bound
+	if job.Stall > 0 {
+		stall = time.NewTimer(job.Stall)
+		defer stall.Stop()
+		stalled = stall.C
 	}
 	for r.End == Exited {
 		select {
@@ -139,7 +141,7 @@ func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error
 			r.End = Deadline
 		case <-out.full:
 			r.End = TooMuchOutput
-		case <-stall.C:
+		case <-stalled:
 			if left := job.Stall - out.idle(begin); left > 0 {
 				stall.Reset(left)
 			} else {

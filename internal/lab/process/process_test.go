@@ -228,3 +228,19 @@ func TestGroup(t *testing.T) {
 	require.Equal(t, "killed", signalName(cmd.ProcessState))
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 }
+
+// TestNoStall runs watch with the timers that the agent has: its module's language is
+// that of Go 1.21, in which a timer that was stopped may have fired.
+func TestNoStall(t *testing.T) {
+	t.Setenv("GODEBUG", "asynctimerchan=1")
+	for range 20000 {
+		ended := make(chan error)
+		go func() {
+			runtime.Gosched()
+			ended <- nil
+		}()
+		r := Result{End: Exited}
+		_ = r.watch(Job{Deadline: time.Minute}, time.Now(), &output{}, ended, func() {})
+		require.Equal(t, Exited, r.End)
+	}
+}
