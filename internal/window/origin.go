@@ -217,8 +217,9 @@ func (o *origins) enter(i int) (held []int32) {
 	o.b.budget.Work(1 + o.places()*(1+len(ways))/placesAtOnce)
 	switch len(ways) {
 	case 0:
-		for p := range held {
-			held[p] = o.number(result, int(k.head), p)
+		clear(held)
+		for r := range 31 {
+			held[r] = o.number(result, int(k.head), r)
 		}
 	case 1:
 		copy(held, ways[0])
