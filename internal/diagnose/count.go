@@ -3,11 +3,11 @@ package diagnose
 import (
 	"bytes"
 	"math"
-	"regexp"
 
 	"gonum.org/v1/gonum/stat/combin"
 
 	"splitadd/internal/crash"
+	"splitadd/internal/crash/pattern"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/window"
 )
@@ -26,7 +26,7 @@ type Count struct {
 	RaceReport string             // where, the first time: its first lines
 }
 
-var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
+var raceReport = pattern.Compile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
 
 // add counts a run.
 func (c *Count) add(result process.Result, windows []window.Window) {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"splitadd/internal/chart"
 	"splitadd/internal/record"
@@ -24,7 +25,9 @@ var pageText string
 // HTMLTitle is the title of a page of HTML.
 const HTMLTitle = "splitadd: windows in Go for arm64"
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{"proof": proofText}).Parse(pageText))
+})
 
 // A Page is a report of records for people. It can be written as one self-contained file
 // of HTML, as Markdown, or as text.
@@ -205,5 +208,5 @@ func (p *Page) HTML(to io.Writer) (err error) {
 			return err
 		}
 	}
-	return pageTemplate.Execute(to, p)
+	return pageTemplate().Execute(to, p)
 }

@@ -8,12 +8,19 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"sync"
 )
 
 // A Pattern is a regular expression. It is not tried on a text without the words
 // that each match has. One whose matches begin where a line does, with known words,
 // is tried there alone.
 type Pattern struct {
+	expr     string
+	compiled func() *compiled // compiles it when first asked: a program has many patterns
+}
+
+// A compiled is what a Pattern is compiled to.
+type compiled struct {
 	whole *regexp.Regexp
 	needs [][]byte // each match has one of them; nil if it may have none
 
@@ -21,31 +28,36 @@ type Pattern struct {
 	firsts [][]byte       // each match of line begins with one of them
 }
 
-// Compile compiles an expression in Go's syntax. It panics if it cannot.
+// Compile returns the pattern of an expression in Go's syntax. The first use of one that
+// cannot be compiled panics.
 func Compile(expr string) *Pattern {
-	p := &Pattern{whole: regexp.MustCompile(expr)}
+	return &Pattern{expr, sync.OnceValue(func() *compiled { return compile(expr) })}
+}
+
+func compile(expr string) *compiled {
+	c := &compiled{whole: regexp.MustCompile(expr)}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		panic(err) // the compiler has read it
 	}
 	for _, word := range needs(tree) {
-		p.needs = append(p.needs, []byte(word))
+		c.needs = append(c.needs, []byte(word))
 	}
 	// What goes on to the end of the text would make it quadratic.
 	if words := lineWords(tree); len(words) > 0 && !goesOn(tree) {
-		p.line = regexp.MustCompile(`\A(?:` + expr + `)`)
+		c.line = regexp.MustCompile(`\A(?:` + expr + `)`)
 		for _, word := range words {
-			p.firsts = append(p.firsts, []byte(word))
+			c.firsts = append(c.firsts, []byte(word))
 		}
 	}
-	return p
+	return c
 }
 
 // String returns the expression.
-func (p *Pattern) String() string { return p.whole.String() }
+func (p *Pattern) String() string { return p.expr }
 
 // SubexpIndex returns the number of a group by its name, as of a regexp.Regexp.
-func (p *Pattern) SubexpIndex(name string) int { return p.whole.SubexpIndex(name) }
+func (p *Pattern) SubexpIndex(name string) int { return p.compiled().whole.SubexpIndex(name) }
 
 // Match reports whether a text has a match.
 func (p *Pattern) Match(text []byte) bool { return p.FindSubmatchIndex(text) != nil }
@@ -55,14 +67,15 @@ func (p *Pattern) FindSubmatch(text []byte) [][]byte { return parts(text, p.Find
 
 // FindAllSubmatch returns the first n matches and their groups.
 func (p *Pattern) FindAllSubmatch(text []byte, n int) (all [][][]byte) {
-	if !p.possible(text) {
+	c := p.compiled()
+	if !c.possible(text) {
 		return nil
 	}
-	if p.line == nil {
-		return p.whole.FindAllSubmatch(text, n)
+	if c.line == nil {
+		return c.whole.FindAllSubmatch(text, n)
 	}
 	for at := 0; len(all) < n; {
-		m := p.inLines(text, at)
+		m := c.inLines(text, at)
 		if m == nil {
 			break
 		}
@@ -75,26 +88,27 @@ func (p *Pattern) FindAllSubmatch(text []byte, n int) (all [][][]byte) {
 // FindSubmatchIndex returns the places of the first match and of its groups, or
 // nil.
 func (p *Pattern) FindSubmatchIndex(text []byte) []int {
+	c := p.compiled()
 	switch {
-	case !p.possible(text):
+	case !c.possible(text):
 		return nil
-	case p.line == nil:
-		return p.whole.FindSubmatchIndex(text)
+	case c.line == nil:
+		return c.whole.FindSubmatchIndex(text)
 	}
-	return p.inLines(text, 0)
+	return c.inLines(text, 0)
 }
 
 // inLines finds a match in a line that begins at some byte or after it.
-func (p *Pattern) inLines(text []byte, at int) []int {
+func (c *compiled) inLines(text []byte, at int) []int {
 	if at > 0 && at <= len(text) && text[at-1] != '\n' {
 		at += lineLength(text[at:])
 	}
 	for ; at < len(text); at += lineLength(text[at:]) {
-		for _, word := range p.firsts {
+		for _, word := range c.firsts {
 			if !bytes.HasPrefix(text[at:], word) {
 				continue
 			}
-			if m := p.line.FindSubmatchIndex(text[at:]); m != nil {
+			if m := c.line.FindSubmatchIndex(text[at:]); m != nil {
 				for i := range m {
 					if m[i] >= 0 {
 						m[i] += at
@@ -116,13 +130,13 @@ func lineLength(text []byte) int {
 	return len(text)
 }
 
-func (p *Pattern) possible(text []byte) bool {
-	for _, word := range p.needs {
+func (c *compiled) possible(text []byte) bool {
+	for _, word := range c.needs {
 		if bytes.Contains(text, word) {
 			return true
 		}
 	}
-	return p.needs == nil
+	return c.needs == nil
 }
 
 func parts(text []byte, m []int) (parts [][]byte) {

@@ -48,7 +48,7 @@ func TestWords(t *testing.T) {
 		`fatal error: [^\n]*`: "fatal error: ;", `(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*)`: "SIG|Exception 0x;SIG|Exception 0x", `(?ms)^(SIG[^\n]*).*^PC=`: "SIG;",
 		`(?i)exit`: ";", `a*`: ";", `(?m)^x|y`: "x|y;", `(?m)^\s*rip +0x`: "rip;",
 	} {
-		p := Compile(expr)
+		p := compile(expr)
 		assert.Equal(t, want, string(bytes.Join(p.needs, []byte("|")))+";"+string(bytes.Join(p.firsts, []byte("|"))), "%s", expr)
 	}
 }
