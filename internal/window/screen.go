@@ -53,13 +53,43 @@ var interests = func() (table [1 << 13]uint8) {
 	return table
 }()
 
-// hasTemp reports whether a word may name R27. The fields that may name a register have
-// five bits, from bits 0, 5, 10 and 16. It has false alarms: a field may be something
-// else.
+// The lowest bits of the fields of a word that may name a register.
+const (
+	fieldRd = 1
+	fieldRn = 1 << 5
+	fieldRa = 1 << 10
+	fieldRm = 1 << 16
+	fields  = fieldRd | fieldRn | fieldRa | fieldRm
+)
+
+// readFields holds, by a word's top byte, the fields that may name a general register
+// that is read: all of them, except in the most frequent groups of instructions.
+var readFields = func() (table [1 << 8]uint32) {
+	for top := range table {
+		switch {
+		case top&0x7c == 0x14, top == 0x54: // B, BL, B.cond
+		case top&0x9f == 0x90, top&0x9f == 0x10: // ADRP, ADR
+		case top&0x7e == 0x34, top&0x7e == 0x36: // CBZ, TBZ
+			table[top] = fieldRd
+		case top&0x1f == 0x12: // MOVN, MOVZ, MOVK; AND, ORR, EOR of an immediate
+			table[top] = fieldRd | fieldRn
+		case top&0x1f == 0x11, top&0x7f == 0x71: // ADD, SUB of an immediate
+			table[top] = fieldRn
+		case top&0x3b == 0x39: // a load or store with an unsigned offset
+			table[top] = fieldRd | fieldRn
+		default:
+			table[top] = fields
+		}
+	}
+	return table
+}()
+
+// hasTemp reports whether a word may read R27. It has false alarms: a field may be
+// something else.
 func hasTemp(w uint32) bool {
-	const lowest = 1 | 1<<5 | 1<<10 | 1<<16
-	x := w ^ arm64.R27*lowest // a field that names it becomes 0
-	return (x-lowest)&^x&(lowest<<4) != 0
+	x := w ^ arm64.R27*fields // a field that names it becomes 0
+	pairs := w>>24&0x3f == 0x08 // CASP, which also reads the registers that follow
+	return (x-fields)&^x&(readFields[w>>24]<<4) != 0 || pairs
 }
 
 // suspects returns the clauses that a function may break.
