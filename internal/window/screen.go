@@ -87,7 +87,7 @@ var readFields = func() (table [1 << 8]uint32) {
 // hasTemp reports whether a word may read R27. It has false alarms: a field may be
 // something else.
 func hasTemp(w uint32) bool {
-	x := w ^ arm64.R27*fields // a field that names it becomes 0
+	x := w ^ arm64.R27*fields   // a field that names it becomes 0
 	pairs := w>>24&0x3f == 0x08 // CASP, which also reads the registers that follow
 	return (x-fields)&^x&(readFields[w>>24]<<4) != 0 || pairs
 }
