@@ -26,7 +26,7 @@ func (c Case) bursts() uint64 {
 
 // loop calls the victim until stop is set, and checks every result. Each round is a cold
 // call and then a burst of hot calls. After each round it stores the number of calls in
-// done. The error wraps ErrCorrupt, or ErrFreed if c.drive makes the calls.
+// done. The error wraps ErrCorrupt or ErrFreed.
 func (c Case) loop(seed uint64, done *uint64, stop *uint32) error {
 	if c.drive != nil {
 		return c.drive(seed, done, stop)

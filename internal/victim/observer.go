@@ -51,8 +51,8 @@ func sample() error {
 //   - stacks formats every goroutine's stack, as a crash or a debug page does
 //   - cpu takes a CPU profile of 20 ms
 //   - none waits 10 ms, after which the runtime itself preempts a running goroutine
-//   - all runs the tracer all the time; each observation is one of gc, goroutines, stacks
-//     and cpu, in this order
+//   - all runs under the execution tracer; an observation does what gc, goroutines,
+//     stacks and cpu do, one after the other
 func newObserver(name string) (observer, error) {
 	o := observer{start: nothing, stop: func() {}}
 	switch name {
