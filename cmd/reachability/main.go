@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/record"
 	"splitadd/internal/study"
 	"splitadd/internal/trial"
@@ -45,7 +45,7 @@ func main() {
 		os.Exit(0)
 	}
 	fmt.Fprintln(os.Stderr, "reachability: error:", err)
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.As(err, &hinted) {
 		fmt.Fprintln(os.Stderr, "reachability: hint:", hinted.Hint)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/trial"
 )
@@ -70,7 +71,7 @@ func moved(args []string) error {
 		{"from", "splitadd sweep -from RELEASE [-to RELEASE] [-records FILE]"},
 	} {
 		if hasFlag(args, m.flag) {
-			return usageError{&lab.Error{Err: fmt.Errorf("check has no -%s", m.flag), Hint: "that is a verb now: " + m.verb}}
+			return usageError{&hint.Error{Err: fmt.Errorf("check has no -%s", m.flag), Hint: "that is a verb now: " + m.verb}}
 		}
 	}
 	return nil
@@ -110,7 +111,7 @@ func (c *checker) start(ctx context.Context) error {
 	}
 	engine, err := lab.FindEngine(ctx, c.choice)
 	c.engine = engine
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) && c.choice.Name == "auto" {
 		say(c.stderr, "warning", err.Error()+": nothing is run, the verdict is from the code alone")
 		say(c.stderr, "hint", hinted.Hint)
@@ -159,7 +160,7 @@ func answer(all []trial.Verdict) error {
 	affected := false
 	for _, v := range all {
 		if len(v.Doubts) > 0 {
-			return &lab.Error{
+			return &hint.Error{
 				Err:  errors.New("what was found and what was seen do not agree: no verdict"),
 				Hint: "run it again on an idle machine; if it says the same, it is a bug in splitadd",
 			}

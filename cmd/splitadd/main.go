@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/safe"
 )
@@ -85,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // sayError writes an error and its hint.
 func sayError(stderr io.Writer, err error) {
 	say(stderr, "error", safe.Error(err)...)
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.As(err, &hinted) {
 		say(stderr, "hint", hinted.Hint)
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/output"
 	"splitadd/internal/record"
 )
@@ -58,9 +58,9 @@ func checkOutput(path string, kind output.Kind, inputs ...string) error {
 	err := output.Check(path, kind, inputs...)
 	switch {
 	case errors.Is(err, output.ErrInput), errors.Is(err, output.ErrNotRegular):
-		return &lab.Error{Err: err, Hint: "name another file"}
+		return &hint.Error{Err: err, Hint: "name another file"}
 	case errors.Is(err, output.ErrForeign):
-		return &lab.Error{Err: err, Hint: "name another file, or remove this one first"}
+		return &hint.Error{Err: err, Hint: "name another file, or remove this one first"}
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"splitadd/internal/budget"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
 	"splitadd/internal/pclntab"
@@ -53,7 +53,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		if !*dry {
 			switch err := plan.Write(*out); {
 			case errors.Is(err, patch.ErrIdentity):
-				return &lab.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
+				return &hint.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
 			case err != nil:
 				return err
 			}
@@ -71,7 +71,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 // hintBinary adds a hint to the error for a file that is not a Go binary for arm64.
 func hintBinary(err error) error {
 	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNone) {
-		return &lab.Error{Err: err, Hint: "name a Go binary for arm64"}
+		return &hint.Error{Err: err, Hint: "name a Go binary for arm64"}
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
@@ -65,7 +66,7 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 	case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
 		return s.packages(ctx, "", arg)
 	case err != nil:
-		return s.failed(arg, &lab.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
+		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
 	case info.IsDir():
 		return s.folder(ctx, arg)
 	}
@@ -204,7 +205,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 func (s *scanner) failed(path string, err error) error {
 	s.progress.end()
 	if errors.Is(err, survey.ErrNotArm64Go) {
-		err = &lab.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
+		err = &hint.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
 	}
 	sayError(s.stderr, err)
 	s.sum.Errors = append(s.sum.Errors, err.Error())

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
@@ -54,7 +55,7 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 // sweep runs the sweep. It does not measure again what the file of records holds.
 func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if c.engine == nil {
-		return &lab.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
+		return &hint.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
 	}
 	s := sweep.Sweep{IsUnavailable: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }, Check: c.release}
 	if kept != "" {
@@ -88,7 +89,7 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	affected, err := result.Answer()
 	switch {
 	case err != nil:
-		return &lab.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
+		return &hint.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
 	case affected:
 		return errAffected
 	}

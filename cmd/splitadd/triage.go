@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"splitadd/internal/core"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/triage"
@@ -98,17 +98,17 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 func hintInput(err error) error {
 	switch {
 	case errors.Is(err, triage.ErrPacked):
-		return &lab.Error{Err: err, Hint: "unpack it first, and name the log in it: splitadd unpacks only gzip and zstd itself"}
+		return &hint.Error{Err: err, Hint: "unpack it first, and name the log in it: splitadd unpacks only gzip and zstd itself"}
 	case errors.Is(err, triage.ErrBinary):
-		return &lab.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
+		return &hint.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
 	case errors.Is(err, triage.ErrEmpty), errors.Is(err, triage.ErrText):
-		return &lab.Error{Err: err, Hint: "give what the process printed to its standard error"}
+		return &hint.Error{Err: err, Hint: "give what the process printed to its standard error"}
 	case errors.Is(err, triage.ErrOmitted):
-		return &lab.Error{Err: err, Hint: "cut the log around the crash: splitadd triage reads standard input"}
+		return &hint.Error{Err: err, Hint: "cut the log around the crash: splitadd triage reads standard input"}
 	case errors.Is(err, core.ErrFormat):
-		return &lab.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
+		return &hint.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
 	case errors.Is(err, os.ErrNotExist):
-		return &lab.Error{Err: err, Hint: "name a log or a core file; with none, standard input is read"}
+		return &hint.Error{Err: err, Hint: "name a log or a core file; with none, standard input is read"}
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 
 	"splitadd/internal/budget"
 	"splitadd/internal/crash"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/lab/vm"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	r = &Report{Program: p, Engine: process.Machine()}
 	path, err := exec.LookPath(p.Command[0])
 	if err != nil {
-		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
+		return r, &hint.Error{Err: err, Hint: "name a program that is there, after --"}
 	}
 	var windows []window.Window
 	r.Binary, err = survey.ScanFile(ctx, path, false, budget.Default)

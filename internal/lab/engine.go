@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/lab/qemu"
 	"splitadd/internal/lab/vm"
@@ -80,7 +81,7 @@ func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	case !slices.Contains(Engines, name):
 		return nil, fmt.Errorf("engine %q: want one of %s", name, strings.Join(Engines, ", "))
 	case name == "native" && !native:
-		return nil, &Error{Err: fmt.Errorf("engine native: this is %s, not arm64", host), Hint: "user and vm emulate arm64"}
+		return nil, &hint.Error{Err: fmt.Errorf("engine native: this is %s, not arm64", host), Hint: "user and vm emulate arm64"}
 	case name == "native":
 		return &Engine{Name: name, Target: host, Evidence: fmt.Sprintf("native: %s, %s", host, process.Machine())}, nil
 	case name == "vm":

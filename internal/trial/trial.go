@@ -11,7 +11,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"splitadd/internal/crash"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/window"
 )
@@ -101,7 +101,7 @@ func (r Run) failure() error {
 	if r.Pinned {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
-	return &lab.Error{
+	return &hint.Error{
 		Err:  fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason),
 		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
 	}
