@@ -118,7 +118,7 @@ func function(s *strings.Builder, f survey.Function) {
 		}
 		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line, why)
 		if first {
-			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry, where %d are believed\n", actual, w.Claimed)
+			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry; the unwinder expects %d\n", actual, w.Claimed)
 			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
 				fmt.Fprintf(s, "    %s\n", line)
 			}
