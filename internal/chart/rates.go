@@ -8,7 +8,7 @@ import (
 	"splitadd/internal/trial"
 )
 
-// A Point is a hazard rate, in deaths a second, at a place on the other axis.
+// A Point is a hazard rate, in deaths per second, at a place on the other axis.
 type Point struct {
 	X    float64
 	Rate trial.Interval

@@ -36,7 +36,7 @@ func pinnedLine(p repro.Proof) string {
 }
 
 func stressLine(p repro.Proof) string {
-	text := fmt.Sprintf("%d of %d runs died, median %s, %s a second.", p.Lives.Deaths(), len(p.Lives), Median(p.Lives), Rate(p.Lives))
+	text := fmt.Sprintf("%d of %d runs died, median %s, %s per second.", p.Lives.Deaths(), len(p.Lives), Median(p.Lives), Rate(p.Lives))
 	for _, w := range p.Lives.Warnings() {
 		text += " Note: " + w + "."
 	}

@@ -28,12 +28,12 @@ type Point struct {
 // the body. For short bodies of a victim with its own CPU it is 0.
 type Model struct {
 	Latency       float64    // of a signal to a running thread, in instructions
-	Requests      [2]float64 // to preempt a victim, a second: lone, crowd
+	Requests      [2]float64 // per second, to preempt a victim: lone, crowd
 	OffCPU        [2]float64 // share of them, 0 to 1: lone, crowd
 	LogLikelihood float64
 }
 
-// Rate returns the hazard rate, in deaths a second.
+// Rate returns the hazard rate, in deaths per second.
 func (m Model) Rate(instructions float64, crowd bool) float64 {
 	i := 0
 	if crowd {

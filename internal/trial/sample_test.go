@@ -162,7 +162,7 @@ func TestWarnings(t *testing.T) {
 	for i := range never {
 		never[i].Seconds = 6
 	}
-	assert.Equal(t, []string{"never in 10 runs, 60.0 s: no proof of anything; the chance of a death in such a run is below 0.26, the rate below 0.05/s (95 %)"}, never.Warnings())
+	assert.Equal(t, []string{"never in 10 runs, 60.0 s: this proves nothing; the chance of a death in such a run is below 0.26, the rate below 0.05/s (95 %)"}, never.Warnings())
 	few := append(Sample{{1, 0, true}}, never...)
 	assert.Equal(t, []string{"1 death: the interval is wide", "10 of 11 runs cut off alive: their time counts as exposure"}, few.Warnings())
 	assert.Empty(t, simulate(rand.New(rand.NewPCG(1, 1)), 30, 1, math.Inf(1)).Warnings())
