@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	case *out == "" || flags.NArg() > 0:
 		return fmt.Errorf("%w: want a folder to write to, -o DIR, and nothing else", errUsage)
 	case *limit <= 0 || *long <= 0:
-		return fmt.Errorf("%w: -limit and -canonical: want more than nothing", errUsage)
+		return fmt.Errorf("%w: -limit and -canonical: want more than 0", errUsage)
 	}
 	records := filepath.Join(*out, "reachability.jsonl")
 	if !*draw {

@@ -90,11 +90,11 @@ func hasFlag(args []string, name string) bool {
 func (c *checker) usage() error {
 	switch {
 	case c.limit <= 0:
-		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
+		return usageError{fmt.Errorf("-limit %v: want more than 0", c.limit)}
 	case c.runs < 0 || c.runs > 0 && c.static:
 		return usageError{fmt.Errorf("-runs %d: want a number of stress runs, and not with -static", c.runs)}
 	case c.shard.count > 0 && c.runs == 0:
-		return usageError{errors.New("-shard deals stress runs, -runs N")}
+		return usageError{errors.New("-shard divides stress runs, so it needs -runs N")}
 	}
 	return engineUsage(c.choice)
 }
@@ -161,7 +161,7 @@ func answer(all []trial.Verdict) error {
 	for _, v := range all {
 		if len(v.Doubts) > 0 {
 			return &hint.Error{
-				Err:  errors.New("what was found and what was seen do not agree: no verdict"),
+				Err:  errors.New("no verdict: the windows found and the crashes seen do not agree"),
 				Hint: "run it again on an idle machine; if it says the same, it is a bug in splitadd",
 			}
 		}

@@ -30,9 +30,9 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case flags.NArg() == 0:
 		return usageError{errors.New("diagnose takes a command to run, after --")}
 	case p.Runs < 1:
-		return usageError{fmt.Errorf("-runs %d: want one at least", p.Runs)}
+		return usageError{fmt.Errorf("-runs %d: want 1 or more", p.Runs)}
 	case p.Limit <= 0:
-		return usageError{fmt.Errorf("-limit %v: want more than nothing", p.Limit)}
+		return usageError{fmt.Errorf("-limit %v: want more than 0", p.Limit)}
 	}
 	if err := engineUsage(p.Choice); err != nil {
 		return err

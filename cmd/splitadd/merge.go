@@ -22,7 +22,7 @@ func (s *shard) set(text string) error {
 	var rest string
 	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.number, &s.count, &rest)
 	if n != 3 || rest != "." || s.number < 1 || s.number > s.count {
-		return fmt.Errorf("want I/N, and I from 1 to N: 3/8, say")
+		return fmt.Errorf("want I/N, such as 3/8, with I from 1 to N")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func containsText(text string) func(io.Reader) error {
 	return func(r io.Reader) error {
 		head, err := io.ReadAll(io.LimitReader(r, 4096))
 		if err == nil && !bytes.Contains(head, []byte(text)) {
-			err = fmt.Errorf("%q is not in it", text)
+			err = fmt.Errorf("it does not contain %q", text)
 		}
 		return err
 	}

@@ -26,7 +26,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 1 {
-		return usageError{fmt.Errorf("repair takes one binary: what is %q?", flags.Arg(1))}
+		return usageError{fmt.Errorf("repair takes one binary, not also %q", flags.Arg(1))}
 	}
 	path := flags.Arg(0)
 	switch {
@@ -53,7 +53,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		if !*dry {
 			switch err := plan.Write(*out); {
 			case errors.Is(err, patch.ErrIdentity):
-				return &hint.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
+				return &hint.Error{Err: err, Hint: "remove the signature, repair the binary, and sign the copy"}
 			case err != nil:
 				return err
 			}

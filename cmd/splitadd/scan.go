@@ -48,7 +48,7 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("-json, -sarif and -q exclude each other")}
 	}
 	if flags.NArg() == 0 {
-		return usageError{errors.New("scan what? Name a binary, a folder or a package")}
+		return usageError{errors.New("scan takes a binary, a folder or a package pattern")}
 	}
 	s.progress = newProgress(stderr)
 	defer s.progress.end()

@@ -105,7 +105,7 @@ func (c *checker) release(ctx context.Context, name string) (v trial.Verdict, er
 	}
 	v, err = c.toolchain(ctx, t)
 	if err == nil && len(v.Doubts) > 0 {
-		err = fmt.Errorf("%s: what was found and what was seen do not agree: %v", name, v.Doubts)
+		err = fmt.Errorf("%s: the windows found and the crashes seen do not agree: %v", name, v.Doubts)
 	}
 	return v, err
 }

@@ -61,7 +61,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	r = &Report{Program: p, Engine: process.Machine()}
 	path, err := exec.LookPath(p.Command[0])
 	if err != nil {
-		return r, &hint.Error{Err: err, Hint: "name a program that is there, after --"}
+		return r, &hint.Error{Err: err, Hint: "name an existing program after --"}
 	}
 	var windows []window.Window
 	r.Binary, err = survey.ScanFile(ctx, path, false, budget.Default)
@@ -130,7 +130,7 @@ func ways(p Program, path string) []way {
 // limits says how a run differs from one without splitadd.
 func limits(p Program, engine *lab.Engine) []string {
 	all := []string{
-		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
+		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("if a run prints more than %d MiB, the middle is not read", process.MaxOutput>>20),
 	}
 	if engine.Name == "vm" {
 		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", vm.MemoryMB))

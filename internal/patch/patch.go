@@ -28,7 +28,7 @@ func Pin(f *objfile.File, pc uint64, out string) error {
 		return fmt.Errorf("pin at %#x: in no function of %s", pc, f.Path)
 	}
 	if (pc-fn.Entry)%4 != 0 {
-		return fmt.Errorf("pin at %#x: no instruction boundary of %s", pc, fn.Name())
+		return fmt.Errorf("pin at %#x: not an instruction boundary of %s", pc, fn.Name())
 	}
 	word, err := WordAt(f, pc, arm64.BranchSelf)
 	if err == nil {

@@ -95,11 +95,11 @@ func (p *Plan) check(path string) error {
 		}
 		for _, w := range windows {
 			if !stay[place{w.PC, w.Class}] {
-				return fmt.Errorf("it would have %v", w)
+				return fmt.Errorf("the repaired copy would have %v", w)
 			}
 		}
 		if len(windows) != len(p.Unrepaired) {
-			return fmt.Errorf("%d windows were to stay, %d are there", len(p.Unrepaired), len(windows))
+			return fmt.Errorf("the repaired copy would have %d windows, not %d", len(windows), len(p.Unrepaired))
 		}
 		return nil
 	})

@@ -132,7 +132,7 @@ func (p *Proof) run(ctx context.Context, e *lab.Engine, job lab.Job, windows []w
 	r.Outcome, r.Death = trial.Died, crash.Classify(result.Output, windows)
 	here := result.End == process.Exited && r.Death.Window != nil && r.Death.Window.Kind() == p.Kind
 	if !here && r.Death.Kind != crash.Unwind {
-		return r, fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %v", p.Go, result.End, result.Code, r.Death)
+		return r, fmt.Errorf("%s: the reproducer ended in an unexpected way (%s, status %d): %v", p.Go, result.End, result.Code, r.Death)
 	}
 	return r, nil
 }

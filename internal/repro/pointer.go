@@ -49,7 +49,7 @@ func ProvePointer(ctx context.Context, t *lab.Toolchain, e *lab.Engine, runs int
 		lost := r.Code == 1 && bytes.HasPrefix(r.Output, []byte("lost: "))
 		survived := r.Code == 0 && bytes.HasPrefix(r.Output, []byte("survived: "))
 		if r.End != process.Exited || !lost && !survived {
-			return p, fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %q", p.Go, r.End, r.Code, r.Output[:min(len(r.Output), 200)])
+			return p, fmt.Errorf("%s: the reproducer ended in an unexpected way (%s, status %d): %q", p.Go, r.End, r.Code, r.Output[:min(len(r.Output), 200)])
 		}
 		p.Lives = append(p.Lives, trial.Life{Seconds: r.Seconds, Died: lost})
 	}

@@ -53,8 +53,8 @@ type Result struct {
 	Edges []Edge
 }
 
-// Answer reports whether a release is affected. If none is but some were not available,
-// that is an error, since those are not known to be clean.
+// Answer reports whether a release is affected. It is an error if none of the available
+// releases is affected and some were not available, because those may be affected.
 func (r Result) Answer() (affected bool, err error) {
 	var missing []string
 	for _, row := range r.Rows {
@@ -69,7 +69,7 @@ func (r Result) Answer() (affected bool, err error) {
 	case len(missing) == len(r.Rows):
 		return false, fmt.Errorf("no release was available: %s", names)
 	default:
-		return false, fmt.Errorf("no window in what was available, and no verdict on %s, which was not", names)
+		return false, fmt.Errorf("no window in the releases that were available, and no verdict on the others: %s", names)
 	}
 }
 
