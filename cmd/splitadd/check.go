@@ -64,7 +64,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.toolchains(ctx, names)
 }
 
-// moved refuses the former flags of check for modes that are verbs now.
+// moved refuses the former flags of check whose modes are verbs now.
 func moved(args []string) error {
 	for _, m := range []struct{ flag, verb string }{
 		{"bisect", "splitadd bisect -goroot DIR [-kind KIND]"},

@@ -65,9 +65,9 @@ func checkOutput(path string, kind output.Kind, inputs ...string) error {
 	return err
 }
 
-// openRecords opens a file of records to add to, and returns a reader of the
-// records in it. A last record that was cut off is removed. It is an error, and
-// nothing is changed, if the file holds anything other than records.
+// openRecords opens a file of records to add to, and returns a reader of the records in
+// it. A last record that was cut off is removed. If the file holds anything other than
+// records, it is an error, and nothing is changed.
 func openRecords(path string) (*os.File, *bytes.Reader, error) {
 	if err := checkOutput(path, recordsKind); err != nil {
 		return nil, nil, err

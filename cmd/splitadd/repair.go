@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/survey"
 )
 
-// repairVerb writes a copy of a binary whose windows are closed.
+// repairVerb writes a copy of a binary in which the windows are closed.
 func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
 	out := flags.String("o", "", "write the repaired copy to `FILE`")

@@ -150,8 +150,9 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 	return s.files(ctx, paths, names)
 }
 
-// files scans files. A file that the user asked for has an entry in names, under which
-// it is shown, and must be a Go binary for arm64. Other files that are not are counted.
+// files scans files. A file that the user named has an entry in names, which says under
+// which name to show it. It is an error if such a file is not a Go binary for arm64.
+// Other files that are not are only counted.
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
 	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
@@ -219,7 +220,7 @@ func (s *scanner) failed(path string, err error) error {
 	return nil
 }
 
-// finish prints the sum, and returns the error for the exit status.
+// finish prints the totals, and returns the error for the exit status.
 func (s *scanner) finish() (err error) {
 	s.progress.end()
 	switch {

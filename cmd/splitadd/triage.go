@@ -14,7 +14,7 @@ import (
 	"splitadd/internal/triage"
 )
 
-// triageVerb says of crash logs and core files whether it was this defect.
+// triageVerb says whether crashes were this defect, from logs and core files.
 func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("triage", flag.ContinueOnError)
 	path := flags.String("binary", "", "the binary that ran, `FILE`; without it, no crash is called a split")
@@ -76,7 +76,8 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 	if input != "-" {
 		return triage.File(ctx, input, b)
 	}
-	// A read of a terminal ends with the process, not with a context.
+	// A read from a terminal cannot be interrupted by a context, only by the end of the
+	// process.
 	type answer struct {
 		verdicts []triage.Verdict
 		err      error

@@ -53,8 +53,8 @@ func verbNames() []string {
 	return names
 }
 
-// The verb completion is added here because its function reads the variable verbs:
-// in the initial value of verbs it would be an initialization cycle.
+// The verb completion is added here because its function reads the variable verbs. In the
+// initial value of verbs that would be an initialization cycle.
 func init() {
 	verbs = append(verbs, verb{
 		name:    "completion",

@@ -14,8 +14,8 @@ type Point struct {
 	Rate trial.Interval
 }
 
-// Rates adds hazard rates with their intervals, in the colour of number n. A rate
-// without a death is drawn as its upper bound, with another shape.
+// Rates adds hazard rates with their intervals, in the colour of number n. If there was
+// no death, it draws the upper bound of the rate, with another symbol.
 func Rates(p *plot.Plot, name string, n int, points []Point) error {
 	var died struct {
 		plotter.XYs

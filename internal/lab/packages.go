@@ -43,7 +43,8 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 	}
 	var built []Command
 	for i, batch := range batches(paths) {
-		// Each batch has a folder, since an executable has only the package's last name.
+		// Each batch has its own folder, because an executable has only the package's
+		// last name.
 		folder := filepath.Join(out, fmt.Sprint(i))
 		args := append([]string{"build", "-o", folder + string(filepath.Separator), "--"}, batch...)
 		if _, failed := goCommand(ctx, dir, args...); failed != nil {

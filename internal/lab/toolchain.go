@@ -24,8 +24,8 @@ import (
 
 // A Toolchain is one Go release or tree.
 type Toolchain struct {
-	Name    string // as it was asked for
-	Version string // as it names itself: "go1.27.4", or longer for a development version
+	Name    string // the name that Resolve was given
+	Version string // what it says: "go1.27.4", or more for a development version
 	command string // its go command
 	env     []string
 }
@@ -119,11 +119,11 @@ func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (st
 	return userInfo.ReplaceAllString(text, "://***@"), err
 }
 
-// keepApart gives a toolchain that is not a fetched release its own build cache, named
-// by the contents of its tools. If the version of a compiler is that of a release, the
-// go command identifies the compiler by it alone (cmd/go/internal/work, toolID). In a
-// shared cache it would use what a patched tree has compiled for the release, or for
-// the same tree with another patch.
+// keepApart gives a toolchain that is not a fetched release its own build cache, named by
+// the contents of its tools. If the version of a compiler is that of a release, the go
+// command identifies the compiler by its version alone (cmd/go/internal/work, toolID).
+// With a shared cache, the go command would use the output of a patched tree's compiler
+// for the release, or for the same tree with another patch.
 func (t *Toolchain) keepApart(root string) error {
 	folder, err := cache.Folder()
 	if err != nil {

@@ -47,7 +47,7 @@ func BuildTree(ctx context.Context, root string) error {
 	if _, err := os.Stat(t.command); err == nil {
 		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
 		if err == nil {
-			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // do the tools fit the source?
+			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // does the toolchain work with this source?
 		}
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()

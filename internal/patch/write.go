@@ -84,7 +84,7 @@ func (p *Plan) check(path string) error {
 		if err != nil {
 			return err
 		}
-		// One boundary may have a window of both classes.
+		// One boundary may have windows of both classes.
 		type place struct {
 			pc    uint64
 			class window.Class

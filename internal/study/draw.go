@@ -25,7 +25,7 @@ func rates(p *plot.Plot, name string, n int, of []record.Series, x func(record.S
 	return chart.Rates(p, name, n, points)
 }
 
-// with returns the series whose label has a part.
+// with returns the series whose label contains a part.
 func with(of []record.Series, part string) (some []record.Series) {
 	for _, s := range of {
 		if strings.Contains(s.Label, "/"+part+"/") {

@@ -63,7 +63,7 @@ func (p *page) pair(of []record.Series) error {
 		text += "."
 	}
 	p.say("%s", text)
-	const run = 90.0 // seconds, after which the published one had crashed
+	const run = 90.0 // seconds; the published run had crashed after that time
 	p.say("So a run of %.0f s crashes with a probability of %.0f to %.0f %%. A person who tries each\n"+
 		"release once or twice may well see one of them crash and the other not, although there\n"+
 		"is no difference between them.", run, 100*(1-math.Exp(-rate.Low*run)), 100*(1-math.Exp(-rate.High*run)))

@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Group is series that answer one question, on one toolchain and engine.
+// A Group is the series that answer one question, with one toolchain and engine.
 type Group struct {
 	Name   string // also the first part of every label: "body"
 	Go     string // toolchain
@@ -99,7 +99,7 @@ func watched(release string, limit time.Duration) []Group {
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
 	one.Stress.Procs = 1
 	trace.Observer = "trace"
-	// They have few runs, since a crash under strace takes minutes to be printed.
+	// They have few runs, because under strace it takes minutes to print a crash.
 	in, strace, gdb, perf := series("vm, plain"), series("vm, strace -f"), series("vm, gdb"), series("vm, perf record")
 	strace.Under = []string{"strace", "-f", "-o", "/dev/null"}
 	gdb.Under = []string{"gdb", "-q", "-batch", "-iex", "set startup-with-shell off", "-ex", "handle SIGURG nostop noprint pass", "-ex", "run", "--args"}

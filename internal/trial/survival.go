@@ -14,7 +14,7 @@ type SurvivalStep struct {
 	AtRisk    int // runs that lasted until this time
 	Deaths    int // at this time
 	Alive     float64
-	Low, High float64 // pointwise, at about Confidence once some ten have died
+	Low, High float64 // pointwise; the confidence is about Confidence once about ten have died
 }
 
 // Survival returns the Kaplan-Meier curve (JASA 53, 1958), with a step for each time of

@@ -29,22 +29,22 @@ const (
 
 // A Run is one run of a guest.
 type Run struct {
-	Class    window.Class // whose windows the run was to show
+	Class    window.Class // the class of the window that the run tests
 	Leaf     bool
 	Func     string // the victim's name in its package
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
-	Held     bool          // the pin was to be put back
-	Control  bool          // it ran where there is no window, and must not die
+	Held     bool          // the pin was to be released: see Hold
+	Control  bool          // a control: it must not die
 	Window   window.Window // where it was pinned
 	Stress   StressConfig  // of a stress run
-	Seed     int           // sets it apart from other runs of the same kind; 0 is none
+	Seed     int           // different for each run of a series; 0 means none
 
 	Outcome       Outcome
 	Death         crash.Death // of a run that died
 	Reason        string      // of a harness failure
-	PinNotReached bool        // the victim's calls do not pass the pin: a harness failure
+	PinNotReached bool        // the victim's calls do not reach the pin: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
 	Observations  int         // completed, according to the guest's last report
