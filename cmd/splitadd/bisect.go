@@ -101,7 +101,7 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
-	root := flags.String("goroot", "", "`DIR` is the checkout of Go (required)")
+	root := flags.String("goroot", "", "build and check the checkout of Go in `DIR` (required)")
 	kind := flags.String("kind", "", "ask about one `KIND` of window, one of "+strings.Join(window.KindNames(), ", ")+" (default: any)")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)

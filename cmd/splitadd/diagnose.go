@@ -20,7 +20,7 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	flags := flag.NewFlagSet("diagnose", flag.ContinueOnError)
 	flags.IntVar(&p.Runs, "runs", 100, "run the program `N` times in each way")
 	flags.DurationVar(&p.Limit, "limit", time.Minute, "end a run after `TIME`: it counts as hung")
-	flags.StringVar(&p.RaceBuild, "race", "", "a build of the program with the race detector, `FILE`, to be run as well")
+	flags.StringVar(&p.RaceBuild, "race", "", "also run `FILE`, a build of the program with the race detector")
 	engineFlags(flags, &p.Choice)
 	json := flags.Bool("json", false, jsonFlag)
 	if err := parse(flags, args); err != nil {

@@ -23,7 +23,7 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
 	from := flags.String("from", "", "the oldest `RELEASE`, such as go1.18 (required)")
-	to := flags.String("to", "", "the newest `RELEASE` (default: the newest there is)")
+	to := flags.String("to", "", "the newest `RELEASE` (default: the newest that is listed)")
 	kept := flags.String("records", "", "keep the records in `FILE`; what is in it already is not measured again")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
