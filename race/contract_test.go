@@ -11,8 +11,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestSplitADDContract proves the kinds of window that do their harm after the goroutine
-// has gone on. It holds a victim in each window and releases it; the victim checks
+// TestSplitADDContract proves the kinds of window that do harm only after the goroutine
+// has gone on. It holds a victim in each window and releases it. The victim then checks
 // what it computes. For a kind without a window it holds a control, which must not be
 // harmed.
 func TestSplitADDContract(t *testing.T) {

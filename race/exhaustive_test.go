@@ -24,12 +24,12 @@ var exhaustive = flag.String("exhaustive", "", "pin every boundary of every vict
 // about 50 ms.
 var exhaustiveBounds = trial.PinBounds{Observations: 3, Stall: 2 * time.Second, Deadline: time.Minute}
 
-// TestSplitADDExhaustive pins victims at every instruction boundary of their
-// functions, under all observers in turn, and compares what happens with the
-// finder's map: where it reports a window in which the runtime preempts the
-// victim dies, of that; where it does not, it lives; and where it says that the
-// runtime does not preempt, no observation ever completes. The victims of clauses 3 to 7
-// are held instead.
+// TestSplitADDExhaustive pins victims at every instruction boundary of their functions,
+// under all observers in turn, and compares what happens with what the finder says. If
+// the finder reports a window in which the runtime preempts, the victim must die of it.
+// If it reports no window, the victim must survive. If it says that the runtime does not
+// preempt, no observation must ever complete. The victims of clauses 3 to 7 are held
+// instead.
 //
 // Without -exhaustive it does so for a leaf and a non-leaf function of this Go.
 func TestSplitADDExhaustive(t *testing.T) {
@@ -72,9 +72,9 @@ func everyBoundary(t *testing.T, g *trial.Guest, name string) {
 	})
 }
 
-// everyHold holds a victim of clauses 3 to 7 at each of its boundaries: where nothing is
-// reported it goes on unharmed, and where windows are reported it is harmed in one of
-// them at least. What a victim loses without being held it may lose at any boundary.
+// everyHold holds a victim of clauses 3 to 7 at each of its boundaries. It must be harmed
+// in at least one of the windows that are reported, and nowhere else. A victim that loses
+// its object without being held may lose it at any boundary.
 func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
 	f := g.Functions[c.Func]
 	preemptible := g.Preemptible(c.Func)
@@ -110,8 +110,8 @@ func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
 }
 
 // each runs a victim at each of its boundaries, in order of their addresses, two at a
-// time. It returns how often each result was had. What follows a colon in a result is an
-// error.
+// time. It returns the number of times that each result was seen. If a result has a
+// colon, the text after it is an error.
 func each(t *testing.T, g *trial.Guest, f window.Function, run func(w window.Window, why string) (string, error)) map[string]int {
 	table, err := pclntab.Open(g.File)
 	require.NoError(t, err)
@@ -155,10 +155,10 @@ func each(t *testing.T, g *trial.Guest, f window.Function, run func(w window.Win
 	return count
 }
 
-// growth returns where a function's code begins that calls runtime.morestack, behind the
-// rest. A goroutine is there because its stack is almost full. Then the runtime does not
-// preempt it, since asyncPreempt's frame has to fit (runtime/preempt.go, isAsyncSafePoint,
-// asyncPreemptStack).
+// growth returns where the code that calls runtime.morestack begins, at the end of a
+// function. If a goroutine is there, its stack is almost full. Then the runtime does not
+// preempt it, because asyncPreempt's frame has to fit (runtime/preempt.go,
+// isAsyncSafePoint, asyncPreemptStack).
 func growth(t *testing.T, g *trial.Guest, f window.Function) uint64 {
 	code, err := g.File.Bytes(f.Entry, (f.End-f.Entry)&^3)
 	require.NoError(t, err)
@@ -171,9 +171,8 @@ func growth(t *testing.T, g *trial.Guest, f window.Function) uint64 {
 	return f.End
 }
 
-// literals returns the offsets of the words in a function's code that are data:
-// constants that LDR (literal) loads, 32 or 64 bits. A pin there would change a
-// constant.
+// literals returns the offsets of the words in a function's code that are data: constants
+// of 32 or 64 bits, which LDR (literal) loads. A pin there would change a constant.
 func literals(code []byte) map[int]bool {
 	data := map[int]bool{}
 	for at := 0; at+4 <= len(code); at += 4 {
@@ -190,8 +189,8 @@ func literals(code []byte) map[int]bool {
 	return data
 }
 
-// boundary says in a word how a pinned run ended. If that does not agree with the
-// finder, it says more.
+// boundary returns one word for how a pinned run ended, and more if that does not agree
+// with the finder.
 func boundary(r trial.Run, reported bool, why string) string {
 	switch {
 	case r.PinNotReached:

@@ -43,7 +43,7 @@ func known(t *testing.T) (kinds []string) {
 	return nil
 }
 
-// record writes this Go's verdict to the file.
+// record writes the verdict on this Go to the file.
 func record(t *testing.T, kinds []string) {
 	data, err := os.ReadFile(verdictFile)
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func epilogue(c victim.Case) string {
 	return window.Disassembly(guest.File, window.Window{Entry: f.Entry, PC: pc}, 6, 0)
 }
 
-// TestSplitADDVerdictFile checks the file's form, all releases of it.
+// TestSplitADDVerdictFile checks the form of the whole file.
 func TestSplitADDVerdictFile(t *testing.T) {
 	data, err := os.ReadFile(filepath.FromSlash(verdictFile))
 	require.NoError(t, err)

@@ -68,8 +68,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// open makes the guest: this test binary on arm64, and elsewhere the same test
-// built for arm64.
+// open opens the guest. On arm64 it is this test binary. On other machines it is the same
+// test, built for arm64.
 func open(dir string) (err error) {
 	if engine, err = lab.FindEngine(ctx, lab.Choice{Name: *engineName}); err != nil {
 		return err

@@ -13,9 +13,9 @@ import (
 )
 
 // TestSplitADDStress makes a stress run of the unmodified binary for each kind of window
-// it has. A death has to be caused by a window. If the log does not show where the
-// goroutine was, the run is repeated. A survival is logged with its exposure, and does
-// not fail the test.
+// it has. A death must be caused by a window. If the log does not show where the
+// goroutine was, the run is repeated. If a run survives, the test logs its exposure and
+// does not fail.
 
 func TestSplitADDStress(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
@@ -38,9 +38,9 @@ func TestSplitADDStress(t *testing.T) {
 }
 
 // BenchmarkSplitADDTimeToCrash measures how long each victim with a window lives. One of
-// them is the canonical reproducer as it was published. Each line is one run, and
-// -count sets their number. A run that outlives -limit has 1 cut-off and no s/crash;
-// its s/exposed counts.
+// them is the canonical reproducer as it was published. Each line is one run, and -count
+// sets their number. A run that reaches -limit has 1 cut-off instead of s/crash, and its
+// s/exposed counts.
 func BenchmarkSplitADDTimeToCrash(b *testing.B) {
 	for _, c := range victim.Cases() {
 		for _, w := range guest.Preemptible(c.Func) {
@@ -65,9 +65,9 @@ func timeToCrash(b *testing.B, c victim.Case, w window.Window) {
 		r, err = guest.Stress(ctx, c.Func, w.Class, trial.Observer(w.Class), how, *limit)
 		require.NoError(b, err)
 	}
-	// A leaf with both windows may die of the other one under the tracer.
+	// Under the tracer, a leaf function with both windows may die of the other one.
 	require.True(b, r.Outcome == trial.Survived || r.Outcome == trial.Died && r.Death.Kind.Unwinding(), "%v\n%s", r, r.Log)
-	b.ReportMetric(0, "ns/op") // the time of a run that is cut off means nothing
+	b.ReportMetric(0, "ns/op") // the time of a run that reached its limit means nothing
 	b.ReportMetric(r.Exposed, "s/exposed")
 	b.ReportMetric(float64(r.Observations), "observations")
 	if r.Outcome == trial.Died {

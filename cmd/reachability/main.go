@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/record"
 	"splitadd/internal/study"
 	"splitadd/internal/trial"
@@ -45,7 +45,7 @@ func main() {
 		os.Exit(0)
 	}
 	fmt.Fprintln(os.Stderr, "reachability: error:", err)
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.As(err, &hinted) {
 		fmt.Fprintln(os.Stderr, "reachability: hint:", hinted.Hint)
 	}
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	case *out == "" || flags.NArg() > 0:
 		return fmt.Errorf("%w: want a folder to write to, -o DIR, and nothing else", errUsage)
 	case *limit <= 0 || *long <= 0:
-		return fmt.Errorf("%w: -limit and -canonical: want more than nothing", errUsage)
+		return fmt.Errorf("%w: -limit and -canonical: want more than 0", errUsage)
 	}
 	records := filepath.Join(*out, "reachability.jsonl")
 	if !*draw {

@@ -13,9 +13,8 @@ import (
 	"splitadd/internal/lab/labtest"
 )
 
-// large builds a real program for linux/arm64 of some 80 MB that is not
-// stripped, since objdump refuses those that are. SPLITADD_BENCH_BINARY names
-// another.
+// large builds a real program for linux/arm64 of about 80 MB. It is not stripped, because
+// objdump refuses stripped programs. SPLITADD_BENCH_BINARY names another program.
 func large(b *testing.B) string {
 	if path := os.Getenv("SPLITADD_BENCH_BINARY"); path != "" {
 		return path
@@ -35,10 +34,11 @@ func large(b *testing.B) string {
 	return filepath.Join(dir, "large")
 }
 
-// BenchmarkScan times splitadd scan, as a whole process, of a program of some 80 MB and
-// of cmd/go as three releases build it: the last without the fix of golang/go#80188, the
-// first with it, and go1.27.4. It reports the ratio of the fastest scan to the fastest
-// sha256sum of the same file, taken in turns, and objdump's time over the scan's.
+// BenchmarkScan measures the process "splitadd scan". It scans a program of about 80 MB,
+// and cmd/go as three releases build it: the last without the fix of golang/go#80188, the
+// first with it, and go1.27.4. It runs scan and sha256sum in turn, and reports the ratio
+// of the fastest scan to the fastest sha256sum of the same file. It also reports the
+// ratio of objdump's time to the time of the scan.
 func BenchmarkScan(b *testing.B) {
 	programs := map[string]string{"large": ""}
 	for _, release := range []string{"go1.26.5", "go1.26.6", "go1.27.4"} {

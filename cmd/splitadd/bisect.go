@@ -19,8 +19,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// The exit statuses of "git bisect run" that splitadd uses. Git takes every other
-// status below 128 for a bad commit, even 2, with which a Go program panics.
+// The exit statuses for "git bisect run" that splitadd uses. For git, every other status
+// below 128 is a bad commit, even 2, which is the status of a Go program that panics.
 const (
 	bisectGood = 0
 	bisectBad  = 1
@@ -28,11 +28,11 @@ const (
 	bisectStop = 128 // the bisection ends
 )
 
-// exitUntestable is the exit status of a bisection's answer that a commit cannot
-// be built or tested.
+// exitUntestable is the exit status of the answering process if a commit cannot be built
+// or tested.
 const exitUntestable = bisectSkip
 
-// An untestable is why a commit cannot be built or tested.
+// An untestable is the error for a commit that cannot be built or tested.
 type untestable struct{ error }
 
 func (e untestable) Unwrap() error { return e.error }
@@ -79,7 +79,7 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), answering+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
-	process.InGroup(cmd) // a terminal's Ctrl-C comes by way of this process, once
+	process.InGroup(cmd) // so that only this process gets Ctrl-C from the terminal, and passes it on
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
@@ -101,7 +101,7 @@ func supervise(args []string, stdout, stderr io.Writer) int {
 func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("bisect", flag.ContinueOnError)
-	root := flags.String("goroot", "", "`DIR` is the checkout of Go (required)")
+	root := flags.String("goroot", "", "build and check the checkout of Go in `DIR` (required)")
 	kind := flags.String("kind", "", "ask about one `KIND` of window, one of "+strings.Join(window.KindNames(), ", ")+" (default: any)")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
@@ -136,7 +136,7 @@ func bisectVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return nil
 }
 
-// tree brings the toolchain of a tree up to date and checks it, by pins.
+// tree brings the toolchain of a tree up to date, and checks it with pins.
 func (c *checker) tree(ctx context.Context, root string) (v trial.Verdict, err error) {
 	c.progress.say("building the toolchain of " + root)
 	defer c.progress.end()
@@ -156,7 +156,7 @@ func (c *checker) tree(ctx context.Context, root string) (v trial.Verdict, err e
 	return v, stopped(ctx, err)
 }
 
-// stopped returns an error, or that of a context that has ended.
+// stopped returns the error of the context if the context has ended, and err otherwise.
 func stopped(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/trial"
 )
@@ -63,14 +64,14 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.toolchains(ctx, names)
 }
 
-// moved refuses the former flags of check for modes that are verbs now.
+// moved refuses the former flags of check whose modes are verbs now.
 func moved(args []string) error {
 	for _, m := range []struct{ flag, verb string }{
 		{"bisect", "splitadd bisect -goroot DIR [-kind KIND]"},
 		{"from", "splitadd sweep -from RELEASE [-to RELEASE] [-records FILE]"},
 	} {
 		if hasFlag(args, m.flag) {
-			return usageError{&lab.Error{Err: fmt.Errorf("check has no -%s", m.flag), Hint: "that is a verb now: " + m.verb}}
+			return usageError{&hint.Error{Err: fmt.Errorf("check has no -%s", m.flag), Hint: "that is a verb now: " + m.verb}}
 		}
 	}
 	return nil
@@ -89,11 +90,11 @@ func hasFlag(args []string, name string) bool {
 func (c *checker) usage() error {
 	switch {
 	case c.limit <= 0:
-		return usageError{fmt.Errorf("-limit %v: want more than nothing", c.limit)}
+		return usageError{fmt.Errorf("-limit %v: want more than 0", c.limit)}
 	case c.runs < 0 || c.runs > 0 && c.static:
 		return usageError{fmt.Errorf("-runs %d: want a number of stress runs, and not with -static", c.runs)}
 	case c.shard.count > 0 && c.runs == 0:
-		return usageError{errors.New("-shard deals stress runs, -runs N")}
+		return usageError{errors.New("-shard divides stress runs, so it needs -runs N")}
 	}
 	return engineUsage(c.choice)
 }
@@ -110,7 +111,7 @@ func (c *checker) start(ctx context.Context) error {
 	}
 	engine, err := lab.FindEngine(ctx, c.choice)
 	c.engine = engine
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.Is(err, lab.ErrNoEngine) && errors.As(err, &hinted) && c.choice.Name == "auto" {
 		say(c.stderr, "warning", err.Error()+": nothing is run, the verdict is from the code alone")
 		say(c.stderr, "hint", hinted.Hint)
@@ -159,8 +160,8 @@ func answer(all []trial.Verdict) error {
 	affected := false
 	for _, v := range all {
 		if len(v.Doubts) > 0 {
-			return &lab.Error{
-				Err:  errors.New("what was found and what was seen do not agree: no verdict"),
+			return &hint.Error{
+				Err:  errors.New("no verdict: the windows found and the crashes seen do not agree"),
 				Hint: "run it again on an idle machine; if it says the same, it is a bug in splitadd",
 			}
 		}

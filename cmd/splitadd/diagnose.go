@@ -20,7 +20,7 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	flags := flag.NewFlagSet("diagnose", flag.ContinueOnError)
 	flags.IntVar(&p.Runs, "runs", 100, "run the program `N` times in each way")
 	flags.DurationVar(&p.Limit, "limit", time.Minute, "end a run after `TIME`: it counts as hung")
-	flags.StringVar(&p.RaceBuild, "race", "", "a build of the program with the race detector, `FILE`, to be run as well")
+	flags.StringVar(&p.RaceBuild, "race", "", "also run `FILE`, a build of the program with the race detector")
 	engineFlags(flags, &p.Choice)
 	json := flags.Bool("json", false, jsonFlag)
 	if err := parse(flags, args); err != nil {
@@ -30,9 +30,9 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case flags.NArg() == 0:
 		return usageError{errors.New("diagnose takes a command to run, after --")}
 	case p.Runs < 1:
-		return usageError{fmt.Errorf("-runs %d: want one at least", p.Runs)}
+		return usageError{fmt.Errorf("-runs %d: want 1 or more", p.Runs)}
 	case p.Limit <= 0:
-		return usageError{fmt.Errorf("-limit %v: want more than nothing", p.Limit)}
+		return usageError{fmt.Errorf("-limit %v: want more than 0", p.Limit)}
 	}
 	if err := engineUsage(p.Choice); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/safe"
 )
@@ -23,7 +24,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitAffected = 3
-	exitSuspect  = 4 // of triage: a crash looks like this defect, and the log does not show it
+	exitSuspect  = 4 // triage: a crash looks like this defect, but the log does not prove it
 )
 
 // errAffected is returned by a verb that found a window or a crash.
@@ -85,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // sayError writes an error and its hint.
 func sayError(stderr io.Writer, err error) {
 	say(stderr, "error", safe.Error(err)...)
-	var hinted *lab.Error
+	var hinted *hint.Error
 	if errors.As(err, &hinted) {
 		say(stderr, "hint", hinted.Hint)
 	}
@@ -142,7 +143,7 @@ func engineFlags(flags *flag.FlagSet, c *lab.Choice) {
 	flags.StringVar(&c.Kernel, "kernel", "", "for -engine vm: boot the Linux package that is unpacked in `DIR` (default: Debian's, fetched once)")
 }
 
-// engineUsage returns what is wrong with the values of those flags.
+// engineUsage returns what is wrong with the values of the flags of engineFlags.
 func engineUsage(c lab.Choice) error {
 	switch {
 	case !slices.Contains(lab.Engines, c.Name):

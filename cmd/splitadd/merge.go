@@ -14,7 +14,7 @@ import (
 
 // A shard is the part of a check for one of several machines.
 type shard struct {
-	number, count int  // 1 to count; 0 count 0 is all
+	number, count int  // number is 1 to count; a count of 0 means that the check is not divided
 	decides       bool // this shard pins the toolchain that is being checked
 }
 
@@ -22,7 +22,7 @@ func (s *shard) set(text string) error {
 	var rest string
 	n, _ := fmt.Sscanf(text+" .", "%d/%d %s", &s.number, &s.count, &rest)
 	if n != 3 || rest != "." || s.number < 1 || s.number > s.count {
-		return fmt.Errorf("want I/N, and I from 1 to N: 3/8, say")
+		return fmt.Errorf("want I/N, such as 3/8, with I from 1 to N")
 	}
 	return nil
 }
@@ -34,10 +34,11 @@ func (s shard) String() string {
 	return fmt.Sprintf("%d/%d", s.number, s.count)
 }
 
-// has reports whether the shard does the item count that index.
+// has reports whether the shard does the item with index i.
 func (s shard) has(i int) bool { return s.count == 0 || i%s.count == s.number-1 }
 
-// seeds returns the shard's seeds. A number of runs has the seeds from 1 on.
+// seeds returns the seeds of the shard's runs. Without shards, the seeds of n runs are 1
+// to n.
 func (s shard) seeds(runs int) []int {
 	seeds := []int{}
 	for i := range runs {

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/output"
 	"splitadd/internal/record"
 )
@@ -39,7 +39,7 @@ func containsText(text string) func(io.Reader) error {
 	return func(r io.Reader) error {
 		head, err := io.ReadAll(io.LimitReader(r, 4096))
 		if err == nil && !bytes.Contains(head, []byte(text)) {
-			err = fmt.Errorf("%q is not in it", text)
+			err = fmt.Errorf("it does not contain %q", text)
 		}
 		return err
 	}
@@ -58,16 +58,16 @@ func checkOutput(path string, kind output.Kind, inputs ...string) error {
 	err := output.Check(path, kind, inputs...)
 	switch {
 	case errors.Is(err, output.ErrInput), errors.Is(err, output.ErrNotRegular):
-		return &lab.Error{Err: err, Hint: "name another file"}
+		return &hint.Error{Err: err, Hint: "name another file"}
 	case errors.Is(err, output.ErrForeign):
-		return &lab.Error{Err: err, Hint: "name another file, or remove this one first"}
+		return &hint.Error{Err: err, Hint: "name another file, or remove this one first"}
 	}
 	return err
 }
 
-// openRecords opens a file of records to add to, and returns a reader of the
-// records in it. A last record that was cut off is removed. It is an error, and
-// nothing is changed, if the file holds anything other than records.
+// openRecords opens a file of records to add to, and returns a reader of the records in
+// it. A last record that was cut off is removed. If the file holds anything other than
+// records, it is an error, and nothing is changed.
 func openRecords(path string) (*os.File, *bytes.Reader, error) {
 	if err := checkOutput(path, recordsKind); err != nil {
 		return nil, nil, err

@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"splitadd/internal/budget"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/objfile"
 	"splitadd/internal/patch"
 	"splitadd/internal/pclntab"
@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/survey"
 )
 
-// repairVerb writes a copy of a binary whose windows are closed.
+// repairVerb writes a copy of a binary in which the windows are closed.
 func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
 	out := flags.String("o", "", "write the repaired copy to `FILE`")
@@ -26,7 +26,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 1 {
-		return usageError{fmt.Errorf("repair takes one binary: what is %q?", flags.Arg(1))}
+		return usageError{fmt.Errorf("repair takes one binary, not also %q", flags.Arg(1))}
 	}
 	path := flags.Arg(0)
 	switch {
@@ -53,7 +53,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		if !*dry {
 			switch err := plan.Write(*out); {
 			case errors.Is(err, patch.ErrIdentity):
-				return &lab.Error{Err: err, Hint: "take its signature off, repair it, and sign the copy"}
+				return &hint.Error{Err: err, Hint: "remove the signature, repair the binary, and sign the copy"}
 			case err != nil:
 				return err
 			}
@@ -71,7 +71,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 // hintBinary adds a hint to the error for a file that is not a Go binary for arm64.
 func hintBinary(err error) error {
 	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNone) {
-		return &lab.Error{Err: err, Hint: "name a Go binary for arm64"}
+		return &hint.Error{Err: err, Hint: "name a Go binary for arm64"}
 	}
 	return err
 }

@@ -57,7 +57,7 @@ func (r *reproducer) source() (kind string, source []byte, err error) {
 	case r.nonleaf && r.fp:
 		return "", nil, usageError{errors.New("-nonleaf -fp: no release has a window of that kind")}
 	case r.runs < 1 || r.limit <= 0:
-		return "", nil, usageError{errors.New("-runs and -limit: want more than nothing")}
+		return "", nil, usageError{errors.New("-runs and -limit: want more than 0")}
 	case r.nonleaf:
 		kind = "non-leaf SP"
 	case r.fp:

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
@@ -47,7 +48,7 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("-json, -sarif and -q exclude each other")}
 	}
 	if flags.NArg() == 0 {
-		return usageError{errors.New("scan what? Name a binary, a folder or a package")}
+		return usageError{errors.New("scan takes a binary, a folder or a package pattern")}
 	}
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
@@ -65,7 +66,7 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 	case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
 		return s.packages(ctx, "", arg)
 	case err != nil:
-		return s.failed(arg, &lab.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
+		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
 	case info.IsDir():
 		return s.folder(ctx, arg)
 	}
@@ -149,8 +150,9 @@ func (s *scanner) packages(ctx context.Context, dir, pattern string) error {
 	return s.files(ctx, paths, names)
 }
 
-// files scans files. A file that the user asked for has an entry in names, under which
-// it is shown, and must be a Go binary for arm64. Other files that are not are counted.
+// files scans files. A file that the user named has an entry in names, which says under
+// which name to show it. It is an error if such a file is not a Go binary for arm64.
+// Other files that are not are only counted.
 func (s *scanner) files(ctx context.Context, paths []string, names map[string]string) error {
 	done := 0
 	return survey.ScanAll(ctx, paths, s.all, func(r survey.Result) error {
@@ -204,7 +206,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 func (s *scanner) failed(path string, err error) error {
 	s.progress.end()
 	if errors.Is(err, survey.ErrNotArm64Go) {
-		err = &lab.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
+		err = &hint.Error{Err: err, Hint: "scan reads ELF, Mach-O and PE files for arm64 that Go 1.16 or later has linked"}
 	}
 	sayError(s.stderr, err)
 	s.sum.Errors = append(s.sum.Errors, err.Error())
@@ -218,7 +220,7 @@ func (s *scanner) failed(path string, err error) error {
 	return nil
 }
 
-// finish prints the sum, and returns the error for the exit status.
+// finish prints the totals, and returns the error for the exit status.
 func (s *scanner) finish() (err error) {
 	s.progress.end()
 	switch {

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setup gives a script the go command's own folders, so that nothing is
+// setup lets a script use the go command's usual cache folders, so that nothing is
 // fetched or built twice.
 func setup(e *testscript.Env) error {
 	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GOENV").Output()
@@ -116,7 +116,7 @@ func splitadd(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *byte
 	return cmd, stdout, stderr
 }
 
-// affected says which kinds of window each release has.
+// affected has the kinds of window of some releases.
 var affected = map[string][]string{
 	"go1.21.3": {"leaf SP", "non-leaf SP", "stale FP", "lost pointer"},
 	"go1.23.4": {"leaf SP", "leaf FP", "non-leaf SP", "lost pointer"},
@@ -129,8 +129,8 @@ var affected = map[string][]string{
 	"go1.27.4": {"leaf SP", "leaf FP"},
 }
 
-// TestReleases checks releases on both sides of the fix, and reads the records:
-// every pinned window and every kind under stress died, and nothing else did.
+// TestReleases checks releases on both sides of the fix, and reads the records: the guest
+// died in every pinned window and under stress for every kind, and nowhere else.
 func TestReleases(t *testing.T) {
 	for release, kinds := range affected {
 		t.Run(release, func(t *testing.T) {
@@ -158,8 +158,8 @@ func TestReleases(t *testing.T) {
 				}
 				switch l.Kind {
 				case "window":
-					// Others are listed but not run. So are stale frame pointers in the victims that
-					// are held.
+					// Windows outside the victims are listed but not run. The same is
+					// true of stale frame pointers in victims that are held.
 					if strings.Contains(l.Func, "/victim.") && !strings.Contains(l.Func, "/victim.save") {
 						windows[l.PC] = true
 					}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
@@ -22,7 +23,7 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
 	from := flags.String("from", "", "the oldest `RELEASE`, such as go1.18 (required)")
-	to := flags.String("to", "", "the newest `RELEASE` (default: the newest there is)")
+	to := flags.String("to", "", "the newest `RELEASE` (default: the newest that is listed)")
 	kept := flags.String("records", "", "keep the records in `FILE`; what is in it already is not measured again")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
@@ -54,7 +55,7 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 // sweep runs the sweep. It does not measure again what the file of records holds.
 func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if c.engine == nil {
-		return &lab.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
+		return &hint.Error{Err: errors.New("a sweep pins what it finds, and nothing here runs arm64 programs"), Hint: "name a -engine, or install QEMU's user-mode emulator"}
 	}
 	s := sweep.Sweep{IsUnavailable: func(err error) bool { return errors.Is(err, lab.ErrUnavailable) && ctx.Err() == nil }, Check: c.release}
 	if kept != "" {
@@ -88,7 +89,7 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	affected, err := result.Answer()
 	switch {
 	case err != nil:
-		return &lab.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
+		return &hint.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}
 	case affected:
 		return errAffected
 	}
@@ -104,7 +105,7 @@ func (c *checker) release(ctx context.Context, name string) (v trial.Verdict, er
 	}
 	v, err = c.toolchain(ctx, t)
 	if err == nil && len(v.Doubts) > 0 {
-		err = fmt.Errorf("%s: what was found and what was seen do not agree: %v", name, v.Doubts)
+		err = fmt.Errorf("%s: the windows found and the crashes seen do not agree: %v", name, v.Doubts)
 	}
 	return v, err
 }

@@ -104,7 +104,7 @@ func (c *checker) decide(ctx context.Context, t *lab.Toolchain, guest *trial.Gue
 	return v, errors.Join(err, writing)
 }
 
-// series makes c.runs stress runs of one victim of each kind, in the way that
+// series makes c.runs stress runs of one victim of each kind, with the config that
 // calibration finds, and prints how long the victims lived. If it is interrupted, it
 // prints what was measured so far.
 func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, records record.Writer) error {
@@ -115,7 +115,7 @@ func (c *checker) series(ctx context.Context, name string, guest *trial.Guest, r
 		victim, observer := guest.Case(w).Func, trial.Observer(w.Class)
 		how, runs := trial.DefaultStress, c.runs
 		s := trial.Series{Func: victim, Class: w.Class, Observer: observer, Limit: c.limit}
-		if c.shard.count > 0 { // shards are pooled: they all use one config
+		if c.shard.count > 0 { // the results of shards are pooled, so all shards use the same config
 			s.Seeds = c.shard.seeds(c.runs)
 			runs = len(s.Seeds)
 		} else {

@@ -8,16 +8,16 @@ import (
 	"os"
 
 	"splitadd/internal/core"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/triage"
 )
 
-// triageVerb says of crash logs and core files whether it was this defect.
+// triageVerb says whether crashes were this defect, from logs and core files.
 func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("triage", flag.ContinueOnError)
-	path := flags.String("binary", "", "the binary that ran, `FILE`; without it, no crash is called a split")
+	path := flags.String("binary", "", "`FILE` is the binary that crashed; without it, the answer is never a split")
 	json := flags.Bool("json", false, jsonFlag)
 	markdown := flags.Bool("markdown", false, "print Markdown, for an issue tracker")
 	if err := parse(flags, args); err != nil {
@@ -76,7 +76,8 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 	if input != "-" {
 		return triage.File(ctx, input, b)
 	}
-	// A read of a terminal ends with the process, not with a context.
+	// A read from a terminal cannot be interrupted by a context, only by the end of the
+	// process.
 	type answer struct {
 		verdicts []triage.Verdict
 		err      error
@@ -98,17 +99,17 @@ func triageInput(ctx context.Context, input string, b *triage.Binary) ([]triage.
 func hintInput(err error) error {
 	switch {
 	case errors.Is(err, triage.ErrPacked):
-		return &lab.Error{Err: err, Hint: "unpack it first, and name the log in it: splitadd unpacks only gzip and zstd itself"}
+		return &hint.Error{Err: err, Hint: "unpack it first, and name the log in it: splitadd unpacks only gzip and zstd itself"}
 	case errors.Is(err, triage.ErrBinary):
-		return &lab.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
+		return &hint.Error{Err: err, Hint: "name the log, and the program that printed it: splitadd triage -binary FILE LOG"}
 	case errors.Is(err, triage.ErrEmpty), errors.Is(err, triage.ErrText):
-		return &lab.Error{Err: err, Hint: "give what the process printed to its standard error"}
+		return &hint.Error{Err: err, Hint: "give what the process printed to its standard error"}
 	case errors.Is(err, triage.ErrOmitted):
-		return &lab.Error{Err: err, Hint: "cut the log around the crash: splitadd triage reads standard input"}
+		return &hint.Error{Err: err, Hint: "cut the log around the crash: splitadd triage reads standard input"}
 	case errors.Is(err, core.ErrFormat):
-		return &lab.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
+		return &hint.Error{Err: err, Hint: "name a crash log, or an ELF core file for arm64"}
 	case errors.Is(err, os.ErrNotExist):
-		return &lab.Error{Err: err, Hint: "name a log or a core file; with none, standard input is read"}
+		return &hint.Error{Err: err, Hint: "name a log or a core file; with none, standard input is read"}
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func TestTriage(t *testing.T) {
 	b, err := triage.Open(ctx, binary)
 	require.NoError(t, err)
 	defer b.Close()
-	for range 10 { // until a log shows the cause; most do
+	for range 10 { // until a log shows the cause; most logs do
 		r, err := e.Run(ctx, lab.Job{Path: binary, OneByOne: true, Deadline: time.Minute})
 		require.NoError(t, err)
 		log = r.Output

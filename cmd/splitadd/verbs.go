@@ -53,8 +53,8 @@ func verbNames() []string {
 	return names
 }
 
-// The verb completion is added here because its function reads the variable verbs:
-// in the initial value of verbs it would be an initialization cycle.
+// The verb completion is added here because its function reads the variable verbs. In the
+// initial value of verbs that would be an initialization cycle.
 func init() {
 	verbs = append(verbs, verb{
 		name:    "completion",
@@ -95,7 +95,7 @@ if it is arm64, else user-mode QEMU. The engine vm boots an arm64 Linux in QEMU.
 	name:    "sweep",
 	summary: "check every minor release, and find the patches that fixed a kind",
 	forms:   []string{"-from RELEASE [-to RELEASE] [-records FILE] [-json] [ENGINE]"},
-	about: `Sweep checks the newest patch of every minor release of Go, by pins alone.
+	about: `Sweep checks the newest patch of every minor release of Go, with pins alone.
 
 It then searches for the patch releases that removed a kind of window. ENGINE
 stands for -engine, -emulator and -kernel.`,
@@ -138,14 +138,14 @@ builds a folder that is a package of a module, unless it holds a Go binary for a
 
 The answer is split SP, split FP, not this, or undecided, with the evidence and what
 would settle it. With no argument, or "-", standard input is read. Logs may have
-prefixes, be wrapped in JSON, be compressed, or come latest line first. If some of a
-log was not read because of a limit, that is an error, after the answers on the rest.
+prefixes, be wrapped in JSON, be compressed, or come latest line first. If a limit kept
+triage from reading a part of a log, it answers on the rest and ends with an error.
 
-The first words of a line, and "answer" and "suspect" with -json, stay what they
-are in later versions. What follows them may change.`,
+The first words of a line, and "answer" and "suspect" with -json, will be the same in
+later versions. What follows them may change.`,
 	statuses: exits("no crash has a mark of a split: each is \"not this\" or undecided",
 		exitStatus{exitAffected, "a crash is a split"},
-		exitStatus{exitSuspect, "a crash looks like a split, but nothing shows it: name the binary"}),
+		exitStatus{exitSuspect, "a crash looks like a split, but nothing proves it: name the binary"}),
 	example: "splitadd triage -binary /usr/local/bin/daemon crash.log",
 	run:     triageVerb,
 }, {
@@ -158,7 +158,7 @@ It runs the program as it is, without async preemption, and, if a build of it wi
 -race is given, under the race detector. It also scans the binary. It may answer
 that it cannot tell. What follows "--" is the command and its own flags. ENGINE
 stands for -engine, -emulator and -kernel.`,
-	statuses: exits("undecided", exitStatus{exitAffected, "it is known what kills the program"}),
+	statuses: exits("undecided", exitStatus{exitAffected, "the cause of the crashes is known"}),
 	example:  "splitadd diagnose -runs 50 -race ./daemon.race -- ./daemon -v",
 	run:      diagnoseVerb,
 }, {
@@ -209,7 +209,7 @@ page from files of records, which check -json prints. ENGINE stands for -engine,
 	forms:   []string{"[-o FILE] RECORDS ..."},
 	about: `Merge pools the records of several machines, each from a part of check -shard.
 
-It fails if a record is there twice.`,
+It fails if two files have a record of the same run.`,
 	statuses: exits("the records were pooled"),
 	example:  "splitadd merge -o all.jsonl shard1.jsonl shard2.jsonl",
 	run:      merge,

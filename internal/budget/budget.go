@@ -69,8 +69,8 @@ func (m *meter) spend(n int, what string) (before int64) {
 	return used - int64(n)
 }
 
-// interval is the number of units of work between checks of the context. It takes some
-// milliseconds.
+// interval is the number of units of work between checks of the context. So many units
+// take some milliseconds.
 const interval = 1 << 18
 
 // Work spends units of work.
@@ -117,8 +117,8 @@ func (b *Budget) Output(n int) {
 	}
 }
 
-// A Usage is the share of each limit that is spent: 1 is all. For memory it is the most at
-// any time.
+// A Usage is the share of each limit that is spent; 1 means all of it. For memory it is
+// the largest share at any time.
 type Usage struct{ Work, Memory, Windows, Output float64 }
 
 // Usage returns how much is spent.
@@ -133,5 +133,5 @@ func (b *Budget) Usage() Usage {
 	}
 }
 
-// LargestShare returns the largest share of a limit that is spent.
+// LargestShare returns the largest of the shares.
 func (u Usage) LargestShare() float64 { return max(u.Work, u.Memory, u.Windows, u.Output) }

@@ -14,14 +14,14 @@ import (
 	"splitadd/internal/trial"
 )
 
-// Colours can be told apart by most people, on white (Okabe and Ito's, with black
-// for yellow).
+// Colours has colours that most people can tell apart on white (Okabe and Ito's, with
+// black for yellow).
 var Colours = [MaxCurves]color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255}, color.RGBA{204, 121, 167, 255},
 	color.RGBA{86, 180, 233, 255}, color.RGBA{230, 159, 0, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{128, 128, 128, 255},
 }
 
-// MaxCurves bounds the curves in one chart: more cannot be told apart.
+// MaxCurves is the largest number of curves in one chart. More could not be told apart.
 const MaxCurves = 8
 
 // New returns an empty chart whose axes have names.

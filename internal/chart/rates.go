@@ -8,14 +8,14 @@ import (
 	"splitadd/internal/trial"
 )
 
-// A Point is a hazard rate, in deaths a second, at a place on the other axis.
+// A Point is a hazard rate, in deaths per second, at a place on the other axis.
 type Point struct {
 	X    float64
 	Rate trial.Interval
 }
 
-// Rates adds hazard rates with their intervals, in the colour of number n. A rate
-// without a death is drawn as its upper bound, with another shape.
+// Rates adds hazard rates with their intervals, in the colour of number n. If there was
+// no death, it draws the upper bound of the rate, with another symbol.
 func Rates(p *plot.Plot, name string, n int, points []Point) error {
 	var died struct {
 		plotter.XYs

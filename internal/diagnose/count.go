@@ -12,18 +12,18 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Count counts how the runs of one way ended.
+// A Count says how many runs of one way ended in which manner.
 type Count struct {
 	Way        string
 	Runs       int
 	Deaths     int                // ended by a signal, or with a status and a Go crash's text
-	Failed     int                // ended with another status than 0: its own doing
+	Failed     int                // ended by itself with a status other than 0
 	Hung       int                // killed by splitadd, at the limit
-	Cut        int                // printed so much that the middle was not looked at
+	Cut        int                // printed so much that the middle was not read
 	Kinds      map[crash.Kind]int // of deaths
 	FirstDeath crash.Death        // the first death that names a window, or the first
-	DataRaces  int                // runs in which the race detector spoke
-	RaceReport string             // where, the first time: its first lines
+	DataRaces  int                // runs in which the race detector reported a data race
+	RaceReport string             // the first lines of its first report
 }
 
 var raceReport = pattern.Compile(`(?s)WARNING: DATA RACE\n(.{0,600})`)

@@ -18,6 +18,7 @@ import (
 
 	"splitadd/internal/budget"
 	"splitadd/internal/crash"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/lab/vm"
@@ -29,21 +30,22 @@ import (
 // A Program is a user's program that sometimes crashes.
 type Program struct {
 	Command   []string // its command line
-	RaceBuild string   // a build of it with -race, or ""
+	RaceBuild string   // a build of the program with -race, or ""
 	Runs      int      // of each way
 	Limit     time.Duration
-	// Choice is the engine for a Go binary for arm64; others run as they are.
+	// Choice chooses the engine if the program is a Go binary for arm64. Other programs
+	// run without an engine.
 	Choice lab.Choice
 }
 
-// Ways are how a program is run.
+// Ways are the ways in which a program is run.
 const (
 	WayPlain        = "plain"
 	WayPreemptOff   = "GODEBUG=asyncpreemptoff=1"
 	WayRaceDetector = "race detector"
 )
 
-// A Report is all that was seen.
+// A Report has everything that was observed.
 type Report struct {
 	Program Program
 	Binary  *survey.Binary // nil if it is not a Go binary for arm64
@@ -60,7 +62,7 @@ func Run(ctx context.Context, p Program, step func(trial.Step)) (r *Report, err 
 	r = &Report{Program: p, Engine: process.Machine()}
 	path, err := exec.LookPath(p.Command[0])
 	if err != nil {
-		return r, &lab.Error{Err: err, Hint: "name a program that is there, after --"}
+		return r, &hint.Error{Err: err, Hint: "name an existing program after --"}
 	}
 	var windows []window.Window
 	r.Binary, err = survey.ScanFile(ctx, path, false, budget.Default)
@@ -129,7 +131,7 @@ func ways(p Program, path string) []way {
 // limits says how a run differs from one without splitadd.
 func limits(p Program, engine *lab.Engine) []string {
 	all := []string{
-		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("of more than %d MiB of output the middle is not read", process.MaxOutput>>20),
+		"standard input is empty", fmt.Sprintf("killed after %v", p.Limit), fmt.Sprintf("if a run prints more than %d MiB, the middle is not read", process.MaxOutput>>20),
 	}
 	if engine.Name == "vm" {
 		all = append(all, fmt.Sprintf("%d MiB of memory and no network, in the virtual machine", vm.MemoryMB))
@@ -148,8 +150,8 @@ func traceback() []string {
 
 func join(a, b string) string { return strings.TrimPrefix(a+","+b, ",") }
 
-// windows returns how many windows the binary has that stop the unwinder, and the kinds of
-// those whose harm comes later, such as memory corruption.
+// windows returns how many windows of the binary stop the unwinder. It also returns the
+// kinds of its other windows, which do harm later, such as memory corruption.
 func (r *Report) windows() (n int, later []string) {
 	if r.Binary == nil {
 		return 0, nil

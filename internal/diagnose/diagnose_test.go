@@ -57,7 +57,7 @@ func TestDaemon(t *testing.T) {
 	}
 
 	strace, err := exec.LookPath("strace")
-	if err == nil { // a program of the host's, and no part of the claim
+	if err == nil { // this program is for the host, so its scan does not matter
 		hidden := diagnosed(t, Program{Command: []string{strace, "-f", "-o", "/dev/null", plain}, Runs: 30})
 		t.Logf("under strace: %d of %d died", hidden.count(WayPlain).Deaths, hidden.count(WayPlain).Runs)
 	}
@@ -135,7 +135,8 @@ func TestAdd(t *testing.T) {
 	assert.Equal(t, 1, c.Deaths, "killed by another process")
 }
 
-// TestConclude states conclusions from counts that no test of minutes gives.
+// TestConclude states the conclusions from counts that would take a test hours to
+// measure.
 func TestConclude(t *testing.T) {
 	r := Report{Counts: []Count{
 		{Way: WayPlain, Runs: 100, Deaths: 8, Kinds: map[crash.Kind]int{crash.Unwind: 8}},
@@ -161,7 +162,7 @@ func TestConclude(t *testing.T) {
 	assert.Contains(t, r.Confidence, "that death is not this defect")
 }
 
-// TestFisher holds the test against the tea that a lady tasted.
+// TestFisher compares the p-value with that of Fisher's own example, a lady tasting tea.
 func TestFisher(t *testing.T) {
 	assert.InDelta(t, 1.0/70, fisher(4, 4, 0, 4), 1e-9)
 	assert.InDelta(t, 17.0/70, fisher(3, 4, 1, 4), 1e-9)

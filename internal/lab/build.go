@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/cache"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/lab/vm/agent"
@@ -85,11 +86,11 @@ func (t *Toolchain) build(ctx context.Context, m module, target Target, out stri
 	defer unlock()
 	built := filepath.Join(dir, name)
 	if _, err := t.to(target).run(ctx, source, append(flags, "-o", built, m.program)...); err != nil {
-		return &Error{Err: fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err), Hint: "is there room in the temporary folder and in " + folder + "? TMPDIR and XDG_CACHE_HOME name others"}
+		return &hint.Error{Err: fmt.Errorf("%s: the %s for %s %w: %w", t.Version, name, target, ErrUnbuildable, err), Hint: "is there room in the temporary folder and in " + folder + "? TMPDIR and XDG_CACHE_HOME name others"}
 
 	}
 	if err := patch.Copy(built, out); err != nil {
-		return &Error{Err: fmt.Errorf("copy of the %s: %w", name, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
+		return &hint.Error{Err: fmt.Errorf("copy of the %s: %w", name, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func BuildMain(ctx context.Context, t *Toolchain, target Target, source []byte, 
 		}
 	}
 	if _, err := t.to(target).run(ctx, dir, "build", "-o", "reproducer", "."); err != nil {
-		return "", &Error{Err: fmt.Errorf("%s: build for %s: %w", t.Version, target, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
+		return "", &hint.Error{Err: fmt.Errorf("%s: build for %s: %w", t.Version, target, err), Hint: "is there room in the temporary folder? TMPDIR names another"}
 	}
 	return filepath.Join(dir, "reproducer"), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/lab/qemu"
 	"splitadd/internal/lab/vm"
@@ -17,8 +18,8 @@ import (
 // Engines are the names of the engines, as a Choice takes them.
 var Engines = []string{"auto", "native", "user", "vm"}
 
-// A Choice says which engine is to run guests. The zero value chooses the default
-// engine of the machine.
+// A Choice says which engine runs guests. The zero value chooses the default engine of
+// the machine.
 type Choice struct {
 	// Name is one of Engines, or "". "auto" is "native" on arm64 machines and
 	// "user" elsewhere.
@@ -26,11 +27,11 @@ type Choice struct {
 	// Emulator is the QEMU to use; "" is the one in PATH. An emulator makes
 	// "auto" mean "user".
 	Emulator string
-	// Kernel is for "vm": the folder in which a package of a Linux kernel for
-	// arm64 is unpacked, with its boot/vmlinuz-* and lib/modules. "" is Debian's
-	// cloud kernel, which is fetched once.
+	// Kernel is for "vm": the folder in which a package of a Linux kernel for arm64 is
+	// unpacked, with its boot/vmlinuz-* and lib/modules. "" means Debian's cloud kernel,
+	// which is fetched once.
 	Kernel string
-	// Tools are Debian packages that a "vm" is to have, with all they need.
+	// Tools are Debian packages to install in a "vm", with all that they depend on.
 	Tools []string
 }
 
@@ -38,20 +39,20 @@ type Choice struct {
 type Engine struct {
 	Name     string // of Engines, never "auto"
 	Target   Target // what its guests are built for
-	Evidence string // what it is, exactly, for the record: emulated figures say so
+	Evidence string // what exactly it is, for records; it says if the engine is emulated
 
 	emulator string      // of "user"
-	oneByOne string      // the emulator's flag to look for signals after every instruction
+	oneByOne string      // the flag that makes the emulator look for signals after every instruction
 	machine  *vm.Machine // of "vm"
 }
 
 // A Job is one run of a guest.
 type Job struct {
 	Path        string   // the guest
-	Under       []string // the command and flags that are to run it, of the engine's own tools: strace, say
+	Under       []string // the command and flags that run the guest, one of the engine's tools; for example strace
 	Args        []string
 	Dir         string        // where it runs; "" is the guest's own folder. A "vm" has none but its own
-	Env         []string      // beside PATH and the like: GODEBUG, say
+	Env         []string      // added to PATH and the like; for example GODEBUG
 	OneByOne    bool          // signals must be able to land at any instruction: see qemu.Emulator.OneByOne
 	UserProgram bool          // a user's program: see process.Job
 	Core        bool          // may leave a core file: see Engine.Cores
@@ -65,7 +66,7 @@ var ErrNoEngine = qemu.ErrNone
 
 const installUser = "install QEMU's user-mode emulator: apt-get install qemu-user-static on Debian and Ubuntu"
 
-// FindEngine returns an engine, which has to be closed. It boots an engine "vm".
+// FindEngine returns an engine, which must be closed. An engine "vm" is booted.
 func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	host := Target{runtime.GOOS, runtime.GOARCH}
 	native := host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin")
@@ -80,7 +81,7 @@ func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	case !slices.Contains(Engines, name):
 		return nil, fmt.Errorf("engine %q: want one of %s", name, strings.Join(Engines, ", "))
 	case name == "native" && !native:
-		return nil, &Error{Err: fmt.Errorf("engine native: this is %s, not arm64", host), Hint: "user and vm emulate arm64"}
+		return nil, &hint.Error{Err: fmt.Errorf("engine native: this is %s, not arm64", host), Hint: "user and vm emulate arm64"}
 	case name == "native":
 		return &Engine{Name: name, Target: host, Evidence: fmt.Sprintf("native: %s, %s", host, process.Machine())}, nil
 	case name == "vm":
@@ -103,7 +104,7 @@ func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
 	}, nil
 }
 
-// Close ends an engine and whatever it still runs.
+// Close ends an engine and the guests that it still runs.
 func (e *Engine) Close() error {
 	if e.machine != nil {
 		e.machine.Close()
@@ -138,9 +139,9 @@ func (e *Engine) Cores(dir string) ([]string, error) {
 	return e.machine.Cores(dir)
 }
 
-// command returns the command line that runs a guest. A guest of a Job with OneByOne must take
-// signals at every instruction boundary: QEMU delivers them only between
-// translation blocks, and a whole epilogue is one.
+// command returns the command line that runs a guest. A guest of a Job with OneByOne must
+// take signals at every instruction boundary: QEMU delivers them only between translation
+// blocks, and a whole epilogue is one block.
 func (e *Engine) command(job Job) []string {
 	line := append(append([]string(nil), job.Under...), job.Path)
 	if e.emulator != "" {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/hint"
 )
 
 func TestFindEngine(t *testing.T) {
@@ -32,7 +34,7 @@ func TestFindEngine(t *testing.T) {
 	}
 	for _, bad := range []string{emulator("echo hello"), emulator("kill -9 $$"), "/nonexistent/qemu"} {
 		_, err := FindEngine(context.Background(), Choice{Emulator: bad})
-		var hinted *Error
+		var hinted *hint.Error
 		require.ErrorAs(t, err, &hinted)
 		assert.NotEmpty(t, hinted.Hint)
 		assert.NotContains(t, err.Error(), "\n")
@@ -75,7 +77,7 @@ func TestResolve(t *testing.T) {
 		broken:         `no such thing`,
 	} {
 		_, err := Resolve(ctx, name)
-		var hinted *Error
+		var hinted *hint.Error
 		require.ErrorAs(t, err, &hinted, name)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "\n")

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"splitadd/internal/hint"
 )
 
 // Oldest is the oldest release whose function table is understood.
@@ -28,7 +30,7 @@ func misnamed(ctx context.Context, name string) error {
 	match := like.FindStringSubmatch(name)
 	if match == nil {
 		if development.MatchString(name) {
-			return &Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), Hint: "name the folder of a checkout of Go in which src/make.bash has run"}
+			return &hint.Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), Hint: "name the folder of a checkout of Go in which src/make.bash has run"}
 		}
 		return nil
 	}
@@ -39,11 +41,11 @@ func misnamed(ctx context.Context, name string) error {
 	meant, whole := released(ctx, meant)
 	switch {
 	case !release.MatchString(name):
-		return &Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), Hint: "did you mean " + meant + "?"}
+		return &hint.Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT", name), Hint: "did you mean " + meant + "?"}
 	case !whole:
-		return &Error{Err: fmt.Errorf("toolchain %s: a version of the language, not a release", name), Hint: "did you mean " + meant + "?"}
+		return &hint.Error{Err: fmt.Errorf("toolchain %s: a version of the language, not a release", name), Hint: "did you mean " + meant + "?"}
 	case meant != name:
-		return &Error{Err: fmt.Errorf("toolchain %s: not a release", name), Hint: "did you mean " + meant + "?"}
+		return &hint.Error{Err: fmt.Errorf("toolchain %s: not a release", name), Hint: "did you mean " + meant + "?"}
 	}
 	return nil
 }
@@ -53,7 +55,7 @@ func tooOld(name, goVersion string) error {
 	if lang := version.Lang(goVersion); lang == "" || version.Compare(lang, Oldest) >= 0 {
 		return nil
 	}
-	return &Error{Err: fmt.Errorf("toolchain %s: needs %s or later", name, Oldest), Hint: "the function table of older releases has another layout, which splitadd does not read; " + nameHint}
+	return &hint.Error{Err: fmt.Errorf("toolchain %s: needs %s or later", name, Oldest), Hint: "the function table of older releases has another layout, which splitadd does not read; " + nameHint}
 }
 
 // listTime bounds the time for a hint, which may need the list of releases.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/hint"
 )
 
 // TestMisnamed states the errors for names that people use and splitadd does not
@@ -28,7 +30,7 @@ func TestMisnamed(t *testing.T) {
 		{"something", "toolchain something: neither a release nor a GOROOT: no bin/go in it", "name a release such as go1.27.4, a GOROOT, or local"},
 	} {
 		_, err := Resolve(context.Background(), c.name)
-		var hinted *Error
+		var hinted *hint.Error
 		require.ErrorAs(t, err, &hinted, c.name)
 		assert.ErrorContains(t, err, c.err)
 		assert.Contains(t, hinted.Hint, c.hint, c.name)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
 )
 
@@ -38,18 +39,19 @@ func BuildPackages(ctx context.Context, out, dir, pattern string) ([]Command, er
 	}
 	paths := strings.Fields(list)
 	if len(paths) == 0 {
-		return nil, &Error{Err: fmt.Errorf("%s: no command among the packages", shown), Hint: "name packages of commands: package main"}
+		return nil, &hint.Error{Err: fmt.Errorf("%s: no command among the packages", shown), Hint: "name packages of commands: package main"}
 	}
 	var built []Command
 	for i, batch := range batches(paths) {
-		// Each batch has a folder, since an executable has only the package's last name.
+		// Each batch has its own folder, because an executable has only the package's
+		// last name.
 		folder := filepath.Join(out, fmt.Sprint(i))
 		args := append([]string{"build", "-o", folder + string(filepath.Separator), "--"}, batch...)
 		if _, failed := goCommand(ctx, dir, args...); failed != nil {
 			if ctx.Err() != nil {
 				return built, ctx.Err()
 			}
-			err = errors.Join(err, &Error{Err: fmt.Errorf("go build %s for %s/arm64: %w", shown, goos(), failed), Hint: "packages with cgo need a cross compiler in CC and CGO_ENABLED=1"})
+			err = errors.Join(err, &hint.Error{Err: fmt.Errorf("go build %s for %s/arm64: %w", shown, goos(), failed), Hint: "packages with cgo need a cross compiler in CC and CGO_ENABLED=1"})
 		}
 		for _, importPath := range batch {
 			for _, suffix := range []string{"", ".exe"} {
@@ -99,11 +101,11 @@ func noPackage(ctx context.Context, pattern string, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return &Error{Err: fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), Hint: "name a binary or a folder, or install Go"}
+		return &hint.Error{Err: fmt.Errorf("%s: no such file, and a package needs the go command: %w", pattern, err), Hint: "name a binary or a folder, or install Go"}
 	case strings.Contains(pattern, "...") || pattern == ".":
-		return &Error{Err: fmt.Errorf("%s: go list: %w", pattern, err), Hint: "package patterns are those of the go command, relative to this folder"}
+		return &hint.Error{Err: fmt.Errorf("%s: go list: %w", pattern, err), Hint: "package patterns are those of the go command, relative to this folder"}
 	}
-	return &Error{Err: fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), Hint: "name a binary, a folder, or a package pattern as the go command takes it"}
+	return &hint.Error{Err: fmt.Errorf("%s: no such file, and no such package: %w", pattern, err), Hint: "name a binary, a folder, or a package pattern as the go command takes it"}
 }
 
 // goCommand runs the go command in PATH in a folder, for arm64, and returns what it

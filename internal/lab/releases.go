@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"splitadd/internal/hint"
 )
 
 // toolchainVersion matches a version of the module golang.org/toolchain.
@@ -25,7 +27,7 @@ func Releases(ctx context.Context) ([]string, error) {
 	defer cancel()
 	out, err := local.run(ctx, os.TempDir(), "list", "-m", "-versions", "golang.org/toolchain")
 	if err != nil {
-		return nil, &Error{Err: fmt.Errorf("list of releases: %w", err), Hint: "can the go command reach its module proxy? GOPROXY says which; or name the releases"}
+		return nil, &hint.Error{Err: fmt.Errorf("list of releases: %w", err), Hint: "can the go command reach its module proxy? GOPROXY says which; or name the releases"}
 	}
 	var releases []string
 	for _, v := range strings.Fields(out) {

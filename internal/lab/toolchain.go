@@ -22,13 +22,10 @@ import (
 	"splitadd/internal/lab/process"
 )
 
-// An Error is an error with a hint: what was wrong, and what the user can do.
-type Error = hint.Error
-
 // A Toolchain is one Go release or tree.
 type Toolchain struct {
-	Name    string // as it was asked for
-	Version string // as it names itself: "go1.27.4", or longer for a development version
+	Name    string // the name that Resolve was given
+	Version string // what it says: "go1.27.4", or more for a development version
 	command string // its go command
 	env     []string
 }
@@ -47,42 +44,21 @@ const fetchTime = 5 * time.Minute
 // in PATH. "go1.23.4" is a release, which the go command fetches if necessary. Any
 // other name is the GOROOT of an unpacked or built tree.
 func Resolve(ctx context.Context, name string) (*Toolchain, error) {
-	t := &Toolchain{Name: name, command: "go", env: []string{"GOTOOLCHAIN=local"}}
-	hint := nameHint
-	switch {
-	case name == "local":
-	case release.MatchString(name):
-		if err := misnamed(ctx, name); err != nil {
-			return nil, err
-		}
-		t.env[0] = "GOTOOLCHAIN=" + name
-		hint = "is that a release, and can the go command reach its module proxy? GOTOOLCHAIN=" + name + " go version says more"
-	default:
-		root, err := filepath.Abs(name)
-		if err != nil {
-			return nil, err
-		}
-		t.command = filepath.Join(root, "bin", "go")
-		if _, err := os.Stat(t.command); err != nil {
-			if err := misnamed(ctx, name); err != nil {
-				return nil, err
-			}
-			return nil, &Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), Hint: hint}
-		}
-		t.env = append(t.env, "GOROOT="+root)
-		hint = "is bin/go of that tree built for this machine?"
+	t, advice, err := locate(ctx, name)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	out, err := t.run(ctx, os.TempDir(), "env", "GOVERSION", "GOROOT")
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			hint = "install Go, or name a GOROOT"
+			advice = "install Go, or name a GOROOT"
 		}
 		if release.MatchString(name) {
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		return nil, &Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: hint}
+		return nil, &hint.Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: advice}
 	}
 	out, root, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	t.Version = strings.TrimSpace(out)
@@ -96,14 +72,41 @@ func Resolve(ctx context.Context, name string) (*Toolchain, error) {
 		t.env = append(t.env, "GODEBUG=goindex=0")
 	}
 	if release.MatchString(name) && t.Version != name {
-		return nil, &Error{Err: fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), Hint: hint}
+		return nil, &hint.Error{Err: fmt.Errorf("toolchain %s: the go command ran %q instead", name, t.Version), Hint: advice}
 	}
 	if !release.MatchString(name) {
 		if err := t.keepApart(strings.TrimSpace(root)); err != nil {
-			return nil, &Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: hint}
+			return nil, &hint.Error{Err: fmt.Errorf("toolchain %s: %w", name, err), Hint: advice}
 		}
 	}
 	return t, nil
+}
+
+// locate finds the go command of a toolchain, and what the user can do if that command
+// does not run.
+func locate(ctx context.Context, name string) (t *Toolchain, advice string, err error) {
+	t = &Toolchain{Name: name, command: "go", env: []string{"GOTOOLCHAIN=local"}}
+	switch {
+	case name == "local":
+		return t, nameHint, nil
+	case release.MatchString(name):
+		t.env[0] = "GOTOOLCHAIN=" + name
+		advice = "is that a release, and can the go command reach its module proxy? GOTOOLCHAIN=" + name + " go version says more"
+		return t, advice, misnamed(ctx, name)
+	}
+	root, err := filepath.Abs(name)
+	if err != nil {
+		return nil, "", err
+	}
+	t.command = filepath.Join(root, "bin", "go")
+	t.env = append(t.env, "GOROOT="+root)
+	if _, err := os.Stat(t.command); err != nil {
+		if err := misnamed(ctx, name); err != nil {
+			return nil, "", err
+		}
+		return nil, "", &hint.Error{Err: fmt.Errorf("toolchain %s: neither a release nor a GOROOT: no bin/go in it", name), Hint: nameHint}
+	}
+	return t, "is bin/go of that tree built for this machine?", nil
 }
 
 // userInfo matches a user and a password in a URL.
@@ -116,11 +119,11 @@ func (t *Toolchain) Settings(ctx context.Context, target Target, dir string) (st
 	return userInfo.ReplaceAllString(text, "://***@"), err
 }
 
-// keepApart gives a toolchain that is not a fetched release its own build cache, named
-// by the contents of its tools. If the version of a compiler is that of a release, the
-// go command identifies the compiler by it alone (cmd/go/internal/work, toolID). In a
-// shared cache it would use what a patched tree has compiled for the release, or for
-// the same tree with another patch.
+// keepApart gives a toolchain that is not a fetched release its own build cache, named by
+// the contents of its tools. If the version of a compiler is that of a release, the go
+// command identifies the compiler by its version alone (cmd/go/internal/work, toolID).
+// With a shared cache, the go command would use the output of a patched tree's compiler
+// for the release, or for the same tree with another patch.
 func (t *Toolchain) keepApart(root string) error {
 	folder, err := cache.Folder()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/cache"
 	"splitadd/internal/lab/process"
 )
@@ -32,7 +33,7 @@ func BuildTree(ctx context.Context, root string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(root, "src", "make.bash")); err != nil {
-		return &Error{Err: fmt.Errorf("%s %w: not a Go source tree: no src/make.bash in it", root, ErrUnbuildable), Hint: "name the root of a checkout of the Go repository"}
+		return &hint.Error{Err: fmt.Errorf("%s %w: not a Go source tree: no src/make.bash in it", root, ErrUnbuildable), Hint: "name the root of a checkout of the Go repository"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, treeTime)
 	defer cancel()
@@ -46,7 +47,7 @@ func BuildTree(ctx context.Context, root string) error {
 	if _, err := os.Stat(t.command); err == nil {
 		_, err := t.run(ctx, filepath.Join(root, "src"), "install", "cmd/compile", "cmd/asm", "cmd/link")
 		if err == nil {
-			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // do the tools fit the source?
+			_, err = t.run(ctx, filepath.Join(root, "src"), "build", "-o", os.DevNull, "runtime") // does the toolchain work with this source?
 		}
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
@@ -69,7 +70,7 @@ func BuildTree(ctx context.Context, root string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Error{Err: fmt.Errorf("%s %w: %w%s", root, ErrUnbuildable, err, process.LastLine(text.String())), Hint: "src/make.bash says more"}
+		return &hint.Error{Err: fmt.Errorf("%s %w: %w%s", root, ErrUnbuildable, err, process.LastLine(text.String())), Hint: "src/make.bash says more"}
 	}
 	return nil
 }

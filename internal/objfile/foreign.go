@@ -14,7 +14,7 @@ import (
 type ForeignError struct {
 	Format string // "ELF", "Mach-O" or "PE"
 	Arch   string // Go's name for it, or the format's name if Go has no port to it
-	Go     bool   // Go's linker wrote it, or took part
+	Go     bool   // Go's linker wrote it, or wrote a part of it
 }
 
 func (e *ForeignError) Error() string {

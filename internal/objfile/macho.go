@@ -104,7 +104,7 @@ func (f *File) parseMachO(data []byte, begin uint64) error {
 		}
 	}
 	if fixups == nil {
-		return nil // what the loader moves holds its address in place
+		return nil // what the loader relocates holds its address already
 	}
 	return f.relocateMachO(fixups, order, base)
 }

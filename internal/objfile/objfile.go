@@ -19,7 +19,7 @@ import (
 // for arm64.
 var ErrFormat = errors.New("not an executable for arm64")
 
-// Bounds on what headers may claim. Linkers write a dozen segments. These share bytes
+// Bounds on what headers may claim. Linkers write a dozen segments. Segments share bytes
 // of the file only at their ends.
 const (
 	maxSegments = 128
@@ -35,7 +35,7 @@ type Segment struct {
 	Write  bool
 }
 
-// A File is an open executable. Its segments are valid until Close.
+// A File is an open executable. Its segments are valid until it is closed.
 type File struct {
 	Path     string
 	Format   string // "ELF", "Mach-O" or "PE"

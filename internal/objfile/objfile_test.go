@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	if _, err := objfile.Open(self); err != nil { // this test, if it is not for arm64
+	if _, err := objfile.Open(self); err != nil { // the binary of this test, unless it is for arm64
 		require.ErrorIs(t, err, objfile.ErrFormat)
 	}
 }

@@ -22,7 +22,7 @@ func OpenRegular(path string) (*os.File, os.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
 	}
-	// It may have become a pipe since.
+	// The file may have been replaced by a pipe.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err

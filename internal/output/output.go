@@ -28,9 +28,9 @@ type Kind struct {
 	Verify func(io.Reader) error
 }
 
-// Check returns nil if path may be written to: if it does not exist, or is a regular
-// file that is empty or of a kind and is not one of the inputs, also under another
-// name. Symbolic links are not followed. An input that does not exist is passed over.
+// Check returns nil if path may be written to: if it does not exist, or is a regular file
+// that is empty or of a kind and is not one of the inputs, even under another name.
+// Symbolic links are not followed. An input that does not exist is passed over.
 func Check(path string, kind Kind, inputs ...string) error {
 	info, err := regular(path)
 	if info == nil || err != nil {

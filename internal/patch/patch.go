@@ -1,5 +1,5 @@
-// Package patch makes modified copies of executables. In a pinned copy, threads wait
-// at one instruction. A repaired copy has no windows.
+// Package patch makes modified copies of executables. In a pinned copy, threads wait at
+// one instruction. In a repaired copy, splits do not make windows.
 package patch
 
 import (
@@ -13,8 +13,8 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// Pin writes to out a copy of the file whose instruction at pc is replaced by
-// a branch to itself. A thread that gets there stays until it is preempted.
+// Pin writes to out a copy of the file whose instruction at pc is replaced by a branch to
+// itself. A goroutine that gets there stays until it is preempted, and comes back to it.
 //
 // It is an error if pc is not an instruction boundary of a function in the
 // function table, or if out exists.
@@ -28,7 +28,7 @@ func Pin(f *objfile.File, pc uint64, out string) error {
 		return fmt.Errorf("pin at %#x: in no function of %s", pc, f.Path)
 	}
 	if (pc-fn.Entry)%4 != 0 {
-		return fmt.Errorf("pin at %#x: no instruction boundary of %s", pc, fn.Name())
+		return fmt.Errorf("pin at %#x: not an instruction boundary of %s", pc, fn.Name())
 	}
 	word, err := WordAt(f, pc, arm64.BranchSelf)
 	if err == nil {

@@ -39,7 +39,7 @@ func TestPin(t *testing.T) {
 
 	require.ErrorIs(t, patch.Pin(f, pc, out), os.ErrExist)
 	out += "2"
-	require.ErrorContains(t, patch.Pin(f, pc+2, out), "no instruction boundary of splitadd/internal/victim.leaf65552")
+	require.ErrorContains(t, patch.Pin(f, pc+2, out), "not an instruction boundary of splitadd/internal/victim.leaf65552")
 	require.ErrorContains(t, patch.Pin(f, 0x10, out), "in no function")
 	require.NoFileExists(t, out)
 }

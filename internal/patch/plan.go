@@ -21,7 +21,7 @@ type Change struct {
 	Before, After [2]uint32 // the pair: the window is at the second
 }
 
-// An UnrepairedWindow is a window that stays as it is, and why.
+// An UnrepairedWindow is a window that repair does not change, with the reason.
 type UnrepairedWindow struct {
 	window.Window
 	Reason string
@@ -46,8 +46,8 @@ type UnrepairedWindow struct {
 type Plan struct {
 	Changes    []Change
 	Unrepaired []UnrepairedWindow
-	// OtherKinds counts the windows of other clauses than those of the stack and frame
-	// pointer, by kind: no change of instructions closes them.
+	// OtherKinds counts, by kind, the windows of clauses 3 to 7. No change of
+	// instructions closes them.
 	OtherKinds map[string]int
 
 	file *objfile.File
@@ -128,14 +128,15 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 	return c, ""
 }
 
-// repairPair returns the repairPair form of a pair. The first instruction keeps its constant
-// and its source, the second its constant and its destination.
+// repairPair returns the repaired form of a pair. The first instruction keeps its
+// constant and its source. The second keeps its constant and its destination.
 func repairPair(before [2]uint32) [2]uint32 {
 	return [2]uint32{before[0]&^0x1f | scratch, before[1]&^(0x1f<<5) | scratch<<5}
 }
 
-// scratchIsDead reports whether the scratch register is scratchIsDead before some code: the code runs in
-// a straight line to a return, and no instruction on the way names the register.
+// scratchIsDead reports whether the scratch register is dead before some code. It is dead
+// if the code runs in a straight line to a return, and no instruction on the way names
+// the register.
 func scratchIsDead(code []byte) bool {
 	for ; len(code) >= 4; code = code[4:] {
 		switch word := binary.LittleEndian.Uint32(code); {
@@ -152,8 +153,8 @@ func scratchIsDead(code []byte) bool {
 	return false
 }
 
-// names reports whether any field of a word in which a register may stand has
-// the scratch register's number.
+// names reports whether any field of a word that may hold a register has the scratch
+// register's number.
 func names(word uint32) bool {
 	if rd, rn, _, ok := arm64.AddImmediate(word); ok {
 		return rd == scratch || rn == scratch

@@ -80,7 +80,7 @@ func TestRepair(t *testing.T) {
 				if c.Func == "leaf65552" {
 					observers = victim.Observers
 				}
-				if len(original.Preemptible(c.Func)) > 0 { // a victim knows what it has to compute
+				if len(original.Preemptible(c.Func)) > 0 { // the victim checks what it computes
 					r, err := repaired.Stress(ctx, c.Func, window.SP, "gc", trial.DefaultStress, 200*time.Millisecond)
 					require.NoError(t, err)
 					assert.Equal(t, trial.Survived, r.Outcome, "%s: %v", c.Func, r)
@@ -142,7 +142,7 @@ func TestReached(t *testing.T) {
 			require.NoError(t, err)
 			binary.LittleEndian.PutUint32(data[at:], 0x14000000|uint32(w.PC-from)/4&0x3ffffff)
 		},
-		"a table": func(f *objfile.File, data []byte) { // in the last segment that is written to
+		"a table": func(f *objfile.File, data []byte) { // in the last writable segment
 			for _, s := range f.Segments {
 				if s.Write && len(s.Data) > 4096 {
 					binary.LittleEndian.PutUint64(data[s.Offset+4088-int64((s.Addr+4088)%8):], w.PC)

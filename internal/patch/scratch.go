@@ -96,7 +96,7 @@ func savesScratch(code []byte) bool {
 		case holds && !access.Load && !called:
 			slot, stored = at, true
 		case own && !access.Load && stored && (access.N == slot || access.Rt2 != 31 && access.N+8 == slot):
-			return false // something else is put there
+			return false // the slot is overwritten
 		case holds && access.Load && called && at == slot:
 			loaded = true
 		case arm64.Writes(word).Has(scratch) && (!stored || loaded):

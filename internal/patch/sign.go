@@ -13,7 +13,7 @@ import (
 
 // ErrIdentity is wrapped by the error for a file that was signed with an identity. Only
 // its owner can sign a changed copy.
-var ErrIdentity = errors.New("signed by an identity: only that can sign a changed copy")
+var ErrIdentity = errors.New("signed with an identity: only its owner can sign a changed copy")
 
 // From Apple's cs_blobs.h. Numbers are big-endian.
 const (

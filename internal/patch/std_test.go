@@ -77,6 +77,6 @@ func summary(output string) string {
 			lines = append(lines, name)
 		}
 	}
-	slices.Sort(lines) // those that run in parallel end in any order
+	slices.Sort(lines) // parallel tests end in any order
 	return strings.Join(lines, "\n")
 }

@@ -84,7 +84,7 @@ func (p *Plan) check(path string) error {
 		if err != nil {
 			return err
 		}
-		// One boundary may have a window of both classes.
+		// One boundary may have windows of both classes.
 		type place struct {
 			pc    uint64
 			class window.Class
@@ -95,11 +95,11 @@ func (p *Plan) check(path string) error {
 		}
 		for _, w := range windows {
 			if !stay[place{w.PC, w.Class}] {
-				return fmt.Errorf("it would have %v", w)
+				return fmt.Errorf("the repaired copy would have %v", w)
 			}
 		}
 		if len(windows) != len(p.Unrepaired) {
-			return fmt.Errorf("%d windows were to stay, %d are there", len(p.Unrepaired), len(windows))
+			return fmt.Errorf("the repaired copy would have %d windows, not %d", len(windows), len(p.Unrepaired))
 		}
 		return nil
 	})

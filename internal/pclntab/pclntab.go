@@ -137,4 +137,4 @@ func cstring(data []byte, off uint32) string {
 	return "?"
 }
 
-const maxString = 64 << 10 // bytes in a name; generic names grow long
+const maxString = 64 << 10 // bytes in a name; names of generic functions may be long

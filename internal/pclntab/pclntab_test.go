@@ -20,7 +20,8 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// One release of each layout: Go 1.16, 1.18, 1.20, and the one at hand.
+// One release of each layout, which Go 1.16, 1.18 and 1.20 introduced, and the Go that
+// runs this test.
 var releases = []string{"go1.16.15", "go1.18.10", "go1.20.14", "local"}
 
 // TestAgainstGosym compares names, entries and lines with what debug/gosym

@@ -98,8 +98,8 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 	return nil, fmt.Errorf("function at %#x: table at %#x is not a table of values", f.Entry, off)
 }
 
-// PCSP returns, by pc, how many bytes the unwinder believes the stack pointer to be
-// below its value at entry. It is empty for a function at which the unwinder stops.
+// PCSP returns, by pc, how many bytes below its value at entry the unwinder expects the
+// stack pointer to be. It is empty for a function at which the unwinder stops.
 func (f Func) PCSP() (Values, error) { return f.AppendPCSP(nil) }
 
 // AppendPCSP appends the values of PCSP.

@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// OpenFile opens a file of records to add to, and returns a reader of the records in
-// it. A last record that was cut off is removed. It is an error, and nothing is
-// changed, if the file holds anything other than records.
+// OpenFile opens a file of records to add to, and returns a reader of the records in it.
+// A last record that was cut off is removed. If the file holds anything other than
+// records, it is an error, and nothing is changed.
 func OpenFile(path string) (*os.File, *bytes.Reader, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -30,19 +30,19 @@ func (r Run) condition() condition {
 	return c
 }
 
-// String names a condition by the parts that people distinguish runs by.
+// String names a condition by the parts that a reader needs to tell runs apart.
 func (c condition) String() string {
 	return fmt.Sprintf("%s %s %s under %s", c.Go, c.Func, c.Class, c.Observer)
 }
 
 // Merge pools the records of shards. Runs under the same condition on several machines
-// become one experiment, whose exposure is their sum. Windows and verdicts that shards
-// agree on are there once. Every series is computed again from the runs that have a
-// seed. Notes of the result say which runs were left out, and which look alike but have
-// different conditions.
+// become one experiment, whose exposure is their sum. The result has each window and each
+// verdict once. Every series is computed again from the runs that have a seed. Notes of
+// the result say which runs were left out, and which look alike but have different
+// conditions.
 //
-// It is an error if a run is there twice, by its release, victim, observer and
-// seed, or if shards differ in a window or in a verdict.
+// It is an error if two runs have the same release, victim, observer and seed, or if
+// shards have different windows or verdicts.
 func (a *All) Merge() (merged All, err error) {
 	if merged.Windows, err = agreedWindows(a.Windows); err != nil {
 		return merged, err
@@ -135,7 +135,7 @@ func (a *All) pool() error {
 	return nil
 }
 
-// series is the record of a pool.
+// series returns the record of a pool.
 func (p *pool) series() Series {
 	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
 		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,

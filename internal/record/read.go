@@ -29,7 +29,7 @@ func each(from io.Reader, f func(Head, []byte) error) error {
 		}
 		var head Head
 		if err := json.Unmarshal(line, &head); err != nil {
-			return fmt.Errorf("line %d: no record: %w", n, err)
+			return fmt.Errorf("line %d: not a record: %w", n, err)
 		}
 		if head.Version != Version {
 			return fmt.Errorf("line %d: a record of version %d: want %d", n, head.Version, Version)

@@ -25,7 +25,7 @@ func TestReadBack(t *testing.T) {
 	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}}))
 	w.Go = "go1.2"
 	require.NoError(t, w.Verdict(trial.Verdict{Proved: true, Doubts: []string{"x"}}))
-	b.WriteString(`{"kind":"verdict","v":1,"go":"go1.3","affected":[],"proved":true}` + "\n") // of a version that did not look further
+	b.WriteString(`{"kind":"verdict","v":1,"go":"go1.3","affected":[],"proved":true}` + "\n") // of a version that did not test the finder
 	data := b.String()
 
 	series, err := ReadSeries(strings.NewReader(data))

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is the version of the form of all records. It grows when a member changes its
-// meaning or goes away, not when one is added.
+// meaning or is removed, not when a member is added.
 const Version = 1
 
 // A Head begins every record.
@@ -34,7 +34,7 @@ type Window struct {
 	Preemptible bool         `json:"preemptible"`
 	Why         string       `json:"why,omitempty"`      // not preemptible
 	Detail      string       `json:"detail,omitempty"`   // what is wrong, of classes other than SP and FP
-	Possible    bool         `json:"possible,omitempty"` // harm depends on what the code does not show
+	Possible    bool         `json:"possible,omitempty"` // whether it does harm depends on things that the code does not show
 	File        string       `json:"file"`
 	Line        int          `json:"line"`
 	Binary      string       `json:"binary,omitempty"` // path; of a scan
@@ -78,7 +78,7 @@ type Scan struct {
 	Errors     []string       `json:"errors"`            // of the failures
 }
 
-// A Run is one run of a guest; of kind "control" it is one that must survive.
+// A Run is one run of a guest. A run of kind "control" must survive.
 type Run struct {
 	Head
 	Class        window.Class        `json:"class"`
@@ -100,12 +100,13 @@ type Run struct {
 	Window       string              `json:"window,omitempty"`   // pc that the log names
 	Reason       string              `json:"reason,omitempty"`   // of a harness failure
 	Engine       string              `json:"engine"`
-	Seed         int                 `json:"seed,omitempty"`  // sets it apart from others; 0 is none
+	Seed         int                 `json:"seed,omitempty"`  // different for each run of a series; 0 means none
 	Shard        string              `json:"shard,omitempty"` // "3/8": of a run in shards
 	Log          string              `json:"log,omitempty"`   // of one that died, cut
 }
 
-// A Series is what runs that were made alike have measured; they come before it.
+// A Series says what runs of one victim under the same conditions have measured. The
+// records of the runs come before it.
 type Series struct {
 	Head
 	Label        string             `json:"label,omitempty"`
@@ -123,7 +124,7 @@ type Series struct {
 	Exposed      float64            `json:"exposed"` // seconds, of all runs
 	Observations int                `json:"observations"`
 	Median       float64            `json:"median"`       // seconds to crash
-	MedianKnown  bool               `json:"median_known"` // false: it is more than that
+	MedianKnown  bool               `json:"median_known"` // if false, the median is more than that
 	Rate         Interval           `json:"rate"`         // deaths per second of exposure
 	Chance       Interval           `json:"chance"`       // of death in one run
 	Lives        []Life             `json:"lives"`
@@ -152,13 +153,13 @@ type Life struct {
 	Died    bool    `json:"died"` // false: cut off alive
 }
 
-// A Diagnosis is what a program's runs and its binary show.
+// A Diagnosis says what a program's runs and its binary show.
 type Diagnosis struct {
 	Head
 	Line       []string `json:"line"`
 	Ways       []Way    `json:"ways"`
 	Kinds      []string `json:"kinds"`            // of the windows in the binary
-	Limits     []string `json:"limits,omitempty"` // what a run has that the program alone would not
+	Limits     []string `json:"limits,omitempty"` // how a run differs from one without splitadd
 	Conclusion string   `json:"conclusion"`
 	Confidence string   `json:"confidence"`
 	Engine     string   `json:"engine"`
@@ -171,7 +172,7 @@ type Way struct {
 	Deaths int    `json:"deaths"`
 	Failed int    `json:"failed"`
 	Hung   int    `json:"hung"`          // killed by splitadd
-	Cut    int    `json:"cut,omitempty"` // printed so much that the middle was not looked at
+	Cut    int    `json:"cut,omitempty"` // printed so much that the middle was not read
 	Races  int    `json:"races"`
 	Death  string `json:"death,omitempty"` // the first that tells
 }

@@ -67,7 +67,7 @@ func (w Writer) Failure(f Failure) error {
 	return w.write(f)
 }
 
-// Scan writes the sum of a scan.
+// Scan writes the totals of a scan.
 func (w Writer) Scan(s Scan) error {
 	s.Head, s.Errors = w.head("scan"), append([]string{}, s.Errors...)
 	return w.write(s)

@@ -40,7 +40,7 @@ func Diagnosis(to io.Writer, r *diagnose.Report) error {
 	fmt.Fprintf(&b, "each run: %s; no other limit\n", strings.Join(r.Limits, "; "))
 	switch {
 	case r.Binary == nil:
-		b.WriteString("scan: no Go binary for arm64: this defect is arm64's alone\n")
+		b.WriteString("scan: no Go binary for arm64: this defect exists only on arm64\n")
 	case r.Binary.Preemptible() == 0:
 		b.WriteString("scan: no window\n")
 	default:

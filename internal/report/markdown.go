@@ -33,7 +33,7 @@ func (p *Page) Markdown(to io.Writer) error {
 		}
 	}
 	if len(p.Series) > 0 {
-		b.WriteString("\n## Time to crash\n\n| release | kind | victim | observer | died | exposed | median | deaths a second, 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+		b.WriteString("\n## Time to crash\n\n| release | kind | victim | observer | died | exposed | median | deaths per second, 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, s := range p.Series {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d of %d | %.1f s | %s | %s |\n", escapeMarkdown(s.Go), escapeMarkdown(s.Kind), escapeMarkdown(s.Func),
 				escapeMarkdown(s.Observer), s.Deaths, s.Runs, s.Exposed, escapeMarkdown(s.MedianText), escapeMarkdown(s.RateText))
@@ -45,7 +45,7 @@ func (p *Page) Markdown(to io.Writer) error {
 			fmt.Fprintf(&b, "| %s | %s | %d | %s+%s | %d, %d | %s |\n", escapeMarkdown(w.Go), escapeMarkdown(w.Kind), w.Frame, escapeMarkdown(w.Name), escapeMarkdown(w.Offset), w.Actual, w.Claimed, pinnedText(w))
 		}
 	}
-	b.WriteString("\nA survival is no proof of anything. Rates are to be compared within one engine only.\n")
+	b.WriteString("\nA run that survives proves nothing. Compare rates within one engine only.\n")
 	_, err := io.WriteString(to, b.String())
 	return err
 }
@@ -62,7 +62,7 @@ func (p *Page) Text(to io.Writer) error {
 		fmt.Fprintf(&b, "%s: %s; %s\n", safe.Text(v.Go), safe.Text(affectedText(v.Affected, v.Doubts)), proofText(v))
 	}
 	for _, s := range p.Series {
-		fmt.Fprintf(&b, "%s, %s, %s under %s: %d of %d died in %.1f s, median %s, %s a second\n",
+		fmt.Fprintf(&b, "%s, %s, %s under %s: %d of %d died in %.1f s, median %s, %s per second\n",
 			safe.Text(s.Go), s.Kind, safe.Text(s.Func), safe.Text(s.Observer), s.Deaths, s.Runs, s.Exposed, s.MedianText, s.RateText)
 	}
 	for _, w := range p.Windows {

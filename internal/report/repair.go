@@ -12,8 +12,9 @@ import (
 	"splitadd/internal/window"
 )
 
-// Repair writes which windows of a binary were closed, or with dry can be closed, and
-// which stay. With diff it also writes each word that is replaced.
+// Repair writes which windows of a binary were closed, and which stay. With dry, it
+// writes which windows can be closed. With diff it also writes each word that is
+// replaced.
 func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	var b strings.Builder
 	done := "closed"

@@ -54,7 +54,7 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	return err
 }
 
-// unchecked writes what of a binary was not checked.
+// unchecked writes which parts of a binary were not checked.
 func unchecked(s *strings.Builder, b *survey.Binary) {
 	if n := len(b.Unchecked); n > 0 {
 		fmt.Fprintf(s, "\n  not checked for every kind, because of too many branches: %s\n", english.Plural(n, "function", ""))
@@ -73,7 +73,7 @@ func unchecked(s *strings.Builder, b *survey.Binary) {
 // maxUnchecked bounds the functions that unchecked lists.
 const maxUnchecked = 10
 
-// Scan writes the sum of a scan.
+// Scan writes the totals of a scan.
 func Scan(to io.Writer, s record.Scan) error {
 	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
 	return err
@@ -118,7 +118,7 @@ func function(s *strings.Builder, f survey.Function) {
 		}
 		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line, why)
 		if first {
-			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry, where %d are believed\n", actual, w.Claimed)
+			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry; the unwinder expects %d\n", actual, w.Claimed)
 			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
 				fmt.Fprintf(s, "    %s\n", line)
 			}
@@ -170,8 +170,8 @@ func near(bytes int64, how string) string {
 	return fmt.Sprintf(" %d bytes %s", bytes, how)
 }
 
-// maxName bounds a name from a binary that is shown, in bytes.
+// maxName is how many bytes of a name from a binary are shown.
 const maxName = 300
 
-// printableName makes a printableName from a binary safe to print. The printableName may be hostile.
+// printableName makes a name from a binary safe to print. The name may be hostile.
 func printableName(s string) string { return safe.Cut(s, maxName) }

@@ -12,7 +12,7 @@ import (
 func Series(to io.Writer, series []trial.Series) error {
 	var t table
 	var notes strings.Builder
-	fmt.Fprintln(&t, "kind\tvictim\tobserver\truns\tdied\texposed\tmedian\tdeaths a second, 95 %\thow")
+	fmt.Fprintln(&t, "kind\tvictim\tobserver\truns\tdied\texposed\tmedian\tdeaths per second, 95 %\thow")
 	for _, s := range series {
 		fmt.Fprintf(&t, "%s\t%s\t%s\t%d\t%d\t%.1f s\t%s\t%s\t%s\n", s.Kind(), s.Func, s.Observer,
 			len(s.Sample), s.Sample.Deaths(), s.Sample.Seconds(), Median(s.Sample), Rate(s.Sample), s.Stress)
@@ -33,7 +33,7 @@ func Median(s trial.Sample) string {
 	return fmt.Sprintf("%.2g s", median)
 }
 
-// Rate formats a hazard rate, in deaths a second, with its interval.
+// Rate formats a hazard rate, in deaths per second, with its interval.
 func Rate(s trial.Sample) string {
 	r := s.Rate()
 	if r.Estimate == 0 {

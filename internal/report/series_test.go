@@ -16,10 +16,10 @@ func TestSeries(t *testing.T) {
 		{Func: "leaf65552", Class: "SP", Leaf: true, Observer: "gc", Stress: trial.SingleVictim, Sample: trial.Sample{{Seconds: 1, Died: true}, {Seconds: 3, Died: true}}},
 		{Func: "canonical", Class: "SP", Leaf: true, Observer: "gc", Stress: trial.SingleVictim, Sample: trial.Sample{{Seconds: 60}}},
 	}))
-	assert.Equal(t, `kind      victim      observer   runs   died   exposed   median   deaths a second, 95 %   how
-leaf SP   leaf65552   gc         2      2      4.0 s     1 s      0.5 (0.061 to 1.8)      1 victim
-leaf SP   canonical   gc         1      0      60.0 s    > 60 s   < 0.05                  1 victim
+	assert.Equal(t, `kind      victim      observer   runs   died   exposed   median   deaths per second, 95 %   how
+leaf SP   leaf65552   gc         2      2      4.0 s     1 s      0.5 (0.061 to 1.8)        1 victim
+leaf SP   canonical   gc         1      0      60.0 s    > 60 s   < 0.05                    1 victim
 leaf65552: 2 deaths: the interval is wide
-canonical: never in 1 run, 60.0 s: no proof of anything; the chance of a death in such a run is below 0.95, the rate below 0.05/s (95 %)
+canonical: never in 1 run, 60.0 s: this proves nothing; the chance of a death in such a run is below 0.95, the rate below 0.05/s (95 %)
 `, b.String())
 }

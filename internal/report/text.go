@@ -13,16 +13,16 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Check is what was found and measured of one toolchain.
+// A Check has what was found and measured for one toolchain.
 type Check struct {
 	Go           string
-	Engine       string // "" where nothing could be run
+	Engine       string // "" if nothing could be run
 	Windows      []window.Window
 	Runs         []trial.Run // pinned, and stress runs
-	Controls     []trial.Run // in which nothing was to die
+	Controls     []trial.Run // in which nothing should die
 	Victims      int         // how many functions were looked at
 	Verdict      trial.Verdict
-	UntestedHeld int             // windows of victims that the verdict does not rest on
+	UntestedHeld int             // windows of victims that the verdict does not use
 	NotRun       []window.Window // preemptible, outside the victims
 }
 

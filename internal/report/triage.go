@@ -74,7 +74,8 @@ func triageLines(v triage.Verdict) (said, next []string) {
 	return said, next
 }
 
-// indented makes untrusted text a block of code. Nothing in the text can end the block.
+// indented makes untrusted text a block of code of Markdown. Nothing in the text can end
+// the block.
 func indented(text string) string {
 	return "    " + strings.ReplaceAll(safe.Lines(text), "\n", "\n    ")
 }

@@ -20,13 +20,13 @@ import (
 // A Proof is what a reproducer did with one toolchain.
 type Proof struct {
 	Go          string
-	Settings    string // what "go env" prints, as it was built
+	Settings    string // what "go env" prints in the folder of the build
 	Engine      string
 	Kind        string
 	Source      []byte
 	Window      window.Window
 	Disassembly string
-	Pinned      trial.Life   // died in the window, pinned there
+	Pinned      trial.Life   // the pinned run, which died in the window
 	PinnedLog   []byte       // what it printed
 	Lives       trial.Sample // of the stress runs
 	Log         []byte       // of the first stress run that died
@@ -36,12 +36,12 @@ type Proof struct {
 // of the reproducer.
 var ErrNoWindow = fmt.Errorf("no such window")
 
-// pinTime bounds a pinned run: one that dies does so in a fraction of a second.
+// pinTime bounds a pinned run. A run that dies does so in a fraction of a second.
 const pinTime = 20 * time.Second
 
-// Prove builds a reproducer, finds the window of that kind in it, pins it there,
-// and makes stress runs of it as it was built. It is an error if a run dies of anything but
-// that window: nothing is proved then.
+// Prove builds a reproducer, finds the window of that kind in it, and pins it there. It
+// also makes stress runs of the unmodified reproducer. It is an error if a run dies of
+// anything but a window of that kind, because that proves nothing.
 func Prove(ctx context.Context, t *lab.Toolchain, e *lab.Engine, kind string, source []byte, runs int, limit time.Duration) (p Proof, err error) {
 	p = Proof{Go: t.Version, Engine: e.Evidence, Kind: kind, Source: source}
 	dir, err := os.MkdirTemp("", "splitadd-")
@@ -88,7 +88,7 @@ func Prove(ctx context.Context, t *lab.Toolchain, e *lab.Engine, kind string, so
 	return p, nil
 }
 
-// find finds the window, and returns all there are.
+// find finds the window of the reproducer, and returns all windows of the file.
 func (p *Proof) find(file *objfile.File) ([]window.Window, error) {
 	finder, err := window.Open(file)
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *Proof) run(ctx context.Context, e *lab.Engine, job lab.Job, windows []w
 	r.Outcome, r.Death = trial.Died, crash.Classify(result.Output, windows)
 	here := result.End == process.Exited && r.Death.Window != nil && r.Death.Window.Kind() == p.Kind
 	if !here && r.Death.Kind != crash.Unwind {
-		return r, fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %v", p.Go, result.End, result.Code, r.Death)
+		return r, fmt.Errorf("%s: the reproducer ended in an unexpected way (%s, status %d): %v", p.Go, result.End, result.Code, r.Death)
 	}
 	return r, nil
 }

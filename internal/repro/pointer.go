@@ -23,12 +23,12 @@ var Pointer []byte
 // A PointerProof is what Pointer did with one toolchain.
 type PointerProof struct {
 	Go, Engine string
-	Lives      trial.Sample // each until it lost its object, or said that it had not
+	Lives      trial.Sample // each ended when it lost its object, or said that it had not
 	Log        []byte       // of the last run
 }
 
-// ProvePointer builds Pointer and runs it. It is an error if a run ends in any way but
-// the two that it says itself, within the limit.
+// ProvePointer builds Pointer and runs it. It is an error if a run does not end within
+// the limit in one of the two ways that Pointer prints.
 func ProvePointer(ctx context.Context, t *lab.Toolchain, e *lab.Engine, runs int, limit time.Duration) (p PointerProof, err error) {
 	p = PointerProof{Go: t.Version, Engine: e.Evidence}
 	dir, err := os.MkdirTemp("", "splitadd-")
@@ -49,7 +49,7 @@ func ProvePointer(ctx context.Context, t *lab.Toolchain, e *lab.Engine, runs int
 		lost := r.Code == 1 && bytes.HasPrefix(r.Output, []byte("lost: "))
 		survived := r.Code == 0 && bytes.HasPrefix(r.Output, []byte("survived: "))
 		if r.End != process.Exited || !lost && !survived {
-			return p, fmt.Errorf("%s: the reproducer ended otherwise (%s, status %d): %q", p.Go, r.End, r.Code, r.Output[:min(len(r.Output), 200)])
+			return p, fmt.Errorf("%s: the reproducer ended in an unexpected way (%s, status %d): %q", p.Go, r.End, r.Code, r.Output[:min(len(r.Output), 200)])
 		}
 		p.Lives = append(p.Lives, trial.Life{Seconds: r.Seconds, Died: lost})
 	}

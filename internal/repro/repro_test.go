@@ -13,7 +13,7 @@ import (
 	"splitadd/internal/lab"
 )
 
-// TestSource states what a reproducer is for every frame that there is one of.
+// TestSource checks the reproducer of every frame size that has one.
 func TestSource(t *testing.T) {
 	for kind := range Kinds {
 		written := 0

@@ -20,7 +20,7 @@ const (
 	// MaxFrame is the largest frame of a reproducer, in bytes. With a larger one the
 	// source would be too long to read.
 	MaxFrame = 2*maxArray + saved
-	filled   = 512 // words of garbage: the partial sum is less than 4 KiB off
+	filled   = 512 // words of garbage; the partial sum is wrong by less than 4 KiB
 )
 
 // Source returns the reproducer of a kind of window: a main.go of at most 40 lines in

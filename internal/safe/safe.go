@@ -1,6 +1,6 @@
-// Package safe makes untrusted text safe to print: names from binaries, paths and
-// lines of logs. Printed, the result takes one line and looks like what it contains:
-// no character in it is hidden, moved or acted upon by a terminal or a log viewer.
+// Package safe makes untrusted text safe to print: names from binaries, paths and lines
+// of logs. The result takes one line and looks like what it contains: a terminal or a log
+// viewer does not hide, move or act on any character in it.
 package safe
 
 import (

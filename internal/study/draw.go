@@ -25,7 +25,7 @@ func rates(p *plot.Plot, name string, n int, of []record.Series, x func(record.S
 	return chart.Rates(p, name, n, points)
 }
 
-// with returns the series whose label has a part.
+// with returns the series whose label contains a part.
 func with(of []record.Series, part string) (some []record.Series) {
 	for _, s := range of {
 		if strings.Contains(s.Label, "/"+part+"/") {
@@ -36,7 +36,7 @@ func with(of []record.Series, part string) (some []record.Series) {
 }
 
 func drawBody(of []record.Series, m Model) (*plot.Plot, error) {
-	p := chart.New("instructions a call", "deaths a second")
+	p := chart.New("instructions per call", "deaths per second")
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 	low, high := math.Inf(1), 0.0
@@ -63,7 +63,7 @@ func drawBody(of []record.Series, m Model) (*plot.Plot, error) {
 }
 
 func drawVictims(of []record.Series) (*plot.Plot, error) {
-	p := chart.New("victims a CPU", "deaths a second")
+	p := chart.New("victims per CPU", "deaths per second")
 	for i, way := range []string{"polite", "rough", "stopped"} {
 		if err := rates(p, way, i, with(of, way), func(s record.Series) float64 {
 			n, _ := strconv.ParseFloat(labelSuffix(s), 64)

@@ -24,16 +24,16 @@ type Point struct {
 //
 //	rate(b) = Requests * (OffCPU/b + (1-OffCPU)*exp(-Latency/b)/b)
 //
-// for a call of b instructions. For long bodies the rate is the share of the window in
-// the body. For short bodies of a victim with its own CPU it is 0.
+// for a call of b instructions. For long bodies the rate goes down as 1/b. For short
+// bodies of a victim with its own CPU it is close to 0.
 type Model struct {
 	Latency       float64    // of a signal to a running thread, in instructions
-	Requests      [2]float64 // to preempt a victim, a second: lone, crowd
+	Requests      [2]float64 // per second, to preempt a victim: lone, crowd
 	OffCPU        [2]float64 // share of them, 0 to 1: lone, crowd
 	LogLikelihood float64
 }
 
-// Rate returns the hazard rate, in deaths a second.
+// Rate returns the hazard rate, in deaths per second.
 func (m Model) Rate(instructions float64, crowd bool) float64 {
 	i := 0
 	if crowd {

@@ -15,7 +15,7 @@ import (
 	"splitadd/internal/report"
 )
 
-// A page is the page of a study, with its figures.
+// A page is the page of a study while it is written, with its figures.
 type page struct {
 	bytes.Buffer
 	dir    string
@@ -50,10 +50,10 @@ One command makes every figure on this page from the records in reachability.jso
     go run ./cmd/reachability -o docs         # measures, most of an hour, and writes this page
     go run ./cmd/reachability -o docs -draw   # writes it again from the records
 
-Rates are deaths a second of exposure, with exact Poisson intervals of 95 %. A run
-that outlives its limit is cut off: its time counts as exposure, without a death.
-Compare rates within one engine only; none of them is the rate of a real core. The
-machine had other work at times, so compare only within a table.
+Rates are deaths per second of exposure, with exact Poisson intervals of 95 %. A run
+that reaches its limit is ended: its time counts as exposure, without a death. None of
+the rates is the rate of a real core, so compare them only with others of the same
+engine. Compare them only within a table, because the machine had other work at times.
 `
 
 // seriesOf returns the series of an experiment.
@@ -66,7 +66,7 @@ func (p *page) seriesOf(name string) (of []record.Series) {
 	return of
 }
 
-// labelSuffix returns the part of a label after its labelSuffix slash.
+// labelSuffix returns the part of a label after its last slash.
 func labelSuffix(s record.Series) string { return s.Label[strings.LastIndexByte(s.Label, '/')+1:] }
 
 func (p *page) say(format string, args ...any) { fmt.Fprintf(p, "\n"+format+"\n", args...) }
@@ -85,7 +85,7 @@ func (p *page) section(title string, of []record.Series) {
 
 // table writes rows of series. The function name returns the name of a row.
 func (p *page) table(column string, of []record.Series, name func(record.Series) string) {
-	p.say("| %s | runs | died | exposed | median | deaths a second |\n| --- | --- | --- | --- | --- | --- |", column)
+	p.say("| %s | runs | died | exposed | median | deaths per second |\n| --- | --- | --- | --- | --- | --- |", column)
 	p.Truncate(p.Len() - 1)
 	for _, s := range of {
 		l := s.Sample()

@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Group is series that answer one question, on one toolchain and engine.
+// A Group is the series that answer one question, with one toolchain and engine.
 type Group struct {
 	Name   string // also the first part of every label: "body"
 	Go     string // toolchain
@@ -25,22 +25,21 @@ var Tools = []string{"gdb-minimal", "strace", "linux-perf"}
 // Bodies are the iterations of the body of "spin" that are measured.
 var Bodies = []int{0, 10, 30, 100, 300, 1000, 3000, 10000}
 
-// Instructions returns the length of a call of "spin" in instructions, with those of its
-// caller between two calls, as go1.27.4 compiles both. An iteration of the body takes
-// three instructions.
+// Instructions returns how many instructions a call of "spin" takes with a body of that
+// many iterations, as go1.27.4 compiles it. This includes the caller's instructions between
+// two calls. An iteration of the body takes three instructions.
 func Instructions(body int) float64 { return 31 + 3*float64(body) }
 
-// loneVictim is the racing of the canonical reproducer, without its body: a victim and an
-// observer, each with its own CPU.
+// loneVictim stresses one victim as the canonical reproducer does: the victim and the
+// observer each have their own CPU.
 var loneVictim = trial.StressConfig{Victims: 1, Procs: 2, KeepStacks: true}
 
 // manyVictims is how most victims of the study are stressed.
 var manyVictims = trial.PoliteStress(3)
 
-// Plan returns the experiments. Newest is the release of all of them except one, which
-// compares the victims of the two releases in pair. The code of these victims has to be
-// the same. Short is the limit of a run, and long the limit of a run of the canonical
-// reproducer.
+// Plan returns the experiments. All but one use the release newest. One compares the
+// victims of the two releases in pair, which must compile them to the same code. A run may
+// last as long as short, and a run of the canonical reproducer as long as long.
 func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	const spin, tiny = "spin", "leaf65568"
 	series := func(label, victim, observer string, how trial.StressConfig) trial.Series {
@@ -79,7 +78,7 @@ func Plan(newest string, pair [2]string, short, long time.Duration) []Group {
 	for _, release := range pair {
 		canonical := series("pair/canonical/"+release, "canonical", "gc", trial.SingleVictim)
 		canonical.Limit = long
-		again := canonical // at another time, since other work on the machine moves it off its CPU
+		again := canonical // at another time, because other work on the machine changes the result
 		again.Label = "pair/canonical again/" + release
 		groups = append(groups,
 			Group{"pair", release, false, 30, []trial.Series{
@@ -100,7 +99,7 @@ func watched(release string, limit time.Duration) []Group {
 	off.Env = []string{"GODEBUG=asyncpreemptoff=1"}
 	one.Stress.Procs = 1
 	trace.Observer = "trace"
-	// They have few runs, since a crash under strace takes minutes to be printed.
+	// They have few runs, because under strace it takes minutes to print a crash.
 	in, strace, gdb, perf := series("vm, plain"), series("vm, strace -f"), series("vm, gdb"), series("vm, perf record")
 	strace.Under = []string{"strace", "-f", "-o", "/dev/null"}
 	gdb.Under = []string{"gdb", "-q", "-batch", "-iex", "set startup-with-shell off", "-ex", "handle SIGURG nostop noprint pass", "-ex", "run", "--args"}

@@ -15,7 +15,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Row is what is known of one release.
+// A Row is what is known about one release.
 type Row struct {
 	Go          string
 	Verdict     trial.Verdict
@@ -25,8 +25,7 @@ type Row struct {
 // Has reports whether the release has windows of a kind.
 func (r Row) Has(kind string) bool { return slices.Contains(r.Verdict.Affected, kind) }
 
-// An Edge is the place in the patches of a minor release where a kind of window went
-// away.
+// An Edge says where in the patches of a minor release a kind of window went away.
 type Edge struct {
 	Kind  string
 	Last  string   // the last release known to have it
@@ -34,12 +33,12 @@ type Edge struct {
 	Gap   []string // releases between the two that were not available
 }
 
-// A Sweep looks at releases.
+// A Sweep checks releases.
 type Sweep struct {
 	// Listed are the releases there are, in any order; more may exist.
 	Listed []string
-	// Check decides one release. An error for which Missing is true makes a row
-	// that says so; any other ends the sweep.
+	// Check decides one release. If Missing is true for the error, the row says that the
+	// release is missing. Any other error ends the sweep.
 	Check         func(ctx context.Context, release string) (trial.Verdict, error)
 	IsUnavailable func(error) bool
 	Known         map[string]trial.Verdict // of an earlier sweep
@@ -53,8 +52,8 @@ type Result struct {
 	Edges []Edge
 }
 
-// Answer reports whether a release is affected. If none is but some were not available,
-// that is an error, since those are not known to be clean.
+// Answer reports whether a release is affected. It is an error if none of the available
+// releases is affected and some were not available, because those may be affected.
 func (r Result) Answer() (affected bool, err error) {
 	var missing []string
 	for _, row := range r.Rows {
@@ -69,7 +68,7 @@ func (r Result) Answer() (affected bool, err error) {
 	case len(missing) == len(r.Rows):
 		return false, fmt.Errorf("no release was available: %s", names)
 	default:
-		return false, fmt.Errorf("no window in what was available, and no verdict on %s, which was not", names)
+		return false, fmt.Errorf("no window in the releases that were available, and no verdict on the others: %s", names)
 	}
 }
 
@@ -149,7 +148,7 @@ func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Ro
 			return row, err
 		}
 		if row.Unavailable != "" {
-			delete(s.rows, next) // not listed, and not there: it does not exist
+			delete(s.rows, next) // neither listed nor available: it does not exist
 			break
 		}
 		last = next
@@ -198,7 +197,7 @@ func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest 
 
 func abs(n int) int { return max(n, -n) }
 
-// look looks at one release, once.
+// look checks one release, unless it has been checked.
 func (s *Sweep) look(ctx context.Context, release string) (Row, error) {
 	if row, ok := s.rows[release]; ok {
 		return row, nil

@@ -96,7 +96,7 @@ func TestAnswer(t *testing.T) {
 		{[]Row{affected, missing}, true, ""},
 		{[]Row{clean}, false, ""},
 		{[]Row{missing}, false, "no release was available: go1.27.4"},
-		{[]Row{clean, missing}, false, "no window in what was available, and no verdict on go1.27.4, which was not"},
+		{[]Row{clean, missing}, false, "no window in the releases that were available, and no verdict on the others: go1.27.4"},
 	} {
 		affected, err := Result{Rows: c.rows}.Answer()
 		assert.Equal(t, c.affected, affected)

@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// Bounds on the proofs of a kind of window that does its harm after the goroutine has
+// Bounds on the proofs of a kind of window that does harm only after the goroutine has
 // gone on. One victim may have dozens of windows that concern the same value.
 const (
 	maxHeldVictims = 4
@@ -43,8 +43,8 @@ func (g *Guest) WindowsToHold(k window.Kind) (windows []window.Window) {
 	return windows
 }
 
-// UntestedHeld returns how many windows of the held kinds the victims have in addition to
-// those that a verdict rests on.
+// UntestedHeld returns how many windows of kinds that are proved by holding the victims
+// have in addition to those that a verdict rests on.
 func (g *Guest) UntestedHeld() (n int) {
 	for _, k := range window.Kinds {
 		if !k.ProvedByHold {
@@ -62,8 +62,8 @@ func (g *Guest) UntestedHeld() (n int) {
 	return n
 }
 
-// Prove proves the windows of one kind that is held, or shows that there are none,
-// as Decide does. Every run is reported as it ends.
+// Prove does what Decide does for one kind of window that is proved by holding. It
+// reports every run as the run ends.
 func (g *Guest) Prove(ctx context.Context, k window.Kind, limit time.Duration, report func(Run)) (Verdict, error) {
 	d := &decision{Guest: g, step: func(Step) {}, report: report, v: Verdict{Proved: true}}
 	err := d.proveByHolding(ctx, k, limit)
@@ -88,8 +88,8 @@ func (g *Guest) holdSteps(k window.Kind, limit time.Duration) int {
 var mayHoldPointer = []string{"pointer25", "pointer26"}
 
 // proveByHolding proves the windows of a kind by holding victims in them. If there are no
-// windows, it shows by a control that holding a victim of the proveByHolding does no harm. It is
-// a doubt if none of the windows of one victim harms it.
+// windows, it shows by a control that holding a victim of the kind does no harm. It is a
+// doubt if a victim is harmed in none of its windows.
 func (d *decision) proveByHolding(ctx context.Context, k window.Kind, limit time.Duration) error {
 	windows := d.WindowsToHold(k)
 	if len(windows) == 0 {
@@ -173,7 +173,7 @@ func (d *decision) holdControl(ctx context.Context, k window.Kind) error {
 	return nil
 }
 
-// runOneVictim leaves an unmodified victim to run. If it is a control it must not be harmed.
+// runOneVictim runs an unmodified victim. It is a doubt if a control is harmed.
 func (d *decision) runOneVictim(ctx context.Context, k window.Kind, name string, control bool) error {
 	d.beginStep("run %s (%s)", name, k.Name)
 	r, err := d.RunOneVictim(ctx, name, k.Observer, oneVictimTime)

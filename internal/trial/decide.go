@@ -63,19 +63,19 @@ func (v *Verdict) addDoubt(format string, args ...any) {
 	v.Doubts = append(v.Doubts, fmt.Sprintf(format, args...))
 }
 
-// A Step says what Decide does next, for a display of its progress.
+// A Step says what Decide does next. It is for showing the progress.
 type Step struct {
 	Done, Total int
 	What        string
 }
 
-// Decide pins every preemptible window of every victim, and pins one control where
-// there is no window. It makes a stress run of one victim of each kind that has windows,
-// for at most the limit, and none if that is 0. If a kind that the assembler's rule makes
-// has no window, it pins the place and leaves an unmodified guest to run: see
-// testNotFound. For kinds that do their harm after the goroutine has gone on, it holds the
-// goroutine in the window: see proveByHolding. It reports every run as the run ends. A
-// harness failure is an error, because a verdict needs every measurement.
+// Decide pins every preemptible window of every victim, and pins one control where there
+// is no window. It makes a stress run of one victim of each kind that has windows, for at
+// most the limit, and none if that is 0. If a kind that the assembler's rule makes has no
+// window, it pins the place and leaves an unmodified guest to run: see testNotFound. For
+// kinds that do harm only after the goroutine has gone on, it holds the goroutine in the
+// window: see proveByHolding. It reports every run as the run ends. A harness failure is
+// an error, because a verdict needs every measurement.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
 	var windows []window.Window
@@ -126,8 +126,7 @@ func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step)
 	return d.v, nil
 }
 
-// unpinned adds a doubt if there are windows of a kind, but none of those that were
-// pinned is of it.
+// unpinned adds a doubt if there are windows of a kind, but none of them was pinned.
 func (d *decision) unpinned(kind string, pinned []window.Window) {
 	if slices.ContainsFunc(pinned, func(w window.Window) bool { return w.Kind() == kind }) {
 		return
@@ -137,7 +136,7 @@ func (d *decision) unpinned(kind string, pinned []window.Window) {
 	}
 }
 
-// A decision is one that is being made.
+// A decision is the state of Decide.
 type decision struct {
 	*Guest
 	step        func(Step)

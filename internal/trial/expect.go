@@ -20,11 +20,11 @@ type expectedSplit struct {
 
 func (s expectedSplit) kind() string { return window.KindName(s.class, s.victim.Leaf) }
 
-// expectedSplits returns the kinds of window that the assembler's rule makes, each with a victim
-// that has the smallest frame. It prefers victims in which no other class is expectedSplit. An
-// epilogue adds the frame's size to the stack pointer and, in a leaf, the size less 8
-// to the frame pointer (cmd/internal/obj/arm64/obj7.go, preprocess). It does not use
-// the finder, since it says what the finder has to find.
+// expectedSplits returns the kinds of window that the assembler's rule makes, each with a
+// victim that has the smallest frame. It prefers victims in which no other class is
+// expected. An epilogue adds the frame's size to the stack pointer and, in a leaf, the
+// size less 8 to the frame pointer (cmd/internal/obj/arm64/obj7.go, preprocess). It does
+// not use the finder, because it says what the finder has to find.
 func expectedSplits() []expectedSplit {
 	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.TwoADDs }
 	var all []expectedSplit
@@ -78,18 +78,18 @@ func (g *Guest) place(s expectedSplit) (window.Window, error) {
 	return window.Window{}, fmt.Errorf("%s: nothing pops its frame before its last return", s.victim.Func)
 }
 
-// unpreemptibleBounds are for a pin at which no observation is expected to complete.
+// unpreemptibleBounds are the bounds of a pin at which no observation should complete.
 var unpreemptibleBounds = PinBounds{20, 2 * time.Second, time.Minute}
 
 // stressTime is the length of a stress run of a victim in which no window was found. An
 // affected victim dies in a median of a third of a second (see DefaultStress).
 const stressTime = 2 * time.Second
 
-// testNotFound tests by running the guest whether the finder has missed a kind of window. It
+// testNotFound runs the guest to test whether the finder has missed a kind of window. It
 // pins the place where the assembler's rule puts the window, whatever the tables say
-// there, and makes a stress run of the unmodified guest. A death is a doubt, and so is
-// a preemption that the tables rule out. Without this test, a release whose tables
-// have changed their meaning would look clean.
+// there, and makes a stress run of the unmodified guest. A death is a doubt, and so is a
+// preemption that the tables rule out. Without this test, a release whose tables have
+// changed their meaning would look clean.
 func (g *Guest) testNotFound(ctx context.Context, s expectedSplit, limit time.Duration, v *Verdict, report func(Run)) error {
 	w, err := g.place(s)
 	if err != nil {

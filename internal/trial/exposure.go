@@ -7,11 +7,11 @@ import (
 	"splitadd/internal/victim"
 )
 
-// An exposure is what a guest says it went through.
+// An exposure is what a guest has printed about its run.
 type exposure struct {
-	began        bool // victims were about to start
+	began        bool // the victims were about to start
 	released     bool // the pin was put back
-	ended        bool // the guest reached a bound of its own
+	ended        bool // the guest reached the bound of its configuration
 	stuck        bool // it reached the bound twice, because a victim did not return from its call
 	observations int
 	calls        uint64

@@ -17,7 +17,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// prefix is that of the victims' functions in a guest's function table.
+// prefix begins the names of the victims' functions in a guest's function table.
 const prefix = "splitadd/internal/victim."
 
 // A Guest is a built guest and the windows of its victims.
@@ -26,7 +26,7 @@ type Guest struct {
 	Env []string
 	// Functions are the victims, by their names in the victim package.
 	Functions map[string]window.Function
-	// Windows are those of the whole binary, in the order of their pcs.
+	// Windows are the windows of the whole binary, in the order of their pcs.
 	Windows []window.Window
 	File    *objfile.File
 
@@ -43,7 +43,7 @@ type Guest struct {
 var ErrUnreadable = errors.New("the guest cannot be judged")
 
 // Build builds the guest with a toolchain in a folder and opens it, to be run on an
-// engine. The engine may be nil: then the guest is for Linux, and cannot be run.
+// engine. If the engine is nil, the guest is for Linux, and cannot be run.
 func Build(ctx context.Context, t *lab.Toolchain, engine *lab.Engine, dir string) (*Guest, error) {
 	target := lab.Target{OS: "linux", Arch: "arm64"}
 	if engine != nil {
@@ -149,9 +149,9 @@ func (g *Guest) Case(w window.Window) victim.Case {
 	return c
 }
 
-// StressWindows yields, for each kind of window that the victims have, the window for a stress
-// run. It prefers the only window of a victim, since a death there has one cause, and
-// then the smallest frame.
+// StressWindows yields, for each kind of window that the victims have, the window for a
+// stress run. It prefers a victim with only one window, because its death has only one
+// possible cause. Among such victims it prefers the smallest frame.
 func (g *Guest) StressWindows() iter.Seq2[string, window.Window] {
 	best := map[string]window.Window{}
 	for _, c := range victim.Cases() {
@@ -189,8 +189,8 @@ func (g *Guest) LastReturn(name string) (uint64, error) {
 	return 0, fmt.Errorf("%s does not return", f.Name)
 }
 
-// WindowsNotRun returns the preemptible windows that are not run: those outside the victims,
-// and those that a pin would prove in the victims that are held.
+// WindowsNotRun returns the preemptible windows that a verdict does not run: those
+// outside the victims, and, in victims that are held, those that a pin would prove.
 func (g *Guest) WindowsNotRun() (windows []window.Window) {
 	held := map[string]bool{}
 	for _, c := range victim.Contract() {
@@ -205,8 +205,7 @@ func (g *Guest) WindowsNotRun() (windows []window.Window) {
 	return windows
 }
 
-// windowNotRun returns the first window of a kind that is not run, unless its harm is
-// only possible.
+// windowNotRun returns the first of the WindowsNotRun of a kind that certainly does harm.
 func (g *Guest) windowNotRun(kind string) (w window.Window, ok bool) {
 	all := g.WindowsNotRun()
 	i := slices.IndexFunc(all, func(w window.Window) bool { return w.Kind() == kind && !w.Possible })
@@ -216,7 +215,7 @@ func (g *Guest) windowNotRun(kind string) (w window.Window, ok bool) {
 	return all[i], true
 }
 
-// windowAt is the window that an instruction of a victim would be.
+// windowAt returns the window that a victim would have at an instruction.
 func (g *Guest) windowAt(name string, class window.Class, pc uint64) window.Window {
 	f := g.Functions[name]
 	return window.Window{Class: class, Func: f.Name, Leaf: f.Leaf, Entry: f.Entry, PC: pc, Frame: f.Frame}

@@ -15,13 +15,13 @@ import (
 	"splitadd/internal/window"
 )
 
-// afterHold is how many observations follow when a held victim goes on.
+// afterHold is how many observations follow after a held victim has gone on.
 const afterHold = 20
 
 // Hold runs a copy of the guest in which the victim waits at w.PC as it does for Pin.
-// After the observations of a pin the guest puts the instruction back. The victim
-// goes on, and checks what it computes. Hold is for harm that comes only then, such as
-// a register that was not restored. A death says which harm it was: see Harmed.
+// After as many observations as for a pin, the guest puts the instruction back. The
+// victim goes on, and checks what it computes. Hold is for harm that shows only then,
+// such as a register that was not restored. A death says which harm it was: see Harmed.
 //
 // The outcomes are those of Pin. A victim that does not complete a call after it was
 // released is a harness failure. It is an error if w.PC holds no instruction of the
@@ -51,9 +51,9 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 // memory.
 func (r Run) Harmed() bool { return r.Outcome == Died && r.Death.Kind != crash.OutOfMemory }
 
-// RunOneVictim runs the unmodified guest with one victim until the limit. It is for harm that
-// does not depend on luck; Stress is for harm that does. It is a harness failure if the
-// victim does not complete a call.
+// RunOneVictim runs the unmodified guest with one victim until the limit. It is for harm
+// that does not depend on chance. Stress is for harm that does. It is a harness failure
+// if the victim does not complete a call.
 func (g *Guest) RunOneVictim(ctx context.Context, name, observer string, limit time.Duration, env ...string) (Run, error) {
 	r := g.start(name, "", observer)
 	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, For: limit}

@@ -22,7 +22,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// openGuest opens the guest of a toolchain, changed at some addresses.
+// openGuest opens the guest of a toolchain with some words changed.
 func openGuest(t *testing.T, path string, words ...patch.Word) *Guest {
 	t.Helper()
 	engine, err := lab.FindEngine(context.Background(), lab.Choice{})
@@ -53,7 +53,7 @@ func code(t *testing.T, g *Guest, name string) (words []uint32, entry uint64) {
 	return words, f.Entry
 }
 
-// word returns the change of an instruction of a function to another.
+// word returns the change that replaces one instruction of a function by another.
 func word(t *testing.T, g *Guest, entry uint64, i int, to uint32) patch.Word {
 	t.Helper()
 	w, err := patch.WordAt(g.File, entry+4*uint64(i), to)
@@ -104,8 +104,8 @@ func TestFramesOfContract(t *testing.T) {
 	}
 }
 
-// TestLadder leaves every function of the ladder to run. Up to go1.26.5, exactly the
-// functions that have their object in R30 lose it.
+// TestLadder runs every function of the ladder. Up to go1.26.5, exactly the functions
+// that have their object in R30 lose it.
 func TestLadder(t *testing.T) {
 	for release, affected := range map[string]bool{"go1.18.10": true, "go1.23.4": true, "go1.26.5": true, "go1.26.6": false, "go1.27.4": false} {
 		g := openGuest(t, labtest.Guest(t, release))
@@ -130,8 +130,8 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// TestHoldSound holds victims of each clause at boundaries of sound code. They go on
-// unharmed.
+// TestHoldSound holds victims of each clause at boundaries that are not windows. They go
+// on unharmed.
 func TestHoldSound(t *testing.T) {
 	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
 	for name, at := range map[string][]int{
@@ -254,7 +254,8 @@ func TestHoldRestart(t *testing.T) {
 	r, err = g.Hold(context.Background(), "farStores", boundary(g, "farStores", store), "gc")
 	require.NoError(t, err)
 	assert.True(t, r.Harmed(), "%v: %s", r, r.Log)
-	// Each restart moves the address on: a wrong result, or a fault beyond the heap.
+	// Each restart adds to the address. The result is wrong, or the store faults beyond
+	// the heap.
 	assert.Contains(t, []crash.Kind{crash.Corrupt, crash.OtherGo}, r.Death.Kind, "%s", r.Log)
 	r, err = sound.Hold(context.Background(), "farStores", boundary(sound, "farStores", store), "gc")
 	require.NoError(t, err)

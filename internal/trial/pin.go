@@ -30,7 +30,7 @@ type PinBounds struct {
 	Deadline     time.Duration
 }
 
-// defaultPinBounds leave time for a machine that is busy with other things.
+// defaultPinBounds are long enough for a machine that is busy with other work.
 var defaultPinBounds = PinBounds{20, 5 * time.Second, time.Minute}
 
 // Pin runs a copy of the guest in which the victim waits at w.PC until it is
@@ -53,8 +53,8 @@ func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, ob
 	return r, err
 }
 
-// PinReturn pins a victim at its last return, where its frame is popped and
-// there is no window: the control for Pin.
+// PinReturn is the control for Pin. It pins a victim at its last return, where the frame
+// is popped and there is no window.
 func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, error) {
 	pc, err := g.LastReturn(name)
 	if err != nil {

@@ -18,23 +18,22 @@ const Confidence = 0.95
 type Life struct {
 	Seconds      float64 // exposed: from the victims' start to death, or to the end
 	Observations int     // completed, according to the guest's last report
-	Died         bool    // of the defect; false is right-censored: it was still alive
+	Died         bool    // of the defect; if false, the life is right-censored: the victim was still alive
 }
 
-// A Sample is the lives of runs that were made alike: the same victim, binary,
-// engine and machine. The order does not matter.
+// A Sample is the lives in runs of the same victim, with the same binary, engine and
+// machine. The order does not matter.
 type Sample []Life
 
-// SampleOf returns the lives of runs. It is an error if nothing was measured in
-// a run, or if a run was pinned or died of anything other than a window of its class:
-// that says nothing known about the hazard. A death counts if its log does not name a
-// window.
+// SampleOf returns the lives of stress runs. It is an error if a run measured nothing, was
+// pinned, or died of something that is not an unwind failure, because such runs say
+// nothing about the hazard. A death also counts if its log does not name a window.
 func SampleOf(runs []Run) (Sample, error) {
 	var s Sample
 	for _, r := range runs {
 		died := r.Outcome == Died && r.Death.Kind.Unwinding()
 		if r.Pinned || r.Outcome != Survived && !died {
-			return nil, fmt.Errorf("%s, frame %d: no natural life: %v", r.Func, r.Frame, r)
+			return nil, fmt.Errorf("%s, frame %d: not the life of a victim in a stress run: %v", r.Func, r.Frame, r)
 		}
 		s = append(s, Life{r.Exposed, r.Observations, died})
 	}
@@ -67,8 +66,8 @@ func (s Sample) Observations() (n int) {
 	return n
 }
 
-// An Interval is an estimate and the bounds within which the true value lies
-// with a probability of at least the confidence.
+// An Interval is an estimate with bounds. The true value is within the bounds with a
+// probability of at least the confidence.
 type Interval struct {
 	Estimate, Low, High float64
 	Confidence          float64
@@ -97,10 +96,10 @@ func (s Sample) Rate() Interval {
 	return i
 }
 
-// Chance returns the probability that a run dies, by the runs' number alone,
-// with the exact interval of Clopper and Pearson (Biometrika 26, 1934). For
-// "never in N" the estimate is 0 and High is the p above which N survivals in a
-// row have a probability below 1 - Confidence.
+// Chance returns the probability that a run dies, from the numbers of runs and deaths
+// alone, with the exact interval of Clopper and Pearson (Biometrika 26, 1934). If none of
+// N runs died, the estimate is 0, and High is the probability of death at which N
+// survivals in a row have a probability of 1 - Confidence.
 func (s Sample) Chance() Interval {
 	d, n := float64(s.Deaths()), float64(len(s))
 	i := Interval{Confidence: Confidence, High: 1}
@@ -124,11 +123,11 @@ func (s Sample) Chance() Interval {
 	return i
 }
 
-// fewDeaths is the number of deaths at which the ends of the interval are a factor of
-// about four apart.
+// fewDeaths is the number of deaths below which the interval is called wide. At this
+// number its ends are a factor of about four apart.
 const fewDeaths = 10
 
-// Warnings returns what a reader of the sample's figures has to know about them.
+// Warnings returns what a reader must know about the sample's figures.
 func (s Sample) Warnings() (warnings []string) {
 	n, d := len(s), s.Deaths()
 	switch {
@@ -136,7 +135,7 @@ func (s Sample) Warnings() (warnings []string) {
 		return []string{"nothing was run"}
 	case d == 0:
 		warnings = append(warnings, fmt.Sprintf(
-			"never in %s, %.1f s: no proof of anything; the chance of a death in such a run is below %.2g, the rate below %.2g/s (95 %%)",
+			"never in %s, %.1f s: this proves nothing; the chance of a death in such a run is below %.2g, the rate below %.2g/s (95 %%)",
 			english.Plural(n, "run", ""), s.Seconds(), s.Chance().High, s.Rate().High))
 	case d < fewDeaths:
 		warnings = append(warnings, fmt.Sprintf("%s: the interval is wide", english.Plural(d, "death", "")))
@@ -163,7 +162,8 @@ func (s Sample) dispersion() (float64, bool) {
 	return math.Sqrt(square/float64(len(s)-1)) / mean, mean > 0
 }
 
-// sorted returns the lives by length, and deaths before survivals of the same length.
+// sorted returns the lives, the shortest first. Of two equally long lives, the one that
+// ended in death comes first.
 func (s Sample) sorted() Sample {
 	s = slices.Clone(s)
 	slices.SortFunc(s, func(a, b Life) int {

@@ -44,7 +44,7 @@ func TestRate(t *testing.T) {
 	assert.InDelta(t, 0.3789, three.Chance().High, 1e-4)
 }
 
-// simulate draws lives at a constant hazard, cut off at a limit.
+// simulate draws lives with a constant hazard. A life ends at the limit.
 func simulate(r *rand.Rand, n int, rate, limit float64) Sample {
 	s := make(Sample, n)
 	for i := range s {
@@ -54,8 +54,8 @@ func simulate(r *rand.Rand, n int, rate, limit float64) Sample {
 	return s
 }
 
-// TestCoverage simulates runs at known rates: the intervals must hold the truth
-// as often as they say, whether runs end by death or are cut off.
+// TestCoverage simulates runs at known rates: the intervals must contain the true rate as
+// often as they say, whether runs die or reach the limit.
 func TestCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(73259, 1))
 	const rounds = 4000
@@ -112,7 +112,7 @@ func TestLogRankCoverage(t *testing.T) {
 	assert.Greater(t, float64(different)/rounds, 0.95)
 }
 
-// TestSurvival is the example of Kaplan and Meier's own kind, by hand.
+// TestSurvival compares a curve with one that was computed by hand.
 func TestSurvival(t *testing.T) {
 	s := Sample{{1, 0, true}, {2, 0, false}, {3, 0, true}, {3, 0, true}, {5, 0, false}}
 	curve := s.Survival()
@@ -162,7 +162,7 @@ func TestWarnings(t *testing.T) {
 	for i := range never {
 		never[i].Seconds = 6
 	}
-	assert.Equal(t, []string{"never in 10 runs, 60.0 s: no proof of anything; the chance of a death in such a run is below 0.26, the rate below 0.05/s (95 %)"}, never.Warnings())
+	assert.Equal(t, []string{"never in 10 runs, 60.0 s: this proves nothing; the chance of a death in such a run is below 0.26, the rate below 0.05/s (95 %)"}, never.Warnings())
 	few := append(Sample{{1, 0, true}}, never...)
 	assert.Equal(t, []string{"1 death: the interval is wide", "10 of 11 runs cut off alive: their time counts as exposure"}, few.Warnings())
 	assert.Empty(t, simulate(rand.New(rand.NewPCG(1, 1)), 30, 1, math.Inf(1)).Warnings())

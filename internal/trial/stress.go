@@ -19,7 +19,7 @@ import (
 type StressConfig struct {
 	Victims int `json:"victims"`
 	Procs   int `json:"procs"` // GOMAXPROCS; 0 is the number of CPUs
-	// Polite victims let every other thread go first (SCHED_IDLE), on Linux. So a
+	// Polite victims let every other thread run first (SCHED_IDLE), on Linux. So a
 	// collector's thread that wakes up takes a victim's CPU at any instruction.
 	Polite bool `json:"polite"`
 	// KeepStacks sets GODEBUG=gcshrinkstackoff=1: the collector does not copy the
@@ -69,9 +69,9 @@ func StopWorldStress(perCPU int) StressConfig {
 	return r
 }
 
-// DefaultStress kills as fast as any config that was tried under QEMU on two cores (see
-// docs/reachability.md). It stays fast on a machine with other work, for which polite
-// victims would wait.
+// DefaultStress makes victims die as fast as any config that was tried under QEMU on two
+// cores (see docs/reachability.md). It stays fast on a machine with other work, for which
+// polite victims would wait.
 var DefaultStress = StopWorldStress(4)
 
 // SingleVictim is how the canonical reproducer runs: one victim, and as many Ps as the
@@ -99,7 +99,7 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 		debug = append(debug, "gcstoptheworld=1")
 	}
 	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
-	if len(s.Under) > 0 { // a tool may slow down the printing of a crash a hundred times
+	if len(s.Under) > 0 { // under a tool, printing a crash may take a hundred times as long
 		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
 	}
 	for _, v := range s.Env {
@@ -118,9 +118,10 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 	return r, g.run(ctx, &r, config, job)
 }
 
-// A Series is runs that were made alike, one after the other.
+// A Series is stress runs of the same victim under the same conditions, one after the
+// other.
 type Series struct {
-	Label    string // distinguishes it from others, for people
+	Label    string // a name for people, which tells it from other series
 	Func     string
 	Class    window.Class
 	Leaf     bool
@@ -129,9 +130,9 @@ type Series struct {
 	Stress   StressConfig
 	Env      []string
 	Under    []string      // a tool of the engine's that runs the guest: strace, say
-	Limit    time.Duration // after which a run is cut off alive
+	Limit    time.Duration // after which a run is ended
 	Engine   string
-	Seeds    []int // of the runs, if each is to be distinguished; else nil
+	Seeds    []int // the seeds of the runs, or nil
 	Sample   Sample
 }
 

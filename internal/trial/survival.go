@@ -11,15 +11,15 @@ import (
 // step, the share Alive of all victims lives.
 type SurvivalStep struct {
 	Seconds   float64
-	AtRisk    int // runs that lasted until then
-	Deaths    int // at this very time
+	AtRisk    int // runs that lasted until this time
+	Deaths    int // at this time
 	Alive     float64
-	Low, High float64 // pointwise, at about Confidence once some ten have died
+	Low, High float64 // pointwise; the confidence is about Confidence once about ten have died
 }
 
-// Survival returns the Kaplan-Meier curve, one step a time of death (JASA 53,
-// 1958), with Greenwood's variance on the log-log scale. Beyond the longest run
-// nothing is known.
+// Survival returns the Kaplan-Meier curve (JASA 53, 1958), with a step for each time of
+// death, and Greenwood's variance on the log-log scale. The curve says nothing about times
+// after the longest run.
 func (s Sample) Survival() (curve []SurvivalStep) {
 	lives := s.sorted()
 	z := distuv.UnitNormal.Quantile(1 - (1-Confidence)/2)
@@ -68,13 +68,12 @@ func (s Sample) Median() (seconds float64, known bool) {
 // A Comparison is the outcome of a log-rank test.
 type Comparison struct {
 	ChiSquared float64 // one degree of freedom
-	P          float64 // of a difference at least this large, if there is none in truth
-	Ratio      float64 // of the hazard rates, the first's over the second's; NaN without deaths
+	P          float64 // the probability of a difference at least this large between equal hazards
+	Ratio      float64 // the first hazard rate over the second; NaN if both are 0
 }
 
 // LogRank compares how long the victims of two samples live (Mantel, Cancer
-// Chemotherapy Reports 50, 1966). It is an error if there is no death in either: then
-// nothing can be compared.
+// Chemotherapy Reports 50, 1966). It is an error if neither sample has a death.
 func LogRank(a, b Sample) (c Comparison, err error) {
 	if a.Deaths()+b.Deaths() == 0 {
 		return c, errors.New("no death in either sample: nothing to compare")

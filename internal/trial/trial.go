@@ -11,7 +11,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"splitadd/internal/crash"
-	"splitadd/internal/lab"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
 	"splitadd/internal/window"
 )
@@ -29,22 +29,22 @@ const (
 
 // A Run is one run of a guest.
 type Run struct {
-	Class    window.Class // whose windows the run was to show
+	Class    window.Class // the class of the window that the run tests
 	Leaf     bool
 	Func     string // the victim's name in its package
 	Frame    int    // bytes
 	Observer string
 	Pinned   bool
-	Held     bool          // the pin was to be put back
-	Control  bool          // it ran where there is no window, and must not die
+	Held     bool          // the pin was to be released: see Hold
+	Control  bool          // a control: it must not die
 	Window   window.Window // where it was pinned
 	Stress   StressConfig  // of a stress run
-	Seed     int           // sets it apart from other runs of the same kind; 0 is none
+	Seed     int           // different for each run of a series; 0 means none
 
 	Outcome       Outcome
 	Death         crash.Death // of a run that died
 	Reason        string      // of a harness failure
-	PinNotReached bool        // the victim's calls do not pass the pin: a harness failure
+	PinNotReached bool        // the victim's calls do not reach the pin: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
 	Observations  int         // completed, according to the guest's last report
@@ -101,7 +101,7 @@ func (r Run) failure() error {
 	if r.Pinned {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
-	return &lab.Error{
+	return &hint.Error{
 		Err:  fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason),
 		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
 	}

@@ -138,7 +138,7 @@ func TestDecide(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
 
-	// A kind that only functions have that are not pinned.
+	// A kind of window that only functions have which are not pinned.
 	for _, function := range []string{"errors.Is", prefix + "savenonleaf208"} {
 		stale := window.Window{Func: function, Class: window.FP, Stale: true, Preemptible: true, Entry: 0x1000, PC: 0x1010}
 		g.Windows = []window.Window{stale}
@@ -161,9 +161,8 @@ func TestSplits(t *testing.T) {
 	assert.Equal(t, []string{"leaf SP leaf65552", "leaf FP leaf69632", "non-leaf SP nonleaf65552"}, names)
 }
 
-// TestLies decides with a wrong finder or a wrong table of safe points. A release whose
-// tables have changed their meaning would have these. There must not be a verdict then,
-// least of all that the release is clean.
+// TestLies decides with a wrong finder or a wrong table of safe points, as a release
+// would have whose tables have changed their meaning. Then there must not be a verdict.
 func TestLies(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})

@@ -1,8 +1,8 @@
 package victim
 
-// Functions that store pointers in the heap: what they do depends on whether
-// garbage is collected meanwhile. An object that is lost is freed and used again,
-// which the next calls of the same functions do at once.
+// barrierCases are functions that store pointers in the heap. Whether they use the write
+// barrier depends on whether garbage is being collected. If an object is lost, it is
+// freed, and the next calls of the same functions use its memory at once.
 var barrierCases = []Case{
 	{Func: "storeNil", Clauses: []int{7}, call: callStoreNil, want: triple},
 	{Func: "storePointer", Clauses: []int{7}, call: callStorePointer, want: triple},
@@ -10,9 +10,9 @@ var barrierCases = []Case{
 	{Func: "storeLoop", Clauses: []int{7}, call: callStoreLoop, want: triple},
 }
 
-// A node is an object with a value, which has to stay what it was.
+// A node is an object with a value that must not change.
 type node struct {
-	next  *node //lint:ignore U1000 it makes a node an object with pointers
+	next  *node //lint:ignore U1000 a node must be an object with pointers
 	value [6]uint64
 }
 
@@ -51,7 +51,8 @@ func storeLoop(to, from []*node) {
 	}
 }
 
-// held is where stores go to: the heap, whatever the compiler proves of it.
+// held has the slots that the functions store to. newHeld is not inlined, so it is in the
+// heap.
 type held struct{ a, b [4]*node }
 
 //go:noinline
@@ -63,7 +64,7 @@ func newHeld(x uint64) *held {
 	return h
 }
 
-// wrong returns 0 if each slot of an array holds its node.
+// wrong returns 0 if each slot holds the node that newHeld put there.
 func wrong(slots *[4]*node, x uint64) (bits uint64) {
 	for i, n := range slots {
 		if n == nil {

@@ -2,10 +2,10 @@ package victim
 
 import "sync"
 
-// Functions whose constants and offsets take several instructions, which share
-// REGTMP: the assembler marks such a sequence restartable
-// (cmd/internal/obj/arm64/obj7.go, isRestartable). Newer compilers put the constants
-// into registers of their own; the offsets take REGTMP in every release.
+// constantCases are functions with constants and offsets that need several instructions
+// and REGTMP. The assembler marks these sequences restartable
+// (cmd/internal/obj/arm64/obj7.go, isRestartable). Newer compilers load the constants into
+// other registers. The offsets need REGTMP in every release.
 var constantCases = []Case{
 	{Func: "addConstants", Clauses: []int{6}, call: addConstants, want: wantAddConstants},
 	{Func: "logicConstants", Clauses: []int{6}, call: logicConstants, want: wantLogicConstants},
@@ -13,7 +13,7 @@ var constantCases = []Case{
 	{Func: "farStores", Clauses: []int{6}, call: callFarStores, want: triple},
 }
 
-// The same numbers as variables, for the plain computation.
+// The same numbers as variables: what is computed from them has no large constants.
 var (
 	oneADD   uint64 = 0x5000
 	twoADDs  uint64 = 0x123456
@@ -77,7 +77,7 @@ func wantLogicConstants(x uint64) uint64 {
 	return x
 }
 
-// A farStruct has fields that no load's 12 bits of offset reach.
+// A farStruct has fields at offsets that are too large for the 12 bits in a load.
 type farStruct struct {
 	_    [40000]byte
 	next *farStruct
@@ -87,13 +87,13 @@ type farStruct struct {
 	last uint64
 }
 
-// chain is two of them, each the other's next, once makeChain has made them.
+// chain is two structs that point to each other. makeChain makes them.
 var (
 	chain     [2]*farStruct
 	makeChain sync.Once
 )
 
-// farLoads follows pointers: each load overwrites the base that its address is
+// farLoads follows pointers. Each load overwrites the register that its address was
 // computed from.
 //
 //go:noinline
@@ -119,7 +119,7 @@ func farStores(f *farStruct, x uint64) {
 	f.n += 0x123456
 }
 
-// spare holds what farStores writes to, one for each victim at a time.
+// spare keeps the structs that farStores writes to. Each victim uses one at a time.
 var spare = make(chan *farStruct, 64)
 
 func callFarStores(x uint64, _ bool) uint64 {

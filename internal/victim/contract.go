@@ -1,15 +1,16 @@
 package victim
 
-// Contract returns the functions for the clauses of the preemption contract that
-// Cases are not for. They are apart from Cases because their frames have no
-// windows of the stack or frame pointer:
+// Contract returns the functions for clauses 3 to 7 of the preemption contract. Cases are
+// for clauses 1 and 2. The frames of Contract's functions have no windows of the stack
+// pointer or the frame pointer. By clause they are
 //
-//   - 3: frames around the size from which a prologue stores below the stack pointer
-//   - 4: functions that keep many integers, floating-point values, flags and whole
-//     vector registers live
-//   - 5: functions that keep the only pointer to an object in a register; which of
-//     them do so in R30 depends on the release
-//   - 6: functions with constants and offsets of more than one instruction
+//   - 3: functions with frames around the size from which a prologue stores below the
+//     stack pointer
+//   - 4: functions with many live integers, floating-point values, flags and whole vector
+//     registers
+//   - 5: functions that keep the only pointer to an object in a register; the release
+//     decides which of them use R30
+//   - 6: functions with constants and offsets that need more than one instruction
 //   - 7: functions that store pointers in the heap
 func Contract() []Case {
 	cases := append([]Case(nil), saveCases...)
@@ -19,8 +20,8 @@ func Contract() []Case {
 	return cases
 }
 
-// inFrame wraps the call of a function: its result is wrong also if it has not
-// left the frame pointer as it was.
+// inFrame wraps a function. The wrapper also returns a wrong result if the function
+// changed its caller's frame pointer.
 func inFrame(call func(uint64, bool) uint64) func(uint64, bool) uint64 {
 	return func(x uint64, cold bool) uint64 {
 		before := framePointer()
@@ -32,7 +33,7 @@ func inFrame(call func(uint64, bool) uint64) func(uint64, bool) uint64 {
 	}
 }
 
-// mix spreads the bits of x, so that a lost bit of it shows wherever it is.
+// mix spreads the bits of x over the whole word, so that the loss of any bit shows.
 func mix(x uint64) uint64 {
 	x ^= x >> 29
 	x *= 0xbf58476d1ce4e5b9

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestContract calls every function of the contract's clauses on the machine at
-// hand, and shows that each clause has some.
+// TestContract calls the functions of Contract on this machine, and shows that each clause
+// has at least one.
 func TestContract(t *testing.T) {
 	seen, clauses := map[string]bool{}, map[int]int{}
 	for _, c := range append(Cases(), Contract()...) {
@@ -37,7 +37,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// TestContractRuns runs each function as a guest does, preempted by the collector.
+// TestContractRuns runs each function of Contract as a guest does, under the observer gc.
 func TestContractRuns(t *testing.T) {
 	for _, c := range Contract() {
 		var out bytes.Buffer

@@ -2,8 +2,8 @@ package victim
 
 import "math/bits"
 
-// Functions that keep live what is neither an integer nor a pointer in a general
-// register. From go1.26 on the compiler copies arrays by whole vector registers.
+// copyCases are functions with live vector registers, floating-point values or flags. From
+// go1.26 on the compiler uses whole vector registers to copy arrays.
 var copyCases = []Case{
 	{Func: "copy64", Clauses: []int{4}, call: callCopy64, want: wantCopy(64)},
 	{Func: "copy96", Clauses: []int{4}, call: callCopy96, want: wantCopy(96)},
@@ -13,8 +13,8 @@ var copyCases = []Case{
 	{Func: "flags", Clauses: []int{4}, call: callFlags, want: triple},
 }
 
-// Each copies to its own frame and on: two places that do not overlap are copied
-// without a call of memmove.
+// Each function copies by way of a local variable. It does not overlap the arrays, so the
+// compiler copies without a call of memmove.
 
 //go:noinline
 func copy64(to, from *[8]uint64) {
@@ -75,7 +75,7 @@ func callCopy256(x uint64, _ bool) uint64 {
 	return digest(to[:])
 }
 
-// fill gives each word of an array its own value, and no two calls the same ones.
+// fill gives the words of an array values that depend on x and on the index.
 func fill(words []uint64, x uint64) {
 	for i := range words {
 		words[i] = mix(x + uint64(i))
@@ -90,7 +90,8 @@ func digest(words []uint64) (sum uint64) {
 	return sum
 }
 
-// wantCopy returns the digest of so many bytes that fill has filled.
+// wantCopy returns a function that computes the digest of an array of that many bytes,
+// as fill fills it.
 func wantCopy(bytes int) func(uint64) uint64 {
 	return func(x uint64) (sum uint64) {
 		for i := 0; i < bytes/8; i++ {
@@ -100,8 +101,8 @@ func wantCopy(bytes int) func(uint64) uint64 {
 	}
 }
 
-// floats keeps 24 floating-point values live in a loop that only rotates them: all
-// are small integers, so that nothing is rounded.
+// floats keeps 24 floating-point values live in a loop that adds a number to each. All of
+// them are small integers, so that nothing is rounded.
 //
 //go:noinline
 func floats(f *[24]float64, times int) {
@@ -135,7 +136,7 @@ func callFloats(x uint64, _ bool) uint64 {
 	return triple(x) + wrong
 }
 
-// flags adds numbers of four words, which carry from one word to the next.
+// flags adds two numbers of four words. The carry flag is live from one word to the next.
 //
 //go:noinline
 func flags(x, y *[4]uint64) {

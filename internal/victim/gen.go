@@ -16,32 +16,32 @@ import (
 
 // frames are the frame sizes in bytes, as the function table states them.
 var frames = []int{
-	// Small enough for a preemption to overwrite it once it is popped: what a frame
-	// pointer that is restored too late points at is then R0, which asyncPreempt
-	// saves there.
+	// A popped frame of this size is overwritten by a preemption. If the frame pointer
+	// is restored too late, it points to the place where asyncPreempt saves R0.
 	496,
 	// Around the published boundary, 4 KiB: controls.
 	2048, 4080, 4096, 4112, 8176, 8192, 8208,
-	// Around the real one, 64 KiB.
+	// Around the real boundary, 64 KiB.
 	65520, 65536, 65552, 65568, 69632,
 	131040, 131072, 131088,
 	1<<20 - 16, 1 << 20, 1<<20 + 16,
 	16<<20 - 16, 16 << 20, 16<<20 + 16,
 }
 
-// saves are the frame sizes, in bytes, around those whose prologue stores R29 and R30
-// below the stack pointer before it moves it: above 240
+// saves are frame sizes in bytes around 240. The prologue of a larger frame stores R29 and
+// R30 below the stack pointer before it moves the stack pointer
 // (cmd/internal/obj/arm64/obj7.go, preprocess).
 var saves = []int{208, 240, 256, 272, 400, 496, 544, 560}
 
-// The integers that a function of the ladder holds in registers beside its pointer.
+// The least and the most integers that a function of the ladder holds in registers, in
+// addition to its pointer.
 const fewestLive, mostLive = 20, 28
 
 const (
 	saved    = 16        // bytes of a frame that hold LR and the caller's FP
 	maxArray = 128 << 10 // the largest stack variable that every release allows
-	maxPlain = 64        // the largest that a release zeroes without a call, of those it does not zero in a loop
-	least    = 32        // bytes of the last array, whose word 3 is read
+	maxPlain = 64        // the largest variable that every release zeroes without a call or a loop
+	least    = 32        // bytes of the last array, because its word 3 is read
 	maxFill  = 520       // words; the partial offset is less than 4 KiB, or 512 words
 	perLine  = 8
 )
@@ -93,10 +93,11 @@ func write(name string, src []byte) {
 	}
 }
 
-// pointer writes a function that holds n integers, and the only pointer to an
-// object, until the object's first word is set. The order of the loads is that of
-// the registers: each integer depends on the one before it, and the pointer on the
-// last. The arguments stay live. A function that makes calls may allocate R30.
+// pointer writes a function that holds n integers, and the only pointer to an object, until
+// the object's first word is set. The compiler must load them in this order, because each
+// integer depends on the one before it, and the pointer on the last integer. Registers are
+// allocated in the same order. The arguments stay live. The compiler uses R30 only in
+// functions that make calls, so the function calls touch.
 func pointer(b *bytes.Buffer, n int) {
 	fmt.Fprintf(b, "\n//go:noinline\nfunc pointer%d(a *[ladderIntegers]uint64, s *[2]*object) uint64 {\n\ttouch()\n\ta0 := a[0]\n", n)
 	for i := 1; i < n; i++ {

@@ -2,18 +2,17 @@ package victim
 
 import (
 	"fmt"
-	"io"
 	"time"
 )
 
 // A pin is an instruction that was replaced by a branch to itself.
 type pin struct {
-	address uint64 // as the guest is linked and loaded; 0 is no pin
-	word    uint32 // the instruction
+	address uint64 // of the instruction in the guest's memory; 0 means that there is no pin
+	word    uint32 // the instruction that was replaced
 }
 
-// Pin returns the value of Config.Hold for an instruction, which the guest's file
-// has a branch to itself for.
+// Pin returns the value of Config.Hold for a pin. The guest's file must have a branch to
+// itself at the address, in the place of word.
 func Pin(address uint64, word uint32) string { return fmt.Sprintf("%x:%08x", address, word) }
 
 func parsePin(text string) (p pin, err error) {
@@ -27,43 +26,43 @@ func parsePin(text string) (p pin, err error) {
 	return p, nil
 }
 
-// Beside the wait for a victim that makes calls before it gets to its pin.
+// A victim may make calls before it reaches its pin. These times tell whether it has.
 const (
-	still     = time.Second      // without a call: it waits at the pin
-	neverHeld = 10 * time.Second // with calls: it does not get there
+	still     = time.Second      // no call for so long: the victim waits at the pin
+	neverHeld = 10 * time.Second // calls go on for so long: it does not reach the pin
 )
 
-// hold observes until a bound of c is reached, puts the pinned instruction back, and
-// observes c.ObserveAfterHold times more, and until the victim has completed a call. The lines
-// that it prints begin with "held", "released" and "end". If the victim never waits
-// at the pin, nothing is put back, and the line after "held" begins with "end".
-func (c Config) hold(p pin, watch observer, calls func() uint64, failed <-chan error, stdout io.Writer) error {
-	if err := c.watch(watch, calls, failed, stdout, "held"); err != nil {
+// hold observes until a bound of the run is reached, and puts the pinned instruction
+// back. Then it observes until the victim has completed a call, and after that
+// ObserveAfterHold times more. It prints lines that begin with "held", "released" and
+// "end".
+//
+// If the victim never waits at the pin, hold puts nothing back. The line after "held"
+// then begins with "end".
+func (r *run) hold() error {
+	if err := r.watch(r.Observe, r.For, "held"); err != nil {
 		return err
 	}
-	more := c
-	for begin, quiet, last := time.Now(), time.Now(), calls(); last > 0 && time.Since(quiet) < still; {
+	for begin, quiet, last := time.Now(), time.Now(), r.total(); last > 0 && time.Since(quiet) < still; {
 		if time.Since(begin) > neverHeld {
-			more.Observe = 1
-			return more.watch(watch, calls, failed, stdout, "end")
+			return r.watch(1, r.For, "end")
 		}
-		if err := watch.observe(); err != nil {
+		if err := r.observer.observe(); err != nil {
 			return err
 		}
-		if now := calls(); now != last {
+		if now := r.total(); now != last {
 			last, quiet = now, time.Now()
 		}
 	}
-	before := calls()
-	if err := p.release(); err != nil {
-		return fmt.Errorf("release of the pin at %#x: %w", p.address, err)
+	before := r.total()
+	if err := r.pin.release(); err != nil {
+		return fmt.Errorf("release of the pin at %#x: %w", r.pin.address, err)
 	}
-	fmt.Fprintf(stdout, "%sreleased %#x\n", LineMark, p.address)
-	more.Observe, more.For = c.ObserveAfterHold, 0
-	for calls() == before {
-		if err := more.watch(watch, calls, failed, stdout, "observed"); err != nil {
+	fmt.Fprintf(r.stdout, "%sreleased %#x\n", LineMark, r.pin.address)
+	for r.total() == before {
+		if err := r.watch(r.ObserveAfterHold, 0, "observed"); err != nil {
 			return err
 		}
 	}
-	return more.watch(watch, calls, failed, stdout, "end")
+	return r.watch(r.ObserveAfterHold, 0, "end")
 }

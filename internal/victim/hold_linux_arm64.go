@@ -6,22 +6,22 @@ import (
 	"syscall"
 )
 
-// Of linux/membarrier.h.
+// From linux/membarrier.h.
 const (
 	sysMembarrier    = 283
 	privateSyncCore  = 1 << 5
 	registerSyncCore = 1 << 6
 )
 
-// branchSelf is B to itself, which a pin puts in the place of an instruction.
+// branchSelf is the branch to itself that a pin puts in the place of an instruction.
 const branchSelf = 0x14000000
 
 var errNoPin = errors.New("no branch to itself is there")
 
-// release puts the instruction back, and has every core fetch it.
+// release puts the instruction back, and makes every core fetch it.
 //
-// It is an error if the system does not let a process write to its code, or if the
-// pin is not there.
+// It fails if the system does not let a process write to its own code, or if there is no
+// branch to itself at the address.
 func (p pin) release() error {
 	page := uintptr(p.address) &^ uintptr(os.Getpagesize()-1)
 	protect := func(how uintptr) error {
@@ -36,14 +36,14 @@ func (p pin) release() error {
 	if !replaceWord(uintptr(p.address), branchSelf, p.word) {
 		return errNoPin
 	}
-	// The core on which the victim waits needs an ISB of its own. A kernel without this
-	// call leaves that to the return from its next interrupt.
+	// The core on which the victim waits has to execute an ISB. If the kernel does not
+	// have this system call, the core does so when it returns from its next interrupt.
 	syscall.Syscall(sysMembarrier, registerSyncCore, 0, 0)
 	syscall.Syscall(sysMembarrier, privateSyncCore, 0, 0)
 	return protect(syscall.PROT_READ | syscall.PROT_EXEC)
 }
 
-// replaceWord stores an instruction if the old one is there, and makes it visible to
-// instruction fetches (Arm Architecture Reference Manual, B2.7.4.2). It reports
-// whether it did.
+// replaceWord replaces the instruction old with word, and makes word visible to
+// instruction fetches (Arm Architecture Reference Manual, B2.7.4.2). It reports false,
+// and stores nothing, if another instruction is there.
 func replaceWord(address uintptr, old, word uint32) bool

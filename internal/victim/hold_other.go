@@ -5,5 +5,5 @@ package victim
 
 import "errors"
 
-// release is for Linux on arm64 alone: elsewhere no pin is put back.
+// release always fails: only Linux on arm64 can put an instruction back.
 func (p pin) release() error { return errors.New("want Linux on arm64") }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Observers names every observer, the one that does nothing last. There is one
-// more, "all", which is all of them in turn.
+// Observers has the names of the observers. The last, "none", does nothing. The observer
+// "all" is a combination of others, and is not listed.
 var Observers = []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"}
 
 // An observer makes the runtime look at the stacks of running goroutines.
@@ -24,7 +24,7 @@ func nothing() error { return nil }
 
 func collect() error { runtime.GC(); return nil }
 
-// Buffers of observers, of which there is one in a process.
+// Buffers of the observer. A process has only one.
 var (
 	records = make([]runtime.StackRecord, 256)
 	text    = make([]byte, 256<<10)
@@ -43,15 +43,16 @@ func sample() error {
 	return nil
 }
 
-// newObserver returns the observer of that name:
+// newObserver returns the observer with a name:
 //
-//   - gc collects garbage: every stack is scanned, and must unwind completely
-//   - trace does so under the execution tracer, which unwinds by frame pointer
+//   - gc collects garbage, which scans every stack: all of them must unwind completely
+//   - trace collects garbage under the execution tracer, which follows frame pointers
 //   - goroutines takes a goroutine profile
 //   - stacks formats every goroutine's stack, as a crash or a debug page does
-//   - cpu takes CPU profiles of 20 ms each
-//   - none waits 10 ms, the time after which the runtime preempts of itself
-//   - all is trace, goroutines, stacks and cpu, each once in an observation
+//   - cpu takes a CPU profile of 20 ms
+//   - none waits 10 ms, after which the runtime itself preempts a running goroutine
+//   - all runs under the execution tracer; an observation does what gc, goroutines,
+//     stacks and cpu do, one after the other
 func newObserver(name string) (observer, error) {
 	o := observer{start: nothing, stop: func() {}}
 	switch name {

@@ -9,46 +9,47 @@ import (
 	"unsafe"
 )
 
-// ladderIntegers is how many words a victim of the ladder gets, at least as many as it
-// reads.
+// ladderIntegers is the length of the array that a victim of the ladder gets. No victim
+// reads more words than that.
 const ladderIntegers = 32
 
-// An object is what a victim of the ladder holds: a word that ends its call, and one
-// that says which object it is.
+// An object is what a victim of the ladder points to. Word 0 ends the victim's call when
+// it is set. Word 1 says which object it is.
 type object [8]uint64
 
-// late is what a victim finds that loads its pointer after the only other one was
-// cleared.
+// late takes the place of the object in the array that the victim loads its pointer
+// from. A victim that finds it has loaded its pointer too late.
 var late = object{0: 1}
 
-// ErrFreed is the error of a victim whose object was freed while it held it.
+// ErrFreed is the error of a victim whose object was freed while the victim held it.
 var ErrFreed = errors.New("object freed in use")
 
-// A holder is a function that holds n integers, and an object, in registers.
+// A holder is a function that holds n integers and a pointer to an object in registers.
 type holder struct {
 	n    int
 	call func(*[ladderIntegers]uint64, *[2]*object) uint64
 }
 
-// A keep is what one call of a holder is about.
-type keep struct {
+// A holding is one call of a holder: its arguments, and what is known of its object.
+type holding struct {
 	ints   [ladderIntegers]uint64
-	from   [2]*object // where the victim loads its pointer
-	hidden uintptr    // the object's address, which keeps nothing alive
-	freed  uint32     // 1 when the object's finalizer has begun
-	saved  *object    // by the finalizer, so that the address stays the object's
+	from   [2]*object // the victim loads its pointer from here
+	hidden uintptr    // the object's address, inverted: it does not keep the object alive
+	freed  uint32     // 1 once the object's finalizer runs
+	saved  *object    // set by the finalizer, so that the memory is not used again
 }
 
-// drive calls the function until stop is set. While a call lasts, the array that the
-// pointer was loaded from is cleared and garbage is collected. Each call must
-// return its own object's word and leave the sums of its integers.
+// drive calls the function until stop is set. During a call, drive clears the array that
+// the pointer was loaded from, and collects garbage. Each call must return word 1 of its
+// own object, and store the sums of its integers.
 //
-// A finalizer alone proves nothing: the call may not have loaded the pointer yet.
-// That it ran, and the call then returned the object's word, does.
+// That the finalizer ran proves nothing alone: the call may not have loaded the pointer
+// yet. If the call returns the object's word after that, it held the pointer while the
+// object was freed.
 func (h holder) drive(seed uint64, done *uint64, stop *uint32) error {
 	wait := 10 * time.Millisecond
 	for id := seed<<32 + 1; atomic.LoadUint32(stop) == 0; id++ {
-		k := new(keep)
+		k := new(holding)
 		ended, freed := make(chan struct{}), make(chan bool, 1)
 		k.make(id)
 		go func() {
@@ -78,12 +79,12 @@ func (h holder) drive(seed uint64, done *uint64, stop *uint32) error {
 	return nil
 }
 
-// word returns the integer i of a call.
+// word returns the integer that a call gets at index i.
 func word(id uint64, i int) uint64 { return mix(id + uint64(i)<<56) }
 
-// make makes the object, in a goroutine of its own: no stack that lives longer has
-// ever held its address.
-func (k *keep) make(id uint64) {
+// make makes the object and the integers. It does so in a goroutine that ends at once, so
+// that no other stack ever holds the object's address.
+func (k *holding) make(id uint64) {
 	made := make(chan struct{})
 	go func() {
 		o := &object{1: id}
@@ -101,15 +102,16 @@ func (k *keep) make(id uint64) {
 	<-made
 }
 
-// collect lets the victim load its pointer for so long, clears the array that it
-// comes from, collects garbage until any object that is not held has been
-// finalized, and ends the call. It reports whether the finalizer ran before that.
-func (k *keep) collect(wait time.Duration, ended <-chan struct{}) bool {
+// collect gives the victim the time wait to load its pointer, and clears the array from
+// which the victim loads it. It collects garbage until every object that nobody holds
+// has been finalized, and then ends the call. It reports whether the finalizer of the
+// call's object ran before that.
+func (k *holding) collect(wait time.Duration, ended <-chan struct{}) bool {
 	time.Sleep(wait)
 	k.from[0], k.from[1] = &late, &late
-	// An object that was dropped before the first of these is queued for its
-	// finalizer at the latest together with it, and finalizers run in one
-	// goroutine, those queued at once in any order: it has run before the third.
+	// If the call's object is free, its finalizer is queued no later than that of the
+	// first object that dropped makes. All finalizers run in one goroutine, but those
+	// that are queued together run in any order. So it has run before the third does.
 	for i := 0; i < 3 && atomic.LoadUint32(&k.freed) == 0; i++ {
 		if !dropped(ended) {
 			return false
@@ -122,8 +124,8 @@ func (k *keep) collect(wait time.Duration, ended <-chan struct{}) bool {
 	return freed
 }
 
-// dropped makes an object, drops it, and collects garbage until it is finalized. It
-// reports false if the call ended before that.
+// dropped makes an object that nobody holds, and collects garbage until the object is
+// finalized. It reports false if the call ended before that.
 func dropped(ended <-chan struct{}) bool {
 	gone := make(chan struct{})
 	made := make(chan struct{})

@@ -10,10 +10,10 @@ import (
 // schedIdle is SCHED_IDLE of linux/sched.h.
 const schedIdle = 5
 
-// polite ties the calling goroutine to its thread, and has every other thread
-// go before that one. A thread of the collector that wakes up takes the CPU from
-// the victim then, at whatever instruction it is, and asks it to preempt itself
-// while it cannot see that it was asked.
+// polite locks the calling goroutine to its thread, and lets every other thread run
+// before that one. When a thread of the collector wakes up, it then takes the CPU from the
+// victim at any instruction. It requests the victim's preemption while the victim does not
+// run, so the victim cannot see the request in a prologue and yield there.
 func polite() error {
 	runtime.LockOSThread()
 	var parameter int32

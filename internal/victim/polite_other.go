@@ -3,5 +3,5 @@
 
 package victim
 
-// polite does nothing: only Linux lets a thread wait for all others.
+// polite does nothing: only Linux has a scheduling class that runs after all others.
 func polite() error { return nil }

@@ -20,13 +20,15 @@ import (
 	"splitadd/internal/victim"
 )
 
-// A port is a GOARCH: how its assembler, as go tool objdump prints it, names the
-// stack pointer, and which instructions write it without naming it last.
+// A port is a GOARCH, and how go tool objdump prints its instructions.
 type port struct {
-	arch, sp string
-	implicit *regexp.Regexp                     // of the text
-	word     func(w uint32) (writes, ends bool) // where objdump does not know the port
-	affected bool
+	arch     string
+	sp       string         // the name of the stack pointer
+	implicit *regexp.Regexp // instructions that write the stack pointer, although it is not the last operand
+	// word decodes an instruction, if objdump does not know the port: does it write the
+	// stack pointer, and does it end a block?
+	word     func(w uint32) (writes, ends bool)
+	affected bool // the port has windows of the stack pointer
 }
 
 var allPorts = flag.Bool("ports", false, "all ports: builds the standard library for each")
@@ -44,7 +46,7 @@ var ports = []port{
 	{arch: "s390x", sp: "R15", implicit: regexp.MustCompile(`^$`)},
 }
 
-// mips decodes additions to R29, and what ends a block.
+// mips is a port's word function. The stack pointer is R29.
 func mips(w uint32) (writes, ends bool) {
 	op, rt, rd, function := w>>26, w>>16&31, w>>11&31, w&63
 	switch op {
@@ -54,24 +56,24 @@ func mips(w uint32) (writes, ends bool) {
 		return rd == 29 && function != 8, function == 8 // R-type; JR
 	case 2: // J
 		return false, true
-	case 4: // BEQ; of two equal registers it is a jump
+	case 4: // BEQ: if both registers are the same, it always branches
 		return false, w>>21&31 == rt
 	}
 	return false, false
 }
 
-// An instruction is one of a function's, as far as this test cares.
+// An instruction is what the tests need to know of one.
 type instruction struct {
 	pc     uint64
 	text   string
-	writes bool // the stack pointer
-	ends   bool // control does not go on to the next
+	writes bool // it writes the stack pointer
+	ends   bool // control never goes on to the next instruction
 }
 
-// TestPorts builds the victims for every port of Go's, and compares the
-// instructions that write the stack pointer with the changes in the function
-// table. Values are not looked at: where each write has a change of its own, and
-// each change a write, no boundary has a partial stack pointer.
+// TestPorts builds the victims for every port of Go. It compares the instructions that
+// write the stack pointer with the changes of the stack pointer in the function table. It
+// does not compare values: if each write has its own change, and each change its own
+// write, no boundary has a partial stack pointer.
 func TestPorts(t *testing.T) {
 	for _, p := range ports {
 		if !*allPorts && p.arch != "arm64" && p.arch != "amd64" {
@@ -98,17 +100,17 @@ func TestPorts(t *testing.T) {
 						assert.True(t, p.affected, "%s at %#x: %s: writes %t, pcsp changes %t", c.Func, in.pc, in.text, in.writes, changes)
 					}
 				}
-				// The frame is as large as arm64's, or nearly: ports differ.
+				// The frame has nearly the same size as on arm64.
 				assert.InDelta(t, c.Frame, most, 1024, c.Func)
 			}
-			t.Logf("%d boundaries in %d functions: %d where a write and a change do not go together", checked, len(victim.Cases()), found)
-			assert.Equal(t, p.affected, found > 0, "the check has to see arm64's")
+			t.Logf("%d boundaries in %d functions, %d with a write and no change, or a change and no write", checked, len(victim.Cases()), found)
+			assert.Equal(t, p.affected, found > 0, "the check must see the windows of arm64, and only those")
 		})
 	}
 }
 
-// TestFramePointer looks at amd64's: its runtime unwinds by it, too. Whatever
-// writes it writes all of it.
+// TestFramePointer checks that every instruction that writes the frame pointer of amd64
+// writes all of it. The runtime follows frame pointers on amd64 as well.
 func TestFramePointer(t *testing.T) {
 	path := labtest.Build(t, "", "./guest", []string{"GOTOOLCHAIN=go1.27.4", "GOARCH=amd64"})
 	whole := regexp.MustCompile(`^(MOVQ SP, BP|LEAQ \S+\(SP\), BP|POPQ BP)$`)
@@ -133,7 +135,7 @@ func (p port) disassemble(t *testing.T, path string, fn function) (code []instru
 			in := instruction{pc: fn.entry + uint64(i), text: fmt.Sprintf("%08x", w)}
 			in.writes, in.ends = p.word(w)
 			code = append(code, in)
-			if in.ends && i+8 <= len(fn.code) { // the delay slot, where Go has a no-op
+			if in.ends && i+8 <= len(fn.code) { // Go puts a no-op into the delay slot
 				i += 4
 			}
 		}
@@ -157,7 +159,7 @@ func (p port) disassemble(t *testing.T, path string, fn function) (code []instru
 		in.writes = p.implicit.MatchString(m[3]) || last == p.sp && !regexp.MustCompile(`^(CMP|CMN|TST|TEST|B|JMP|CALL)`).MatchString(mnemonic)
 		in.ends = regexp.MustCompile(`^(RET|JMP|JR|B|BR|UNDEF|INT|UD2|EBREAK|HALT|BRRK)$`).MatchString(mnemonic) ||
 			p.arch == "arm" && last == "R15"
-		if mnemonic == "?" && p.arch == "arm" { // a store or load that writes its base back
+		if mnemonic == "?" && p.arch == "arm" { // may be a load or store that also writes its base register
 			w, err := strconv.ParseUint(m[2], 16, 32)
 			require.NoError(t, err)
 			in.writes = w>>26&3 == 1 && (w>>21&1 == 1 || w>>24&1 == 0) && w>>16&15 == 13
@@ -167,15 +169,17 @@ func (p port) disassemble(t *testing.T, path string, fn function) (code []instru
 	return code
 }
 
-// A function is what the function table says of one.
+// A function is what the function table says of a function.
 type function struct {
 	name  string
 	entry uint64
 	code  []byte
-	ends  []uint64 // of the ranges in which pcsp has a value
+	ends  []uint64 // pcsp has value[i] below the address ends[i], and from ends[i-1] on
 	value []int32
 }
 
+// sp returns the distance of the stack pointer from its value at entry, in bytes, as
+// pcsp has it.
 func (f function) sp(pc uint64) int32 {
 	for i, end := range f.ends {
 		if pc < end {
@@ -185,9 +189,9 @@ func (f function) sp(pc uint64) int32 {
 	return 0
 }
 
-// table reads the function table of an ELF file of any port, as Go 1.20 and later
-// lay it out (internal/abi/symtab.go, cmd/link/internal/ld/pcln.go), with no more
-// checks than a test needs.
+// table reads the function table of an ELF file of any port, in the layout of Go 1.20 and
+// later (internal/abi/symtab.go, cmd/link/internal/ld/pcln.go). It does not check the
+// file.
 func table(t *testing.T, path string) map[string]function {
 	file, err := elf.Open(path)
 	require.NoError(t, err)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoDataRace runs the guest, built with the race detector for this machine,
-// under every observer: what kills it is no data race of its own.
+// TestNoDataRace runs the guest under every observer, built for this machine with the race
+// detector. It shows that the guest's crashes do not come from a data race.
 func TestNoDataRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "guest")
 	out, err := exec.Command("go", "build", "-race", "-o", path, "./guest").CombinedOutput()

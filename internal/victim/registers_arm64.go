@@ -1,5 +1,5 @@
 package victim
 
-// framePointer returns how far R29 is from the caller's stack pointer. Within a
-// function it does not change, even if the stack is moved.
+// framePointer returns the distance of R29 from the caller's stack pointer in bytes. It is
+// the same everywhere in a function, even after the stack has moved.
 func framePointer() int64

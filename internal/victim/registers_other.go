@@ -3,5 +3,5 @@
 
 package victim
 
-// framePointer is for arm64 alone.
+// framePointer is measured only on arm64.
 func framePointer() int64 { return 0 }

@@ -1,17 +1,18 @@
-// Package victim holds functions of known frame size, and the observers that
-// unwind their stacks.
+// Package victim has the functions that a guest runs so that they are preempted, and the
+// observers that make the runtime look at their stacks. Many of the functions have a
+// frame of a known size, and others need one clause of the preemption contract.
 //
-// The guest has no other code. The package imports only the standard library and
-// uses only the language of Go 1.18, so that any toolchain can build it.
+// A guest is a program of this package alone. The package imports only the standard
+// library and uses only the language of Go 1.18, so that any toolchain can build it.
 package victim
 
 //go:generate go run gen.go
 
-// garbage is what a cold call leaves in the frame: neither a code address nor
-// an address at all, so that whoever believes it dies.
+// garbage is what a cold call leaves in the frame. No memory has this address, so an
+// unwinder that uses it as an address dies.
 const garbage uint64 = 0xe8e8e8e8e8e8e8e8
 
-// The sum of n words of garbage, modulo 2^64.
+// garbageTimesN is the sum of N words of garbage, modulo 2^64.
 const (
 	garbageTimes1 = garbage
 	garbageTimes3 = 0xbababababababab8
@@ -23,37 +24,35 @@ const (
 // A Case is a function to preempt.
 type Case struct {
 	Func  string // name within this package
-	Frame int    // bytes, as the function table states them; 0 if no size is meant
-	Leaf  bool   // makes no calls; known only if a frame size is meant
-	// Clauses are those of the preemption contract that the function is for, of
-	// the cases in Contract.
+	Frame int    // size in bytes, as the function table has it; 0 if it does not matter
+	Leaf  bool   // makes no calls; not set if Frame is 0
+	// Clauses are the clauses of the preemption contract that a case in Contract is for.
 	Clauses []int
 
-	longCall bool // a call takes so long that two of them are many
+	longCall bool // a call is so long that loop must check after each one whether to stop
 
-	// call runs the function. Where cold is true it also fills the low end of
-	// its frame with garbage; where it is false it is a handful of
-	// instructions long.
+	// call runs the function. A cold call also fills the low end of its frame with
+	// garbage. Other calls execute few instructions.
 	call func(x uint64, cold bool) uint64
 	want func(x uint64) uint64 // what call must return
 
-	// drive, if it is there, runs the function in place of loop.
+	// drive, if it is not nil, does the work of loop for this function.
 	drive func(seed uint64, done *uint64, stop *uint32) error
 }
 
-// Cases returns the functions of every frame size in the table, leaf and
-// non-leaf, and the canonical reproducer's shape last.
+// Cases returns a leaf and a non-leaf function for every frame size in the table of
+// gen.go. The last case has the shape of the canonical reproducer.
 func Cases() []Case {
 	return append(append([]Case(nil), frameCases...), Case{
 		Func: "canonical", Frame: 65552, Leaf: true, longCall: true, call: canonical, want: canonicalSum,
 	})
 }
 
-// Spin is a leaf whose calls are as long as Config.Body says. It is for studies
-// of how time to crash depends on that, and not among the cases of a verdict.
+// Spin is a leaf function. Config.Body says how long its calls are. It shows how the time
+// to crash depends on that length. Verdicts do not use it, and Cases does not return it.
 var Spin = Case{Func: "spin", Frame: 65568, Leaf: true, call: spin, want: spinSum}
 
-// Find returns the case of a function name.
+// Find returns the case with a function name. It searches Cases, Spin and Contract.
 func Find(name string) (Case, bool) {
 	for _, c := range append(append(Cases(), Spin), Contract()...) {
 		if c.Func == name {
@@ -68,9 +67,9 @@ func triple(x uint64) uint64 { return x*3 + 1 }
 //go:noinline
 func touch() {}
 
-// canonical has the shape of the reproducer in golang/go#73259: a leaf that
-// fills 64 KiB of stack and sums it, so that a call is some hundred thousand
-// instructions long and two of them are the epilogue's.
+// canonical has the shape of the reproducer in golang/go#73259. It is a leaf that fills
+// 64 KiB of stack and adds them up. A call executes some hundred thousand instructions,
+// and only two of them adjust the stack pointer in the epilogue.
 //
 //go:noinline
 func canonical(x uint64, _ bool) uint64 {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCases calls every victim, cold and not: filling the frame must not show
-// in the result.
+// TestCases calls every victim, cold and not. The result must not depend on what a cold
+// call writes to the frame.
 func TestCases(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range Cases() {
@@ -36,7 +36,7 @@ func TestCases(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// TestMainRuns runs each observer on the machine at hand, whatever it is.
+// TestMainRuns runs each observer on this machine.
 func TestMainRuns(t *testing.T) {
 	for _, observer := range append([]string{"all"}, Observers...) {
 		var out bytes.Buffer
@@ -61,7 +61,7 @@ func TestMainRefuses(t *testing.T) {
 	assert.Equal(t, ExitUsage, Main([]string{"-nonsense"}, new(Goroutines), new(bytes.Buffer)))
 }
 
-// TestCorrupt gives a victim a result that it does not have.
+// TestCorrupt expects a wrong result of a victim.
 func TestCorrupt(t *testing.T) {
 	c, _ := Find("leaf4096")
 	c.want = func(x uint64) uint64 { return x }

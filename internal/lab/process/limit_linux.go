@@ -8,8 +8,8 @@ import (
 
 func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 
-// limit bounds the memory of a process, and says whether it may leave a core
-// file. A process that is gone already needs no bound.
+// limit bounds the memory of a process, and says whether it may leave a core file. It
+// does nothing if the process has already ended.
 func limit(pid int, core bool) {
 	var most uint64
 	if core {

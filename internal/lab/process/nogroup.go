@@ -7,8 +7,8 @@ import (
 	"os/exec"
 )
 
-// A system without process groups has no engine, so no guest runs there. The go command
-// ends by the context of its command.
+// A system without process groups has no engine, so no guest runs there. The context of
+// its command ends the go command.
 
 // InGroup does nothing here.
 func InGroup(*exec.Cmd) {}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// output collects what a process prints, at most MaxOutput bytes of it.
+// An output collects what a process prints, up to MaxOutput bytes.
 type output struct {
-	middle bool          // leave out the middle of what is too much
+	middle bool          // leave out the middle of a longer output
 	full   chan struct{} // closed at MaxOutput bytes, if nothing is to be left out
 
 	mu          sync.Mutex

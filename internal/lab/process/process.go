@@ -18,7 +18,7 @@ import (
 type Job struct {
 	Command  []string // the command and its arguments
 	Dir      string
-	Env      []string      // in addition to PATH and the like: GODEBUG, say
+	Env      []string      // added to PATH and the like; for example GODEBUG
 	Core     bool          // may leave a core file, if the system writes them
 	Deadline time.Duration // when to kill the process; required
 	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
@@ -33,18 +33,18 @@ type Job struct {
 type End string
 
 const (
-	Exited        End = "exited"   // by itself, or by a signal that splitadd did not send
+	Exited        End = "exited"   // ended by itself, or by a signal that splitadd did not send
 	Deadline      End = "deadline" // killed at the job's deadline
 	Stalled       End = "stalled"  // killed after printing nothing for too long
 	TooMuchOutput End = "too much" // killed for printing MaxOutput bytes
 )
 
-// MaxOutput is how many bytes of a process's output are kept. A process that is not
-// AsItIs is killed when it has printed that many.
+// MaxOutput is how many bytes of a process's output are kept. A process is killed when it
+// has printed that many, unless it is a UserProgram.
 const MaxOutput = 4 << 20
 
-// maxMemory bounds a process's writable memory in bytes, an emulator's own
-// included; QEMU sets a gigabyte aside for translated code.
+// maxMemory bounds a process's writable memory in bytes. That includes the memory of an
+// emulator. QEMU reserves a gigabyte for translated code.
 const maxMemory = 6 << 30
 
 // A Result is how a process's run ended.

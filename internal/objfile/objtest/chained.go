@@ -15,7 +15,6 @@ import (
 // chain. Go's own linker writes addresses.
 func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 	tb.Helper()
-	const page, format, command, headers = 16 << 10, 2, 0x80000034, 32
 	f, err := objfile.Parse("macho", bytes.Clone(macho))
 	require.NoError(tb, err)
 	_, module := header(f)
@@ -34,26 +33,38 @@ func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 		p := data[int(place)+8*at:]
 		word.PutUint64(p, word.Uint64(p)|next<<51)
 	}
+	for len(data)%16 != 0 {
+		data = append(data, 0)
+	}
+	fixups := chainedFixups(tb, macho, uint64(place))
+	addFixupsCommand(tb, data, len(data), len(fixups))
+	return append(data, fixups...)
+}
+
+// The header of a Mach-O file is followed by its load commands.
+const machHeaderSize = 32
+
+// chainedFixups returns the data of LC_DYLD_CHAINED_FIXUPS for a file with one chain, which
+// begins at a file offset.
+func chainedFixups(tb testing.TB, macho []byte, place uint64) (data []byte) {
+	const page, format, segment64, headerSize = 16 << 10, 2, 0x19, 32
+	word := binary.LittleEndian
 	segments, index, first := 0, 0, uint64(0)
 	for load, err := range objfile.LoadCommands(macho) {
 		require.NoError(tb, err)
-		if word.Uint32(load) != 0x19 {
+		if word.Uint32(load) != segment64 {
 			continue
 		}
-		if off, size := word.Uint64(load[40:]), word.Uint64(load[48:]); uint64(place) >= off && uint64(place) < off+size {
+		if off, size := word.Uint64(load[40:]), word.Uint64(load[48:]); place >= off && place < off+size {
 			index, first = segments, off
 		}
 		segments++
 	}
-	chain := (uint64(place) - first) / page
-	require.Less(tb, (uint64(place)-first)%page+8*14, uint64(page), "the module data cross a page")
+	chain := (place - first) / page
+	require.Less(tb, (place-first)%page+8*14, uint64(page), "the module data cross a page")
 
-	for len(data)%16 != 0 {
-		data = append(data, 0)
-	}
-	at := len(data)
 	starts := 4 + 4*segments
-	for _, n := range []int{0, headers, 0, 0, 0, 0, 0, 0, segments} { // the header, up to the number of segments
+	for _, n := range []int{0, headerSize, 0, 0, 0, 0, 0, 0, segments} { // the header, up to the number of segments
 		data = word.AppendUint32(data, uint32(n))
 	}
 	for i := range segments {
@@ -72,17 +83,23 @@ func WithChainedFixups(tb testing.TB, macho []byte) []byte {
 	for i := range chain + 1 {
 		start := uint16(0xffff)
 		if i == chain {
-			start = uint16((uint64(place) - first) % page)
+			start = uint16((place - first) % page)
 		}
 		data = word.AppendUint16(data, start)
 	}
-	// The load command, in the room that linkers leave after the others.
-	end := headers + int(word.Uint32(data[20:]))
+	return data
+}
+
+// addFixupsCommand writes the load command of fixups at an offset of the file. It uses the
+// room that linkers leave after the other load commands.
+func addFixupsCommand(tb testing.TB, data []byte, at, size int) {
+	const command = 0x80000034 // LC_DYLD_CHAINED_FIXUPS
+	word := binary.LittleEndian
+	end := machHeaderSize + int(word.Uint32(data[20:]))
 	require.Equal(tb, make([]byte, 16), data[end:end+16], "no room for a load command")
-	for i, n := range []int{command, 16, at, len(data) - at} {
+	for i, n := range []int{command, 16, at, size} {
 		word.PutUint32(data[end+4*i:], uint32(n))
 	}
 	word.PutUint32(data[16:], word.Uint32(data[16:])+1)
 	word.PutUint32(data[20:], word.Uint32(data[20:])+16)
-	return data
 }

@@ -11,12 +11,12 @@ import (
 type FakeExecutable struct {
 	Code     []byte
 	Function int    // bytes of a function
-	Name     string // of each
+	Name     string // of each function
 	PCSP     []byte // the encoded tables
 	Lines    []byte
 	Files    []byte
 	File     string
-	Modules  int    // module data in all; 0 is 1
+	Modules  int    // how many module data there are; 0 means 1
 	Info     []byte // build information
 }
 
@@ -29,74 +29,81 @@ const (
 
 // Bytes returns the file.
 func (m FakeExecutable) Bytes() []byte {
+	table, parts := m.table()
+	var data []byte
+	for range max(m.Modules, 1) {
+		data = append(data, m.moduleData(parts)...)
+	}
+	data = binary.LittleEndian.AppendUint64(data, madeData) // runtime.lastmoduledatap
+	data = append(pad(data, 16), m.Info...)
+	return MakeELF(
+		Load{madeText, elf.PF_R | elf.PF_X, m.Code}, Load{madeTab, elf.PF_R, table}, Load{madeData, elf.PF_R | elf.PF_W, data})
+}
+
+func pad(data []byte, to int) []byte {
+	for len(data)%to != 0 {
+		data = append(data, 0)
+	}
+	return data
+}
+
+// table returns the function table, and the offsets in it of its names, units, files,
+// values and functions, and of its end.
+func (m FakeExecutable) table() (table []byte, parts [6]uint64) {
 	word := binary.LittleEndian
 	n := len(m.Code) / m.Function
-	// The table: header, names, units, files, values, and functions.
-	const headerSize = 72
-	tab := word.AppendUint32(nil, 0xfffffff1)
-	tab = append(tab, 0, 0, 4, 8)
-	names := append([]byte(m.Name), 0)
-	cus := make([]byte, 4)
-	files := append([]byte(m.File), 0)
 	values := []byte{0}
-	add := func(table []byte) uint32 {
-		if table == nil {
+	add := func(encoded []byte) uint32 {
+		if encoded == nil {
 			return 0
 		}
 		at := len(values)
-		values = append(append(values, table...), 0)
+		values = append(append(values, encoded...), 0)
 		return uint32(at)
 	}
 	pcsp, lines, file := add(m.PCSP), add(m.Lines), add(m.Files)
-	at := uint64(headerSize)
-	starts := []uint64{}
-	for _, part := range []*[]byte{&names, &cus, &files, &values} {
-		for len(*part)%8 != 0 {
-			*part = append(*part, 0)
-		}
-		starts = append(starts, at)
-		at += uint64(len(*part))
+	table = word.AppendUint32(nil, 0xfffffff1)
+	table = append(table, 0, 0, 4, 8)
+	const headerSize = 72
+	var contents []byte
+	for i, part := range [][]byte{append([]byte(m.Name), 0), make([]byte, 4), append([]byte(m.File), 0), values} {
+		parts[i] = headerSize + uint64(len(contents))
+		contents = append(contents, pad(part, 8)...)
 	}
-	starts = append(starts, at)
-	for _, n := range append([]uint64{uint64(n), 1, madeText}, starts...) {
-		tab = word.AppendUint64(tab, n)
+	parts[4] = headerSize + uint64(len(contents))
+	for _, n := range append([]uint64{uint64(n), 1, madeText}, parts[:5]...) {
+		table = word.AppendUint64(table, n)
 	}
-	for _, part := range [][]byte{names, cus, files, values} {
-		tab = append(tab, part...)
-	}
+	table = append(table, contents...)
 	functab := 8*n + 4
 	for i := range n {
-		tab = word.AppendUint32(tab, uint32(i*m.Function))
-		tab = word.AppendUint32(tab, uint32(functab))
+		table = word.AppendUint32(table, uint32(i*m.Function))
+		table = word.AppendUint32(table, uint32(functab))
 	}
-	tab = word.AppendUint32(tab, uint32(n*m.Function))
+	table = word.AppendUint32(table, uint32(n*m.Function))
 	for _, field := range []uint32{0, 0, 0, 0, pcsp, file, lines, 0, 0, 0, 2 << 24} { // the last: two funcdata
-		tab = word.AppendUint32(tab, field)
+		table = word.AppendUint32(table, field)
 	}
-	tab = append(tab, make([]byte, 8)...) // arguments and locals
+	table = append(table, make([]byte, 8)...) // arguments and locals
+	parts[5] = uint64(len(table))
+	return table, parts
+}
 
-	var data []byte
-	for range max(m.Modules, 1) {
-		module := make([]byte, 352)
-		word.PutUint64(module, madeTab)
-		parts := append(starts, uint64(len(tab)))
-		for i := range 5 {
-			word.PutUint64(module[8+24*i:], madeTab+parts[i])
-			word.PutUint64(module[16+24*i:], parts[i+1]-parts[i])
-			word.PutUint64(module[24+24*i:], parts[i+1]-parts[i])
-		}
-		for i, n := range []uint64{madeTab + starts[4], uint64(n) + 1, uint64(n) + 1, 0, madeText, madeText + uint64(n*m.Function), madeText, madeText + uint64(len(m.Code))} {
-			word.PutUint64(module[128+8*i:], n)
-		}
-		data = append(data, module...)
+// moduleData returns the module data for a function table.
+func (m FakeExecutable) moduleData(parts [6]uint64) []byte {
+	word := binary.LittleEndian
+	n := len(m.Code) / m.Function
+	module := make([]byte, 352)
+	word.PutUint64(module, madeTab)
+	for i := range 5 {
+		word.PutUint64(module[8+24*i:], madeTab+parts[i])
+		word.PutUint64(module[16+24*i:], parts[i+1]-parts[i])
+		word.PutUint64(module[24+24*i:], parts[i+1]-parts[i])
 	}
-	data = word.AppendUint64(data, madeData) // runtime.lastmoduledatap
-	for len(data)%16 != 0 {
-		data = append(data, 0)
+	for i, n := range []uint64{madeTab + parts[4], uint64(n) + 1, uint64(n) + 1, 0, madeText, madeText + uint64(n*m.Function), madeText, madeText + uint64(len(m.Code))} {
+		word.PutUint64(module[128+8*i:], n)
 	}
-	data = append(data, m.Info...)
-	return MakeELF(
-		Load{madeText, elf.PF_R | elf.PF_X, m.Code}, Load{madeTab, elf.PF_R, tab}, Load{madeData, elf.PF_R | elf.PF_W, data})
+	return module
 }
 
 // A Load is a segment for MakeELF.

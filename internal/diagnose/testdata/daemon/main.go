@@ -1,5 +1,5 @@
-// Daemon has the other kind of flaky death: its shutdown clears the results
-// while a worker may still write to them.
+// Daemon sometimes crashes because of a data race: its shutdown clears the results while
+// a worker may still write to them.
 package main
 
 import (
