@@ -55,32 +55,34 @@ func (o *open) look(lines []line, i int) {
 	if o.quiet++; l.kind != syntax.None {
 		o.quiet = 0
 	}
+	o.told = o.told || l.tells
 	switch l.kind {
-	case syntax.Goroutine:
-		o.traced, o.told = true, true
-	case syntax.Stack:
-		o.told = true
-	case syntax.Location:
+	case syntax.Goroutine, syntax.Location:
 		o.traced = true
-	case syntax.Call:
-		o.told = o.told || startsInside(l)
-	case syntax.PC, syntax.Bracket:
-		o.told = true
 	case syntax.Dying:
 		o.dying = true
 	case syntax.Separator:
 		o.raised = true
-	case syntax.Note:
-		o.told = o.told || telling.Match(l.text)
-	case syntax.Fatal:
-		o.ended = l.kind
-		o.told = o.told || fatal.Match(l.text) && !compiler.Match(l.text)
-	case syntax.Signal:
-		o.ended = l.kind
-		o.told = o.told || signalled.Match(l.text)
-	case syntax.Panic:
+	case syntax.Fatal, syntax.Signal, syntax.Panic:
 		o.ended = l.kind
 	}
+}
+
+// tells reports whether only a Go process that dies prints a line.
+func tells(l line) bool {
+	switch l.kind {
+	case syntax.Goroutine, syntax.Stack, syntax.PC, syntax.Bracket:
+		return true
+	case syntax.Call:
+		return startsInside(l)
+	case syntax.Note:
+		return telling.Match(l.text)
+	case syntax.Fatal:
+		return fatal.Match(l.text) && !compiler.Match(l.text)
+	case syntax.Signal:
+		return signalled.Match(l.text)
+	}
+	return false
 }
 
 func indent(text []byte) int { return len(text) - len(syntax.Trim(text)) }

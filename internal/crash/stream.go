@@ -10,9 +10,10 @@ import (
 
 // A line is a line of a stream.
 type line struct {
-	at   int // its number, from 1
-	text []byte
-	kind syntax.Kind
+	at    int // its number, from 1
+	text  []byte
+	kind  syntax.Kind
+	tells bool // only a Go process that dies prints it
 }
 
 // A stream is the lines of one source, from the first that may be of a crash.
@@ -29,7 +30,9 @@ type stream struct {
 	order  int // above 0 if lines come in the order of time, below if latest first
 	spaced int // above 0 if there is a blank line after each
 
-	open *open
+	open  *open
+	told  bool // one of its lines has told that a process died
+	short bool // lines that come before those that are left were dropped
 }
 
 const (
@@ -40,7 +43,10 @@ const (
 )
 
 func (s *stream) add(l unwrap.Line) {
-	s.raw = append(s.raw, normal(l))
+	line := normal(l)
+	line.tells = tells(line)
+	s.told = s.told || line.tells
+	s.raw = append(s.raw, line)
 	if s.size += len(l.Text) + weight; len(s.raw) >= batch || s.size >= most {
 		s.process(false)
 	}
@@ -55,15 +61,25 @@ func normal(l unwrap.Line) line {
 		if trimmed := syntax.Trim(text); len(trimmed)+1 != len(text) || text[0] != '\t' {
 			text = append([]byte{'\t'}, trimmed...)
 		}
-		return line{l.Number, text, syntax.Location}
+		return line{at: l.Number, text: text, kind: syntax.Location}
 	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
 		text = syntax.Trim(text)
 	}
-	return line{l.Number, text, l.Kind}
+	return line{at: l.Number, text: text, kind: l.Kind}
 }
 
-// finish looks at all that there is.
-func (s *stream) finish() { s.process(true) }
+// finish completes the crash that is open, and returns where it begins; 0 if there is none.
+func (s *stream) finish() (at int) {
+	if !s.told {
+		return 0
+	}
+	s.process(true)
+	if s.open != nil && s.open.told {
+		at = s.open.Line
+	}
+	s.end()
+	return at
+}
 
 // end completes the crash that is open.
 func (s *stream) end() {
@@ -123,7 +139,7 @@ func (s *stream) backward(all bool) {
 		}
 		if n == 0 { // too long: what comes is nearer to its beginning
 			rest := copy(s.lines, s.lines[len(s.lines)/2:])
-			s.lines = s.lines[:rest]
+			s.lines, s.short = s.lines[:rest], true
 			return
 		}
 	}
@@ -133,6 +149,9 @@ func (s *stream) backward(all bool) {
 	}
 	for i := range turned {
 		s.take(turned, i)
+	}
+	if s.open != nil {
+		s.open.Cut, s.short = s.open.Cut || s.short, false
 	}
 	s.end()
 	rest := copy(s.lines, s.lines[n:])

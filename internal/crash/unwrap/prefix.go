@@ -3,6 +3,7 @@ package unwrap
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"splitadd/internal/crash/syntax"
 )
@@ -21,12 +22,13 @@ const (
 // So many prefixes as there are, a line is compared with all of them at once: by
 // the shapes of what it begins with.
 type learner struct {
-	visit    func(Line)
+	sink     Sink
 	items    []item
 	size     int                // bytes
 	prefixes map[uint64]*prefix // by their shapes
 	shapes   filter             // of the prefixes, and of some that have been forgotten
 	seen     []uint64           // shapes of those that are not learned yet
+	free     []*prefix          // to be used again
 	round    int                // how often it has learned
 }
 
@@ -71,11 +73,11 @@ func (l *learner) flush(n int) {
 		l.size -= len(item.Text)
 		source, text := l.cut(item)
 		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
-			l.visit(Line{item.Number, source, text, item.kind})
+			l.sink.Line(Line{item.Number, source, text, item.kind})
 			continue
 		}
 		split(text, func(text []byte) {
-			l.visit(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
+			l.sink.Line(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
 		})
 	}
 	rest := copy(l.items, l.items[n:])
@@ -109,26 +111,45 @@ func (l *learner) learn() {
 			for _, i := range p.lines {
 				l.items[i].glue = true
 			}
-			delete(l.prefixes, shape)
-		case p.explained > 0 && len(l.prefixes) < 2*maxPrefixes:
-			p.learned, p.used, p.lines = true, l.round, nil
+			l.drop(shape, p)
+		case p.explained > 0:
+			p.learned, p.used = true, l.round
 		default:
-			delete(l.prefixes, shape)
+			l.drop(shape, p)
 		}
 	}
 }
 
-// forget forgets prefixes that lines had long ago, if there are many.
+// forget forgets prefixes that no line of the last round had, if there are many.
 func (l *learner) forget() {
 	many := len(l.prefixes) > maxPrefixes
 	l.shapes = filter{}
 	for shape, p := range l.prefixes {
 		if many && p.used < l.round-1 {
-			delete(l.prefixes, shape)
+			l.drop(shape, p)
+			l.sink.Forget(shape)
 			continue
 		}
 		l.shapes.add(shape)
 	}
+}
+
+// drop drops a prefix.
+func (l *learner) drop(shape uint64, p *prefix) {
+	delete(l.prefixes, shape)
+	l.free = append(l.free, p)
+}
+
+// newPrefix returns a prefix of which nothing is known.
+func (l *learner) newPrefix() *prefix {
+	n := len(l.free)
+	if n == 0 {
+		return &prefix{}
+	}
+	p := l.free[n-1]
+	l.free = l.free[:n-1]
+	*p = prefix{lines: p.lines[:0]}
+	return p
 }
 
 // see sees the prefix that a line has, if it has one that is not known.
@@ -139,34 +160,32 @@ func (l *learner) see(i int) {
 		return
 	}
 	before := item.Text[:at]
-	var p prefix
-	if c := before[at-1]; c == '"' || c == '\'' || c == '`' {
-		before, p.quote = before[:at-1], true
+	quote := strings.IndexByte("\"'`", before[at-1]) >= 0
+	if quote {
+		before = before[:at-1]
 	}
+	spaces := len(before)
 	if before = bytes.TrimRight(before, " "); len(before) == 0 {
 		return
 	}
-	p.spaces = len(item.Text[:at]) - len(before)
-	if p.quote {
-		p.spaces--
-	}
+	spaces -= len(before)
 	shape := shapeOf(before, item.Source)
-	old := l.prefix(shape)
-	if old != nil && old.learned {
+	p := l.prefix(shape)
+	if p == nil {
+		p = l.newPrefix()
+		p.spaces = spaces
+		l.seen = append(l.seen, shape)
+		l.prefixes[shape] = p
+		l.shapes.add(shape)
+	}
+	if p.learned {
 		return
 	}
 	item.at = at
-	if old != nil {
-		if len(old.lines) <= maxGlued {
-			old.lines = append(old.lines, i)
-		}
-		old.quote = old.quote || p.quote
-		return
+	p.quote = p.quote || quote
+	if len(p.lines) <= maxGlued {
+		p.lines = append(p.lines, i)
 	}
-	p.lines = []int{i}
-	l.seen = append(l.seen, shape)
-	l.prefixes[shape] = &p
-	l.shapes.add(shape)
 }
 
 // prefix returns the prefix of a shape, or nil.
