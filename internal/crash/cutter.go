@@ -158,7 +158,7 @@ func (s *stream) begins(lines []line, i int) bool {
 // previous returns the last line before line i that is not blank, and whether it is
 // the one before.
 func previous(lines []line, i int) (l line, near bool) {
-	for j := i - 1; j >= max(0, i-4); j-- {
+	for j := i - 1; j >= max(0, i-lookBack); j-- {
 		if len(lines[j].text) > 0 {
 			return lines[j], j == i-1
 		}

@@ -32,20 +32,20 @@ type Log struct {
 // complete: not in the order of their lines. Lines may have prefixes, or be
 // strings in JSON, one or a whole crash in each; other lines may stand between
 // them; the latest line may come first. What it holds in memory does not grow with
-// the log.
-func Find(from io.Reader, visit func(Log)) (Omitted, error) {
-	f := finder{visit: visit, streams: map[uint64]*stream{}, quiet: list.New()}
+// the log. What it does not read because of a bound is added to omitted.
+func Find(from io.Reader, visit func(Log), omitted *Omitted) error {
+	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, quiet: list.New()}
 	err := unwrap.Read(from, &f)
 	for f.quiet.Len() > 0 {
 		f.end(f.quiet.Front().Value.(*stream), false)
 	}
-	return f.omitted, err
+	return err
 }
 
 // Logs finds the crashes in an input, in the order in which they begin.
 func Logs(data []byte) (logs []Log) {
 	// A reader of bytes does not fail.
-	_, _ = Find(bytes.NewReader(data), func(l Log) { logs = append(logs, l) })
+	_ = Find(bytes.NewReader(data), func(l Log) { logs = append(logs, l) }, new(Omitted))
 	sort.SliceStable(logs, func(i, j int) bool { return logs[i].Line < logs[j].Line })
 	return logs
 }
@@ -55,10 +55,9 @@ type finder struct {
 	visit   func(Log)
 	streams map[uint64]*stream
 	quiet   *list.List // of the streams, those first that have been quiet for longest
-	free    []*stream  // to be used again
 	lines   int        // that have been read
 	held    int        // bytes
-	omitted Omitted
+	omitted *Omitted
 }
 
 // Line takes a line.
@@ -72,7 +71,9 @@ func (f *finder) Line(l unwrap.Line) {
 		if len(f.streams) >= maxStreams {
 			f.evict()
 		}
-		s = f.begin(l.Source)
+		s = &stream{complete: f.complete, source: l.Source}
+		f.streams[l.Source] = s
+		s.place = f.quiet.PushBack(s)
 	}
 	f.quiet.MoveToBack(s.place)
 	s.last = f.lines
@@ -83,8 +84,14 @@ func (f *finder) Line(l unwrap.Line) {
 	}
 }
 
-// Skip notes that JSON was not read.
-func (f *finder) Skip(number int) { f.omit(&f.omitted.Skipped, number) }
+// Skip notes that a line was not read.
+func (f *finder) Skip(number int, why unwrap.Skipped) {
+	what := &f.omitted.JSON
+	if why == unwrap.ManyPrefixes {
+		what = &f.omitted.Prefixes
+	}
+	f.omitted.Add(what, number)
+}
 
 // Forget ends the stream of a source whose lines are not recognized any more.
 func (f *finder) Forget(source uint64) {
@@ -96,28 +103,9 @@ func (f *finder) Forget(source uint64) {
 // complete passes on a crash.
 func (f *finder) complete(l Log) {
 	if l.Cut {
-		f.omit(&f.omitted.Long, l.Line)
+		f.omitted.Add(&f.omitted.Long, l.Line)
 	}
 	f.visit(l)
-}
-
-func (f *finder) omit(what *int, line int) {
-	if *what++; f.omitted.AtLine == 0 || line < f.omitted.AtLine {
-		f.omitted.AtLine = line
-	}
-}
-
-// begin begins a stream.
-func (f *finder) begin(source uint64) (s *stream) {
-	if n := len(f.free); n > 0 {
-		s, f.free = f.free[n-1], f.free[:n-1]
-	} else {
-		s = &stream{complete: f.complete}
-	}
-	s.source = source
-	f.streams[source] = s
-	s.place = f.quiet.PushBack(s)
-	return s
 }
 
 // recent is how many lines others may print in the middle of a crash, as far as
@@ -136,13 +124,7 @@ func (f *finder) end(s *stream, early bool) {
 	f.quiet.Remove(s.place)
 	f.held -= s.size
 	if line := s.finish(); early && line > 0 && f.lines-s.last < recent {
-		f.omit(&f.omitted.Quiet, line)
+		f.omitted.Add(&f.omitted.Quiet, line)
 	}
 	delete(f.streams, s.source)
-	if cap(s.raw) <= few && cap(s.lines) <= few {
-		*s = stream{complete: f.complete, raw: s.raw[:0], lines: s.lines[:0]}
-		f.free = append(f.free, s)
-	}
 }
-
-const few = 8 // lines of a stream that is used again

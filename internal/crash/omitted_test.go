@@ -39,11 +39,11 @@ func TestOmitted(t *testing.T) {
 		"many prefixes": {pod("api-1", lines[:half]) + others.String() + pod("api-1", lines[half:]), Omitted{Quiet: 1, AtLine: first}},
 		"a long crash":  {split + goroutines.String(), Omitted{Long: 1, AtLine: first}},
 		"latest first":  {strings.Join(latest, "\n"), Omitted{Long: 1}},
-		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{Skipped: 30_001 - 1<<14}},
+		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{JSON: 30_001 - 1<<14}},
 	} {
 		var logs []Log
-		got, err := Find(strings.NewReader(c.log), func(l Log) { logs = append(logs, l) })
-		require.NoError(t, err)
+		var got Omitted
+		require.NoError(t, Find(strings.NewReader(c.log), func(l Log) { logs = append(logs, l) }, &got))
 		if c.want.AtLine == 0 {
 			got.AtLine = 0
 		}
@@ -55,6 +55,25 @@ func TestOmitted(t *testing.T) {
 	}
 }
 
+// TestOmittedPrefixes has more prefixes that one line each has than are learned. A crash
+// after them is found, if it has none. That lines with others were not read is said.
+func TestOmittedPrefixes(t *testing.T) {
+	e := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt")
+	var log strings.Builder
+	for i := range 600_000 {
+		fmt.Fprintf(&log, "p%dq panic: boom\n", i)
+	}
+	log.Write(e.Log)
+	var logs []Log
+	var omitted Omitted
+	require.NoError(t, Find(strings.NewReader(log.String()), func(l Log) { logs = append(logs, l) }, &omitted))
+	require.Len(t, logs, 1)
+	assert.Equal(t, deaths(e.Log, e), []string{strings.Join(answer(Classify(logs[0].Text, e.Windows)), "; ")})
+	assert.Greater(t, omitted.Prefixes, 1000)
+	assert.Greater(t, omitted.AtLine, 500_000)
+	assert.Contains(t, omitted.String(), "with a prefix that came after too many others")
+}
+
 // TestOmittedStreams has more streams in the middle of a crash than are kept, and a crash that is
 // too long: both are said.
 func TestOmittedStreams(t *testing.T) {
@@ -63,17 +82,17 @@ func TestOmittedStreams(t *testing.T) {
 		fmt.Fprintf(&b, "web-%d | goroutine 1 [running]:\nweb-%d | main.main()\n", i, i)
 	}
 	found := 0
-	omitted, err := Find(strings.NewReader(b.String()), func(Log) { found++ })
-	require.NoError(t, err)
+	var omitted Omitted
+	require.NoError(t, Find(strings.NewReader(b.String()), func(Log) { found++ }, &omitted))
 	assert.Equal(t, maxStreams+10, found)
 	assert.Greater(t, omitted.Quiet, 0)
 	assert.Contains(t, omitted.String(), "the first begins in line 1")
 
 	long := nilPanic + strings.Repeat("goroutine 7 [running]:\nmain.main()\n\ta.go:1 +0x8\n\n", maxLog/40)
-	omitted, err = Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Cut); assert.LessOrEqual(t, len(l.Text), maxLog) })
-	require.NoError(t, err)
+	omitted = Omitted{}
+	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Cut); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
 	assert.Equal(t, Omitted{Long: 1, AtLine: 1}, omitted)
-	omitted, err = Find(strings.NewReader(nilPanic), func(Log) {})
-	require.NoError(t, err)
+	omitted = Omitted{}
+	require.NoError(t, Find(strings.NewReader(nilPanic), func(Log) {}, &omitted))
 	assert.Empty(t, omitted.String())
 }

@@ -25,6 +25,7 @@ type stream struct {
 
 	raw   []line // as they came
 	lines []line // without blank lines that a collector has put between them
+	taken int    // how many of lines are there only for what follows: at most lookBack
 	size  int    // bytes of both, and of the open crash
 
 	order  int // above 0 if lines come in the order of time, below if latest first
@@ -36,10 +37,11 @@ type stream struct {
 }
 
 const (
-	batch  = 4096    // lines that are looked at together
-	margin = 400     // lines that stay, to be looked at with those to come
-	weight = 64      // bytes that a line takes
-	most   = 8 << 20 // bytes that are looked at together
+	batch    = 4096    // lines that are looked at together
+	lookBack = 4       // lines that have been taken, by which it is known whether another crash begins
+	margin   = 400     // lines that stay, to be looked at with those to come
+	weight   = 64      // bytes that a line takes
+	most     = 8 << 20 // bytes that are looked at together
 )
 
 func (s *stream) add(l unwrap.Line) {
@@ -96,11 +98,11 @@ func (s *stream) process(all bool) {
 	if !all && len(s.lines) < 2*margin && s.size < most {
 		return
 	}
-	s.order += order(s.lines)
+	s.order += order(s.lines[s.taken:])
 	if s.order < 0 {
 		s.backward(all)
 	} else {
-		s.forward(s.lines, all)
+		s.forward(all)
 	}
 	s.size = 0
 	for _, lines := range [][]line{s.raw, s.lines} {
@@ -113,16 +115,23 @@ func (s *stream) process(all bool) {
 	}
 }
 
-// forward cuts lines in the order of time, and keeps those that it does not cut.
-func (s *stream) forward(lines []line, all bool) {
-	n := len(lines)
+// forward cuts lines in the order of time, and keeps those that it does not cut, and a
+// few before them.
+func (s *stream) forward(all bool) {
+	n := len(s.lines)
 	if !all {
-		n -= min(margin, n/2)
+		n = max(s.taken, n-min(margin, n/2))
 	}
-	for i := range lines[:n] {
-		s.take(lines, i)
+	for i := s.taken; i < n; i++ {
+		s.take(s.lines, i)
 	}
-	rest := copy(s.lines, lines[n:])
+	s.taken = min(n, lookBack)
+	s.keep(n - s.taken)
+}
+
+// keep keeps the lines from the nth on.
+func (s *stream) keep(n int) {
+	rest := copy(s.lines, s.lines[n:])
 	clear(s.lines[rest:])
 	s.lines = s.lines[:rest]
 }
@@ -130,6 +139,8 @@ func (s *stream) forward(lines []line, all bool) {
 // backward cuts lines that come latest first: those up to the last with which a
 // crash begins, so that the rest is a crash whose beginning is to come.
 func (s *stream) backward(all bool) {
+	s.keep(s.taken)
+	s.taken = 0
 	n := len(s.lines)
 	if !all {
 		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.Header(); n-- {
@@ -138,8 +149,8 @@ func (s *stream) backward(all bool) {
 			return
 		}
 		if n == 0 { // too long: what comes is nearer to its beginning
-			rest := copy(s.lines, s.lines[len(s.lines)/2:])
-			s.lines, s.short = s.lines[:rest], true
+			s.keep(len(s.lines) / 2)
+			s.short = true
 			return
 		}
 	}
@@ -154,9 +165,7 @@ func (s *stream) backward(all bool) {
 		s.open.Cut, s.short = s.open.Cut || s.short, false
 	}
 	s.end()
-	rest := copy(s.lines, s.lines[n:])
-	clear(s.lines[rest:])
-	s.lines = s.lines[:rest]
+	s.keep(n)
 }
 
 // order votes on the order of lines: by pairs of lines of which the runtime prints

@@ -102,7 +102,7 @@ func (u *unwrapper) json(number int, text []byte, emit func(path uint64, text []
 	}
 	u.record(&s, rest, emit)
 	if s.skipped {
-		u.skip(number)
+		u.skip(number, ManyPlaces)
 	}
 	return true
 }

@@ -14,6 +14,7 @@ const (
 	kept        = 8       // when lines are passed on, 1 of 8 is kept, to learn from together with the next ones
 	maxArena    = 4 << 20 // bytes
 	maxPrefixes = 1 << 14
+	maxUseless  = 1 << 19 // prefixes that one line had; then no more are learned
 )
 
 // A learner learns the prefixes of lines, and cuts them off. It looks at lines
@@ -28,8 +29,8 @@ type learner struct {
 	prefixes map[uint64]*prefix // by their shapes
 	shapes   filter             // of the prefixes, and of some that have been forgotten
 	seen     []uint64           // shapes of those that are not learned yet
-	free     []*prefix          // to be used again
 	round    int                // how often it has learned
+	useless  int                // prefixes forgotten that one line had
 }
 
 type item struct {
@@ -47,6 +48,7 @@ type prefix struct {
 	explained int  // lines of a crash after it, less lines of a crash as they are
 	learned   bool
 	used      int   // the last round in which a line had it
+	cut       int   // how often it has been cut off
 	lines     []int // those that it was seen in, at most maxGlued and one more
 }
 
@@ -111,11 +113,11 @@ func (l *learner) learn() {
 			for _, i := range p.lines {
 				l.items[i].glue = true
 			}
-			l.drop(shape, p)
+			delete(l.prefixes, shape)
 		case p.explained > 0:
-			p.learned, p.used = true, l.round
+			p.learned, p.used, p.lines = true, l.round, nil
 		default:
-			l.drop(shape, p)
+			delete(l.prefixes, shape)
 		}
 	}
 }
@@ -126,30 +128,15 @@ func (l *learner) forget() {
 	l.shapes = filter{}
 	for shape, p := range l.prefixes {
 		if many && p.used < l.round-1 {
-			l.drop(shape, p)
+			delete(l.prefixes, shape)
 			l.sink.Forget(shape)
+			if p.cut <= 1 {
+				l.useless++
+			}
 			continue
 		}
 		l.shapes.add(shape)
 	}
-}
-
-// drop drops a prefix.
-func (l *learner) drop(shape uint64, p *prefix) {
-	delete(l.prefixes, shape)
-	l.free = append(l.free, p)
-}
-
-// newPrefix returns a prefix of which nothing is known.
-func (l *learner) newPrefix() *prefix {
-	n := len(l.free)
-	if n == 0 {
-		return &prefix{}
-	}
-	p := l.free[n-1]
-	l.free = l.free[:n-1]
-	*p = prefix{lines: p.lines[:0]}
-	return p
 }
 
 // see sees the prefix that a line has, if it has one that is not known.
@@ -171,9 +158,12 @@ func (l *learner) see(i int) {
 	spaces -= len(before)
 	shape := shapeOf(before, item.Source)
 	p := l.prefix(shape)
+	if p == nil && l.useless > maxUseless {
+		l.sink.Skip(item.Number, ManyPrefixes)
+		return
+	}
 	if p == nil {
-		p = l.newPrefix()
-		p.spaces = spaces
+		p = &prefix{spaces: spaces}
 		l.seen = append(l.seen, shape)
 		l.prefixes[shape] = p
 		l.shapes.add(shape)
@@ -276,6 +266,7 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 			return true
 		}
 		p.used = l.round
+		p.cut++
 		source = shape
 		rest := item.Text[end:]
 		for n := 0; n < p.spaces && len(rest) > 0 && rest[0] == ' '; n++ {

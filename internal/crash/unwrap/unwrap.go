@@ -31,10 +31,17 @@ type Sink interface {
 	// Forget says that the prefix of a source has been forgotten. More lines of the
 	// source are recognized only after one with which a part of a crash begins.
 	Forget(source uint64)
-	// Skip says that a line, by its number, has JSON that may be of a crash and was
-	// not read.
-	Skip(number int)
+	// Skip says that a line, by its number, may be of a crash and was not read.
+	Skip(number int, why Skipped)
 }
+
+// Skipped says why a line was not read.
+type Skipped int
+
+const (
+	ManyPlaces   Skipped = iota // JSON that is too deep, or at too many places
+	ManyPrefixes                // it has a prefix, and there are too many that one line has
+)
 
 // Read reads a log. What it holds in memory does not depend on the length of the
 // log, or of its lines.
@@ -52,7 +59,7 @@ func Read(from io.Reader, to Sink) error {
 // An unwrapper takes lines out of JSON.
 type unwrapper struct {
 	emit func(Line)
-	skip func(number int) // takes a line that holds what is not read
+	skip func(number int, why Skipped)
 	// The places in JSON at which a line of a crash has been seen. What stands in
 	// others is not looked at further.
 	paths map[uint64]bool
