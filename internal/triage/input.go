@@ -137,7 +137,7 @@ func (j *judge) take(l crash.Log) {
 		if v.short {
 			j.omitted.Add(&j.omitted.Words, l.Line)
 		}
-		if !full || v.Answer.Split() {
+		if !full || v.Answer.Split() || v.Suspect {
 			v.Input = j.name
 			v.count(l.Line)
 			j.seen[key] = len(j.verdicts)

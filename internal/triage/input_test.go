@@ -147,6 +147,14 @@ func TestDifferent(t *testing.T) {
 	assert.Equal(t, NotThis, verdicts[maxShown+1].Answer)
 	assert.Equal(t, 100, verdicts[maxShown+1].Count)
 
+	// Without the binary it looks like a split: that is shown as well.
+	verdicts, err = Reader("log", strings.NewReader(b.String()+string(e.Log)+b.String()), nil)
+	require.NoError(t, err)
+	require.Equal(t, maxShown+2, len(verdicts))
+	assert.Equal(t, Undecided, verdicts[maxShown].Answer)
+	assert.True(t, verdicts[maxShown].Suspect)
+	assert.Equal(t, NotThis, verdicts[maxShown+1].Answer)
+
 	b.Reset()
 	for i := range maxJudged + 7 {
 		fmt.Fprintf(&b, "SIGSEGV: segmentation violation\nPC=%#x m=0 sigcode=1\n\n", 4*i)
