@@ -216,7 +216,7 @@ var Causes = []Cause{
 	{Name: "incomplete unwind, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
 		text: pattern.Compile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
 	{Name: "non-code return pc, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
-		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc for [^\n]*)`)},
+		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc [^\n]*)`)},
 }
 
 // ownCause matches fatal errors whose text says the cause, and all of it.

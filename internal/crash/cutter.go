@@ -103,7 +103,7 @@ func startsInside(l line) bool {
 
 var (
 	// telling matches a line that no process prints but a Go runtime that dies.
-	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc for |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
+	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
 	// fatal matches what the runtime says when it dies: words of its own trade.
 	fatal = regexp.MustCompile(`^fatal(?: error)?: .*(?:\b(?:runtime|goroutines?|concurrent map|traceback|unknown caller pc|(?:stack|heap) (?:overflow|size|growth)|unexpected signal|out of memory|cannot allocate memory|sync: |morestack|bad g|bad m|[mg]span|mheap|mcache|mcentral|g0|gsignal|gc|sweep\w*|mark\w*|scan\w*|heap|invalid pointer|bad pointer|free object|semaphore|lock|unlock|lfstack\w*|work\w*buf|acquirep|releasep|schedule|exitsyscall|entersyscall|systemstack|newosproc|notesleep|futex\w*|netpoll|timer\w*|defer|recover|panic|malloc|stackalloc|casgstatus|nil context|fault|index out of range|invalid p state|cgo\w*|signal|thread exhaustion|self deadlock|deadlock!?)|found bad|checkptr)`)
 	// signalled matches what the runtime calls the signals that it dies of.

@@ -96,3 +96,14 @@ func TestOmittedStreams(t *testing.T) {
 	require.NoError(t, Find(strings.NewReader(nilPanic), func(Log) {}, &omitted))
 	assert.Empty(t, omitted.String())
 }
+
+// TestLastLineCut has a log that ends within the only line of a crash.
+func TestLastLineCut(t *testing.T) {
+	whole := "runtime: g 7: unexpected return pc for main.f called from 0x1234"
+	for n := len("runtime: g 7: unexpected return pc f"); n <= len(whole); n++ {
+		logs := Logs([]byte("all is well\n" + whole[:n]))
+		require.Equal(t, 1, len(logs), "%d", n)
+		d := Classify(logs[0].Text, nil)
+		assert.Equal(t, Unwind, d.Kind, "%q", whole[:n])
+	}
+}

@@ -65,5 +65,5 @@ func HasAnchor(text []byte) bool {
 	}
 }
 
-var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("unexpected return pc for "), []byte("frame.sp="), []byte("traceback stuck"),
+var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("runtime: g "), []byte("unexpected return pc "), []byte("frame.sp="), []byte("traceback stuck"),
 	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("fatal: morestack on g"), []byte("fatal: bad g"), []byte("runtime stack:"), []byte("runtime.throw("), []byte("unexpected fault address "), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}
