@@ -1,7 +1,7 @@
 package crash
 
 import (
-	"strings"
+	"go/version"
 
 	"splitadd/internal/crash/pattern"
 	"splitadd/internal/victim"
@@ -99,6 +99,12 @@ const (
 	binary  = "the binary that ran: splitadd triage -binary FILE"
 )
 
+// staleFP is the kind of a frame pointer that is restored after its frame is popped.
+var staleFP, _ = window.KindNamed(window.StaleFP)
+
+// firstFP is the first release whose execution tracer goes by the frame pointer.
+const firstFP = "go1.21"
+
 // lostPointer is the kind of a pointer that the collector does not see in R30.
 var lostPointer, _ = window.KindNamed(string(window.Pointer))
 
@@ -142,7 +148,7 @@ var Causes = []Cause{
 		}},
 	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: lateFP, Issues: []int{63830},
 		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
-	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: "go1.21", Alike: []int{59692, 75478},
+	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: firstFP, Alike: []int{59692, 75478},
 		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) }},
 	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
 		text: faultText, when: func(f *Facts) bool { return f.faults(bySP) }},
@@ -216,7 +222,7 @@ var Causes = []Cause{
 	{Name: "incomplete unwind, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
 		text: pattern.Compile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
 	{Name: "non-code return pc, cut", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest,
-		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc for [^\n]*)`)},
+		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc [^\n]*)`)},
 }
 
 // ownCause matches fatal errors whose text says the cause, and all of it.
@@ -227,9 +233,8 @@ var ownCause = pattern.Compile(`(?m)^fatal error: (?:all goroutines are asleep -
 // panicked matches what the runtime prints below a panic that a signal made.
 var panicked = pattern.Compile(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
 
-// early reports whether a release has golang/go#63830: go1.21.0 to go1.21.6, by
-// what they build.
+// early reports whether a release restores frame pointers too late, as what it builds
+// does: the kind of window says from which release on none does.
 func early(release string) bool {
-	patch, ok := strings.CutPrefix(release, "go1.21")
-	return ok && (patch == "" || len(patch) == 2 && patch[0] == '.' && patch[1] < '7')
+	return version.IsValid(release) && version.Compare(release, firstFP) >= 0 && !window.FixedIn(release, staleFP.Fixed)
 }

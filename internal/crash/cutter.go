@@ -55,32 +55,34 @@ func (o *open) look(lines []line, i int) {
 	if o.quiet++; l.kind != syntax.None {
 		o.quiet = 0
 	}
+	o.told = o.told || l.tells
 	switch l.kind {
-	case syntax.Goroutine:
-		o.traced, o.told = true, true
-	case syntax.Stack:
-		o.told = true
-	case syntax.Location:
+	case syntax.Goroutine, syntax.Location:
 		o.traced = true
-	case syntax.Call:
-		o.told = o.told || startsInside(l)
-	case syntax.PC, syntax.Bracket:
-		o.told = true
 	case syntax.Dying:
 		o.dying = true
 	case syntax.Separator:
 		o.raised = true
-	case syntax.Note:
-		o.told = o.told || telling.Match(l.text)
-	case syntax.Fatal:
-		o.ended = l.kind
-		o.told = o.told || fatal.Match(l.text) && !compiler.Match(l.text)
-	case syntax.Signal:
-		o.ended = l.kind
-		o.told = o.told || signalled.Match(l.text)
-	case syntax.Panic:
+	case syntax.Fatal, syntax.Signal, syntax.Panic:
 		o.ended = l.kind
 	}
+}
+
+// tells reports whether only a Go process that dies prints a line.
+func tells(l line) bool {
+	switch l.kind {
+	case syntax.Goroutine, syntax.Stack, syntax.PC, syntax.Bracket:
+		return true
+	case syntax.Call:
+		return startsInside(l)
+	case syntax.Note:
+		return telling.Match(l.text)
+	case syntax.Fatal:
+		return fatal.Match(l.text) && !compiler.Match(l.text)
+	case syntax.Signal:
+		return signalled.Match(l.text)
+	}
+	return false
 }
 
 func indent(text []byte) int { return len(text) - len(syntax.Trim(text)) }
@@ -101,7 +103,7 @@ func startsInside(l line) bool {
 
 var (
 	// telling matches a line that no process prints but a Go runtime that dies.
-	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc for |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
+	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
 	// fatal matches what the runtime says when it dies: words of its own trade.
 	fatal = regexp.MustCompile(`^fatal(?: error)?: .*(?:\b(?:runtime|goroutines?|concurrent map|traceback|unknown caller pc|(?:stack|heap) (?:overflow|size|growth)|unexpected signal|out of memory|cannot allocate memory|sync: |morestack|bad g|bad m|[mg]span|mheap|mcache|mcentral|g0|gsignal|gc|sweep\w*|mark\w*|scan\w*|heap|invalid pointer|bad pointer|free object|semaphore|lock|unlock|lfstack\w*|work\w*buf|acquirep|releasep|schedule|exitsyscall|entersyscall|systemstack|newosproc|notesleep|futex\w*|netpoll|timer\w*|defer|recover|panic|malloc|stackalloc|casgstatus|nil context|fault|index out of range|invalid p state|cgo\w*|signal|thread exhaustion|self deadlock|deadlock!?)|found bad|checkptr)`)
 	// signalled matches what the runtime calls the signals that it dies of.
@@ -156,7 +158,7 @@ func (s *stream) begins(lines []line, i int) bool {
 // previous returns the last line before line i that is not blank, and whether it is
 // the one before.
 func previous(lines []line, i int) (l line, near bool) {
-	for j := i - 1; j >= max(0, i-4); j-- {
+	for j := i - 1; j >= max(0, i-lookBack); j-- {
 		if len(lines[j].text) > 0 {
 			return lines[j], j == i-1
 		}

@@ -7,6 +7,7 @@ import (
 
 	"splitadd/internal/crash/pattern"
 	"splitadd/internal/crash/syntax"
+	"splitadd/internal/victim"
 )
 
 // Facts are what the log of a crash says of the process, the unwinder and the
@@ -20,15 +21,15 @@ type Facts struct {
 	Clues   []Clue // all there are of the architecture
 
 	Unwinder *Unwinder // nil where the log has no numbers of it
-	Frames   []Frame   // of goroutines, as printed, at most maxFrames
+	Frames   []Frame   // of goroutines, as printed
+
+	Short bool // the runtime said more than is looked at
 
 	log  []byte
 	said []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
 	over string // the goroutine over which the unwinder gave up, or ""
 	dump []byte // the first lines of dumps of memory, with words that are places in the code
 }
-
-const maxFrames = 10000
 
 // An Unwinder is what it prints of itself when it gives up
 // (runtime/traceback.go, unwinder.finishInternal and unwinder.next).
@@ -79,7 +80,7 @@ func (f Frame) ID() string {
 // FactsOf reads the facts of a log.
 func FactsOf(log []byte) (f Facts) {
 	f.log = log
-	f.said, f.dump = said(log)
+	f.said, f.dump, f.Short = said(log)
 	f.over = over(f.said)
 	if m := release.FindSubmatch(log); m != nil {
 		f.Go = string(m[1])
@@ -101,11 +102,12 @@ const (
 )
 
 // said returns a log without the lines of frames, of goroutines but for the first
-// line, and of dumps of memory; and those of the dumps that name places in the code.
-func said(log []byte) (text, dump []byte) {
+// line, and of dumps of memory; those of the dumps that name places in the code; and
+// whether more of the runtime's words were left out.
+func said(log []byte) (text, dump []byte, short bool) {
 	text = make([]byte, 0, min(len(log), 8<<10))
 	dumps := 0
-	for rest := log; len(rest) > 0 && len(text) < maxSaid; {
+	for rest := log; len(rest) > 0; {
 		n := bytes.IndexByte(rest, '\n') + 1
 		if n == 0 {
 			n = len(rest)
@@ -125,14 +127,21 @@ func said(log []byte) (text, dump []byte) {
 			continue
 		}
 		kind := syntax.KindOf(line)
-		if kind == syntax.None && len(text) > maxSaid/4 {
+		if kind == syntax.None && len(text) > maxSaid/4 && !bytes.HasPrefix(line, []byte("signal ")) && !bytes.HasPrefix(line, []byte(victim.LineMark)) {
 			continue // what others have printed leaves room for the runtime's words
 		}
-		if first || kind != syntax.Call && kind != syntax.Location && kind != syntax.Goroutine {
+		switch {
+		case !first && (kind == syntax.Call || kind == syntax.Location || kind == syntax.Goroutine):
+		case len(text)+len(line) >= maxSaid:
+			short = true
+			if len(text) == 0 {
+				text = append(text, line[:maxSaid]...)
+			}
+		default:
 			text = append(append(text, line...), '\n')
 		}
 	}
-	return bytes.TrimSuffix(text[:min(len(text), maxSaid)], []byte("\n")), dump
+	return bytes.TrimSuffix(text, []byte("\n")), dump, short
 }
 
 // unwinderOf reads what the unwinder says before it gives up: before the stacks,
@@ -172,7 +181,7 @@ const unheaded = "goroutine ?"
 // missing has no file and no offset.
 func (f *Facts) frames(log []byte) {
 	r := frameReader{stack: -1}
-	for len(log) > 0 && len(f.Frames) < maxFrames {
+	for len(log) > 0 {
 		var text []byte
 		text, log, _ = bytes.Cut(log, []byte("\n"))
 		if frame, ok := r.line(text); ok {

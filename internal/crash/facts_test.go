@@ -41,3 +41,16 @@ func TestFacts(t *testing.T) {
 	f.log, f.said = nil, nil
 	assert.Equal(t, Facts{}, f)
 }
+
+// TestEarly has the releases that restore frame pointers too late, as the table of kinds
+// has them.
+func TestEarly(t *testing.T) {
+	for release, want := range map[string]bool{
+		"go1.20.14": false, "go1.21": true, "go1.21.0": true, "go1.21.6": true, "go1.22.0": false, "go1.27.4": false, "": false, "x": false,
+	} {
+		assert.Equal(t, want, early(release), release)
+	}
+	for _, first := range staleFP.Fixed {
+		assert.False(t, early(first), first)
+	}
+}

@@ -3,11 +3,8 @@ package crash
 import (
 	"bytes"
 	"container/list"
-	"fmt"
 	"io"
 	"sort"
-
-	"github.com/dustin/go-humanize/english"
 
 	"splitadd/internal/crash/syntax"
 	"splitadd/internal/crash/unwrap"
@@ -31,64 +28,40 @@ type Log struct {
 	Cut      bool // there was more of it than maxLog bytes
 }
 
-// Omitted says what of an input was not read because of a bound.
-type Omitted struct {
-	Long   int // crashes of which the end was not read
-	Quiet  int // crashes that may have gone on after many others
-	AtLine int // where the first of them begins
-}
-
-// String says it in a line; "" if everything was read.
-func (o Omitted) String() string {
-	what := ""
-	switch {
-	case o.Long > 0 && o.Quiet > 0:
-		what = fmt.Sprintf("%s of more than %d bytes, and %d that others interrupted for long, were not read to their ends", english.Plural(o.Long, "crash", ""), maxLog, o.Quiet)
-	case o.Long == 1:
-		what = fmt.Sprintf("a crash of more than %d bytes was not read to its end", maxLog)
-	case o.Long > 1:
-		what = fmt.Sprintf("%d crashes of more than %d bytes were not read to their ends", o.Long, maxLog)
-	case o.Quiet == 1:
-		what = "a crash that others interrupted for long may not have been read to its end"
-	case o.Quiet > 1:
-		what = fmt.Sprintf("%d crashes that others interrupted for long may not have been read to their ends", o.Quiet)
-	default:
-		return ""
-	}
-	return fmt.Sprintf("%s; the first begins in line %d", what, o.AtLine)
-}
-
 // Find calls visit with the crashes in a log, each as soon as it is known to be
 // complete: not in the order of their lines. Lines may have prefixes, or be
 // strings in JSON, one or a whole crash in each; other lines may stand between
 // them; the latest line may come first. What it holds in memory does not grow with
-// the log.
-func Find(from io.Reader, visit func(Log)) (Omitted, error) {
-	f := finder{visit: visit, streams: map[uint64]*stream{}, quiet: list.New()}
-	err := unwrap.Read(from, f.line)
-	f.forget(f.quiet.Len(), false)
-	return f.omitted, err
+// the log. What it does not read because of a bound is added to omitted.
+func Find(from io.Reader, visit func(Log), omitted *Omitted) error {
+	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, quiet: list.New()}
+	err := unwrap.Read(from, &f)
+	for f.quiet.Len() > 0 {
+		f.end(f.quiet.Front().Value.(*stream), false)
+	}
+	return err
 }
 
 // Logs finds the crashes in an input, in the order in which they begin.
 func Logs(data []byte) (logs []Log) {
 	// A reader of bytes does not fail.
-	_, _ = Find(bytes.NewReader(data), func(l Log) { logs = append(logs, l) })
+	_ = Find(bytes.NewReader(data), func(l Log) { logs = append(logs, l) }, new(Omitted))
 	sort.SliceStable(logs, func(i, j int) bool { return logs[i].Line < logs[j].Line })
 	return logs
 }
 
-// A finder finds crashes in streams of lines.
+// A finder finds crashes in streams of lines. It is the sink of unwrap.Read.
 type finder struct {
 	visit   func(Log)
 	streams map[uint64]*stream
 	quiet   *list.List // of the streams, those first that have been quiet for longest
 	lines   int        // that have been read
 	held    int        // bytes
-	omitted Omitted
+	omitted *Omitted
 }
 
-func (f *finder) line(l unwrap.Line) {
+// Line takes a line.
+func (f *finder) Line(l unwrap.Line) {
 	f.lines++
 	s := f.streams[l.Source]
 	if s == nil {
@@ -111,38 +84,47 @@ func (f *finder) line(l unwrap.Line) {
 	}
 }
 
+// Skip notes that a line was not read.
+func (f *finder) Skip(number int, why unwrap.Skipped) {
+	what := &f.omitted.JSON
+	if why == unwrap.ManyPrefixes {
+		what = &f.omitted.Prefixes
+	}
+	f.omitted.Add(what, number)
+}
+
+// Forget ends the stream of a source whose lines are not recognized any more.
+func (f *finder) Forget(source uint64) {
+	if s := f.streams[source]; s != nil {
+		f.end(s, true)
+	}
+}
+
 // complete passes on a crash.
 func (f *finder) complete(l Log) {
 	if l.Cut {
-		f.omit(&f.omitted.Long, l.Line)
+		f.omitted.Add(&f.omitted.Long, l.Line)
 	}
 	f.visit(l)
-}
-
-func (f *finder) omit(what *int, line int) {
-	if *what++; f.omitted.AtLine == 0 || line < f.omitted.AtLine {
-		f.omitted.AtLine = line
-	}
 }
 
 // recent is how many lines others may print in the middle of a crash, as far as
 // anybody could tell.
 const recent = 50000
 
-// evict forgets the half of the streams that have been quiet for longest.
-func (f *finder) evict() { f.forget((f.quiet.Len()+1)/2, true) }
-
-// forget completes the crashes of the n streams that have been quiet for longest,
-// early if more of the log is to come.
-func (f *finder) forget(n int, early bool) {
-	for range n {
-		s := f.quiet.Remove(f.quiet.Front()).(*stream)
-		f.held -= s.size
-		s.finish()
-		if early && s.open != nil && s.open.told && f.lines-s.last < recent {
-			f.omit(&f.omitted.Quiet, s.open.Line)
-		}
-		s.end()
-		delete(f.streams, s.source)
+// evict ends the half of the streams that have been quiet for longest.
+func (f *finder) evict() {
+	for range (f.quiet.Len() + 1) / 2 {
+		f.end(f.quiet.Front().Value.(*stream), true)
 	}
+}
+
+// end completes the crash of a stream, early if more of the log is to come.
+func (f *finder) end(s *stream, early bool) {
+	f.quiet.Remove(s.place)
+	f.held -= s.size
+	if line := s.finish(); early && line > 0 && f.lines-s.last < recent {
+		f.omitted.Add(&f.omitted.Quiet, line)
+	}
+	delete(f.streams, s.source)
 }

@@ -148,26 +148,3 @@ func TestMany(t *testing.T) {
 	}
 	assert.Len(t, deaths([]byte(strings.Repeat(nilPanic, 1500)+string(e.Log)), e), 1501)
 }
-
-// TestOmitted has more streams in the middle of a crash than are kept, and a crash that is
-// too long: both are said.
-func TestOmitted(t *testing.T) {
-	var b strings.Builder
-	for i := range maxStreams + 10 {
-		fmt.Fprintf(&b, "web-%d | goroutine 1 [running]:\nweb-%d | main.main()\n", i, i)
-	}
-	found := 0
-	omitted, err := Find(strings.NewReader(b.String()), func(Log) { found++ })
-	require.NoError(t, err)
-	assert.Equal(t, maxStreams+10, found)
-	assert.Greater(t, omitted.Quiet, 0)
-	assert.Contains(t, omitted.String(), "the first begins in line 1")
-
-	long := nilPanic + strings.Repeat("goroutine 7 [running]:\nmain.main()\n\ta.go:1 +0x8\n\n", maxLog/40)
-	omitted, err = Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Cut); assert.LessOrEqual(t, len(l.Text), maxLog) })
-	require.NoError(t, err)
-	assert.Equal(t, Omitted{Long: 1, AtLine: 1}, omitted)
-	omitted, err = Find(strings.NewReader(nilPanic), func(Log) {})
-	require.NoError(t, err)
-	assert.Empty(t, omitted.String())
-}

@@ -10,9 +10,10 @@ import (
 
 // A line is a line of a stream.
 type line struct {
-	at   int // its number, from 1
-	text []byte
-	kind syntax.Kind
+	at    int // its number, from 1
+	text  []byte
+	kind  syntax.Kind
+	tells bool // only a Go process that dies prints it
 }
 
 // A stream is the lines of one source, from the first that may be of a crash.
@@ -24,23 +25,30 @@ type stream struct {
 
 	raw   []line // as they came
 	lines []line // without blank lines that a collector has put between them
+	taken int    // how many of lines are there only for what follows: at most lookBack
 	size  int    // bytes of both, and of the open crash
 
 	order  int // above 0 if lines come in the order of time, below if latest first
 	spaced int // above 0 if there is a blank line after each
 
-	open *open
+	open  *open
+	told  bool // one of its lines has told that a process died
+	short bool // lines that come before those that are left were dropped
 }
 
 const (
-	batch  = 4096    // lines that are looked at together
-	margin = 400     // lines that stay, to be looked at with those to come
-	weight = 64      // bytes that a line takes
-	most   = 8 << 20 // bytes that are looked at together
+	batch    = 4096    // lines that are looked at together
+	lookBack = 4       // lines that have been taken, by which it is known whether another crash begins
+	margin   = 400     // lines that stay, to be looked at with those to come
+	weight   = 64      // bytes that a line takes
+	most     = 8 << 20 // bytes that are looked at together
 )
 
 func (s *stream) add(l unwrap.Line) {
-	s.raw = append(s.raw, normal(l))
+	line := normal(l)
+	line.tells = tells(line)
+	s.told = s.told || line.tells
+	s.raw = append(s.raw, line)
 	if s.size += len(l.Text) + weight; len(s.raw) >= batch || s.size >= most {
 		s.process(false)
 	}
@@ -55,15 +63,25 @@ func normal(l unwrap.Line) line {
 		if trimmed := syntax.Trim(text); len(trimmed)+1 != len(text) || text[0] != '\t' {
 			text = append([]byte{'\t'}, trimmed...)
 		}
-		return line{l.Number, text, syntax.Location}
+		return line{at: l.Number, text: text, kind: syntax.Location}
 	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
 		text = syntax.Trim(text)
 	}
-	return line{l.Number, text, l.Kind}
+	return line{at: l.Number, text: text, kind: l.Kind}
 }
 
-// finish looks at all that there is.
-func (s *stream) finish() { s.process(true) }
+// finish completes the crash that is open, and returns where it begins; 0 if there is none.
+func (s *stream) finish() (at int) {
+	if !s.told {
+		return 0
+	}
+	s.process(true)
+	if s.open != nil && s.open.told {
+		at = s.open.Line
+	}
+	s.end()
+	return at
+}
 
 // end completes the crash that is open.
 func (s *stream) end() {
@@ -80,11 +98,11 @@ func (s *stream) process(all bool) {
 	if !all && len(s.lines) < 2*margin && s.size < most {
 		return
 	}
-	s.order += order(s.lines)
+	s.order += order(s.lines[s.taken:])
 	if s.order < 0 {
 		s.backward(all)
 	} else {
-		s.forward(s.lines, all)
+		s.forward(all)
 	}
 	s.size = 0
 	for _, lines := range [][]line{s.raw, s.lines} {
@@ -97,16 +115,23 @@ func (s *stream) process(all bool) {
 	}
 }
 
-// forward cuts lines in the order of time, and keeps those that it does not cut.
-func (s *stream) forward(lines []line, all bool) {
-	n := len(lines)
+// forward cuts lines in the order of time, and keeps those that it does not cut, and a
+// few before them.
+func (s *stream) forward(all bool) {
+	n := len(s.lines)
 	if !all {
-		n -= min(margin, n/2)
+		n = max(s.taken, n-min(margin, n/2))
 	}
-	for i := range lines[:n] {
-		s.take(lines, i)
+	for i := s.taken; i < n; i++ {
+		s.take(s.lines, i)
 	}
-	rest := copy(s.lines, lines[n:])
+	s.taken = min(n, lookBack)
+	s.keep(n - s.taken)
+}
+
+// keep keeps the lines from the nth on.
+func (s *stream) keep(n int) {
+	rest := copy(s.lines, s.lines[n:])
 	clear(s.lines[rest:])
 	s.lines = s.lines[:rest]
 }
@@ -114,6 +139,8 @@ func (s *stream) forward(lines []line, all bool) {
 // backward cuts lines that come latest first: those up to the last with which a
 // crash begins, so that the rest is a crash whose beginning is to come.
 func (s *stream) backward(all bool) {
+	s.keep(s.taken)
+	s.taken = 0
 	n := len(s.lines)
 	if !all {
 		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.Header(); n-- {
@@ -122,8 +149,8 @@ func (s *stream) backward(all bool) {
 			return
 		}
 		if n == 0 { // too long: what comes is nearer to its beginning
-			rest := copy(s.lines, s.lines[len(s.lines)/2:])
-			s.lines = s.lines[:rest]
+			s.keep(len(s.lines) / 2)
+			s.short = true
 			return
 		}
 	}
@@ -134,10 +161,11 @@ func (s *stream) backward(all bool) {
 	for i := range turned {
 		s.take(turned, i)
 	}
+	if s.open != nil {
+		s.open.Cut, s.short = s.open.Cut || s.short, false
+	}
 	s.end()
-	rest := copy(s.lines, s.lines[n:])
-	clear(s.lines[rest:])
-	s.lines = s.lines[:rest]
+	s.keep(n)
 }
 
 // order votes on the order of lines: by pairs of lines of which the runtime prints

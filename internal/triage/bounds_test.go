@@ -78,7 +78,7 @@ func hard(t *testing.T) map[string]func(i int) string {
 		"journald, octets": always(`{"MESSAGE":[112,97,110,105,99,58,32,98,111,111,109],"_PID":"4242"}` + "\n"),
 		"objects open":     always("{\n"), "objects of many lines": always("{\n\"log\": \"panic: x\"\n}\n"), "quotes": always(`"\\`),
 
-		"headers": numbered("goroutine %d [running]:\n"), "notes": numbered("runtime: x%d\n"), "coloured": always("\x1b[31mpanic: boom\x1b[0m\n"),
+		"headers with prefixes": numbered("p%dq goroutine 1 [running]:\n"), "headers": numbered("goroutine %d [running]:\n"), "notes": numbered("runtime: x%d\n"), "coloured": always("\x1b[31mpanic: boom\x1b[0m\n"),
 		"goroutines": func(i int) string {
 			text := fmt.Sprintf("goroutine %d [select, 3 minutes]:\n%s\n", i+1, strings.Repeat("runtime.gopark(0x400007c7d8?, 0x2?, 0x60?, 0x0?, 0x400007c76c?)\n\truntime/proc.go:398 +0xc8 fp=0x400007c5f0 sp=0x400007c5d0 pc=0x43988\n", 2))
 			if i == 0 {

@@ -8,8 +8,7 @@ import (
 	"io"
 	"os"
 	"sort"
-
-	"github.com/dustin/go-humanize/english"
+	"strings"
 
 	"splitadd/internal/core"
 	"splitadd/internal/crash"
@@ -74,36 +73,30 @@ func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 	}
 	defer text.Close()
 	j := judge{name: name, binary: b, folder: crash.NewFolder(), seen: map[uint64]int{}}
-	var omitted crash.Omitted
-	err = objfile.Guard(func() (err error) { // of the binary
-		omitted, err = crash.Find(text, j.take)
-		return err
+	err = objfile.Guard(func() error { // of the binary
+		return crash.Find(text, j.take, &j.omitted)
 	})
-	what := omitted.String()
-	if what == "" {
-		what = j.omitted()
-	}
-	switch {
-	case errors.Is(err, ErrOmitted):
-		err = fmt.Errorf("%s: %w", name, err)
-	case err != nil && len(j.verdicts) == 0:
+	switch what := j.omitted.String(); {
+	case errors.Is(err, ErrOmitted), err == nil && what == "":
+	case err == nil:
+		err = fmt.Errorf("%w: %s", ErrOmitted, what)
+	case len(j.verdicts) > 0:
+		err = fmt.Errorf("%w: %w", ErrOmitted, err)
+	default:
 		return nil, fmt.Errorf("%s: %w", name, err)
-	case err != nil:
-		err = fmt.Errorf("%s: %w: %w", name, ErrOmitted, err)
-	case what != "":
-		err = fmt.Errorf("%s: %w: %s", name, ErrOmitted, what)
 	}
-	if err != nil && len(j.verdicts) == 0 {
-		return nil, err
+	verdicts := j.all(err)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return j.all(), err
+	return verdicts, err
 }
 
 // Bounds on the verdicts on an input. What comes after so many that are different
 // is looked at only if an unwinder may have died; after so many of these, no more.
 const (
 	maxShown  = 1000
-	maxJudged = 5000
+	maxJudged = 2500
 )
 
 // A judge gives the verdicts on the crashes of an input.
@@ -117,8 +110,7 @@ type judge struct {
 	judged    int
 	more      Verdict // on those that are not shown
 	undecided int     // of them
-	unread    int     // crashes that no verdict was given on
-	unreadAt  int     // where the first of them begins
+	omitted   crash.Omitted
 }
 
 func (j *judge) take(l crash.Log) {
@@ -137,14 +129,15 @@ func (j *judge) take(l crash.Log) {
 		j.more.count(l.Line) // and is not remembered: there may be any number
 		return
 	case j.judged >= maxJudged:
-		if j.unread++; j.unreadAt == 0 || l.Line < j.unreadAt {
-			j.unreadAt = l.Line
-		}
+		j.omitted.Add(&j.omitted.Late, l.Line)
 		return
 	default:
 		j.judged++
 		v := Log(l, j.binary)
-		if !full || v.Answer.Split() {
+		if v.short {
+			j.omitted.Add(&j.omitted.Words, l.Line)
+		}
+		if !full || v.Answer.Split() || v.Suspect {
 			v.Input = j.name
 			v.count(l.Line)
 			j.seen[key] = len(j.verdicts)
@@ -167,20 +160,9 @@ func (v *Verdict) count(line int) {
 	v.Last = max(v.Last, line)
 }
 
-func (j *judge) omitted() string {
-	if j.unread == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s came after %d that are different; the first begins in line %d", english.Plural(j.unread, "crash", ""), maxJudged, j.unreadAt)
-}
-
-// all returns the verdicts, or that there is no crash.
-func (j *judge) all() []Verdict {
-	if len(j.verdicts) == 0 {
-		v := newVerdict(Undecided, "no crash of a Go program is in it")
-		v.Input, v.Settle = j.name, "what the process printed to its standard error, from the beginning of the crash"
-		return []Verdict{v}
-	}
+// all returns the verdicts, or that there is no crash; and that not all of the log was
+// read, if err says so.
+func (j *judge) all(err error) []Verdict {
 	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
 	if j.more.Count > 0 {
 		v := newVerdict(NotThis, "crashes that are not shown, after many: no unwinder is in them")
@@ -188,8 +170,23 @@ func (j *judge) all() []Verdict {
 			v = newVerdict(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
 			v.Settle = "the same log without the crashes that are shown"
 		}
-		v.Input, v.Line, v.Last, v.Count = j.name, j.more.Line, j.more.Last, j.more.Count
-		j.verdicts = append(j.verdicts, v)
+		v.Line, v.Last, v.Count = j.more.Line, j.more.Last, j.more.Count
+		j.add(v)
+	}
+	if err != nil {
+		v := newVerdict(Undecided, strings.Replace(err.Error(), ErrOmitted.Error(), "not all of the log was read", 1))
+		v.Line, v.Settle = j.omitted.AtLine, "the part of the log around each crash, by itself"
+		j.add(v)
+	}
+	if len(j.verdicts) == 0 {
+		v := newVerdict(Undecided, "no crash of a Go program is in it")
+		v.Settle = "what the process printed to its standard error, from the beginning of the crash"
+		j.add(v)
 	}
 	return j.verdicts
+}
+
+func (j *judge) add(v Verdict) {
+	v.Input = j.name
+	j.verdicts = append(j.verdicts, v)
 }

@@ -83,8 +83,9 @@ func TestEncodings(t *testing.T) {
 	packed := zipped(t, append(append([]byte(nil), e.Log...), bytes.Repeat([]byte("all is well\n"), 100000)...))
 	verdicts, err := Reader("log", bytes.NewReader(packed[:len(packed)-100]), binaryOf(e))
 	require.ErrorIs(t, err, ErrOmitted)
-	require.Len(t, verdicts, 1)
+	require.Len(t, verdicts, 2)
 	assert.Equal(t, SplitSP, verdicts[0].Answer)
+	assert.Equal(t, "not all of the log was read: unexpected EOF", verdicts[1].Why)
 }
 
 // TestRefused has inputs that are not a log.
@@ -146,12 +147,52 @@ func TestDifferent(t *testing.T) {
 	assert.Equal(t, NotThis, verdicts[maxShown+1].Answer)
 	assert.Equal(t, 100, verdicts[maxShown+1].Count)
 
+	// Without the binary it looks like a split: that is shown as well.
+	verdicts, err = Reader("log", strings.NewReader(b.String()+string(e.Log)+b.String()), nil)
+	require.NoError(t, err)
+	require.Equal(t, maxShown+2, len(verdicts))
+	assert.Equal(t, Undecided, verdicts[maxShown].Answer)
+	assert.True(t, verdicts[maxShown].Suspect)
+	assert.Equal(t, NotThis, verdicts[maxShown+1].Answer)
+
 	b.Reset()
 	for i := range maxJudged + 7 {
 		fmt.Fprintf(&b, "SIGSEGV: segmentation violation\nPC=%#x m=0 sigcode=1\n\n", 4*i)
 	}
 	verdicts, err = Reader("log", strings.NewReader(b.String()+string(e.Log)), binaryOf(e))
-	assert.ErrorContains(t, err, fmt.Sprintf("not all of it was read: 8 crashes came after %d that are different", maxJudged))
+	assert.ErrorContains(t, err, "not all of it was read: 8 crashes that came after many others, all different")
 	assert.ErrorIs(t, err, ErrOmitted)
-	assert.Len(t, verdicts, maxShown+1)
+	require.Equal(t, maxShown+2, len(verdicts))
+	last := verdicts[maxShown+1]
+	assert.Equal(t, Undecided, last.Answer)
+	assert.Contains(t, last.Why, "not all of the log was read: 8 crashes that came after")
+	assert.NotEmpty(t, last.Settle)
+	assert.Equal(t, maxJudged*3+1, last.Line)
+}
+
+// TestOmittedSaid has logs of which not all is read, with a crash in what was read and
+// without one. The answer says so, and so does the error.
+func TestOmittedSaid(t *testing.T) {
+	e := crashtest.Read(t, crashFolder+"/testdata/go1.23.4-sp-leaf65552-gc.txt")
+	deep := strings.Repeat(`{"a":`, 40) + `{"log":"fatal error: unknown caller pc"}` + "\n"
+	words := "fatal error: x\n" + strings.Repeat("fatal error: y\n", 5000) + "\ngoroutine 1 [running]:\nmain.main()\n\ta.go:1 +0x8\n"
+	for name, c := range map[string]struct {
+		log     string
+		binary  *Binary
+		first   Answer
+		n, line int
+	}{
+		"no crash": {deep, nil, Undecided, 1, 1}, "a split": {string(e.Log) + deep, binaryOf(e), SplitSP, 2, 1 + bytes.Count(e.Log, []byte("\n"))},
+		"words": {"all is well\n" + words, nil, Undecided, 2, 2},
+	} {
+		verdicts, err := Reader("log", strings.NewReader(c.log), c.binary)
+		require.ErrorIs(t, err, ErrOmitted, name)
+		require.Len(t, verdicts, c.n, name)
+		assert.Equal(t, c.first, verdicts[0].Answer, name)
+		last := verdicts[c.n-1]
+		assert.Equal(t, Undecided, last.Answer, name)
+		assert.Contains(t, last.Why, "not all of the log was read: 1 ", name)
+		assert.Equal(t, c.line, last.Line, name)
+		assert.Zero(t, last.Count, name)
+	}
 }

@@ -25,7 +25,7 @@ func Log(log crash.Log, b *Binary) Verdict {
 	if v.Go == "" && b != nil && l.fit != Other {
 		v.Go = b.Go
 	}
-	v.Cut = l.cut()
+	v.Cut, v.short = l.cut(), l.facts.Short
 	function := ""
 	if v.Window != nil {
 		function = v.Window.Func

@@ -65,6 +65,8 @@ type Verdict struct {
 	Neighbour  *Neighbour     // what it is, or is easily taken for
 	Text       string         // the crash, cut; of a log
 	Code       string         // the disassembly of the window
+
+	short bool // not all that the runtime said of the crash was looked at
 }
 
 // Bounds on the evidence of a verdict.

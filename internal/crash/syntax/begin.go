@@ -4,32 +4,24 @@ import (
 	"bytes"
 )
 
-// marks are what stands in the lines in which Begin looks for a beginning, and
-// that do so often enough to look further.
-var marks = []string{"goroutine ", "panic: ", "fatal error: ", "SIG", "runtime", "[signal ", "PC=0x", "unexpected fault address ", "Exception 0x", "fatal: morestack", "fatal: bad g"}
+// marks are what stands where Begin looks for a beginning, by their first bytes:
+// only what does so often enough to look further.
+var marks = [256][]string{
+	'g': {"goroutine "}, 'p': {"panic: "}, 'f': {"fatal error: ", "fatal: morestack", "fatal: bad g"}, 'S': {"SIG"}, 'r': {"runtime"},
+	'[': {"[signal "}, 'P': {"PC=0x"}, 'u': {"unexpected fault address "}, 'E': {"Exception 0x"},
+}
 
 // Begin returns where a line of a crash begins in a line that may have something
 // before it: at most limit bytes; or -1.
 func Begin(text []byte, limit int) int {
-	best := -1
-	for _, m := range marks {
-		for from := 0; ; {
-			i := bytes.Index(text[from:min(len(text), limit+len(m))], []byte(m))
-			if i < 0 {
-				break
+	for i := range min(len(text), limit+1) {
+		for _, m := range marks[text[i]] {
+			if len(text)-i >= len(m) && string(text[i:i+len(m)]) == m && starts(text[i:]) {
+				return i
 			}
-			from += i
-			if best >= 0 && from >= best {
-				break
-			}
-			if starts(text[from:]) {
-				best = from
-				break
-			}
-			from += len(m)
 		}
 	}
-	return best
+	return -1
 }
 
 // starts reports whether a text starts as a line of a crash does, whatever comes
@@ -73,5 +65,5 @@ func HasAnchor(text []byte) bool {
 	}
 }
 
-var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("unexpected return pc for "), []byte("frame.sp="), []byte("traceback stuck"),
+var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("runtime: g "), []byte("unexpected return pc "), []byte("frame.sp="), []byte("traceback stuck"),
 	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("fatal: morestack on g"), []byte("fatal: bad g"), []byte("runtime stack:"), []byte("runtime.throw("), []byte("unexpected fault address "), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}

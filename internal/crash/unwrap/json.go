@@ -23,6 +23,8 @@ type scanner struct {
 	levels []level
 	found  []value // of the record
 	depth  int     // of brackets that are open; more than the levels where it is too deep
+
+	skipped bool // what may be of a crash was passed over, because of a bound
 }
 
 // A level is an object or an array that is open.
@@ -49,8 +51,8 @@ type value struct {
 // json calls emit with the strings in JSON that may be lines of a crash, and where
 // they stand: a hash of the members' names and of what the record says of which
 // process it is. A record is an object that is an element of an array, or the
-// whole. It reports whether the text is JSON.
-func (u *unwrapper) json(text []byte, emit func(path uint64, text []byte)) bool {
+// whole. It reports whether the text, of the line with that number, is JSON.
+func (u *unwrapper) json(number int, text []byte, emit func(path uint64, text []byte)) bool {
 	if text[0] == '"' {
 		end := quoteEnd(text)
 		if end < 0 || len(bytes.TrimRight(text[end+1:], " \t,;")) > 0 {
@@ -99,6 +101,9 @@ func (u *unwrapper) json(text []byte, emit func(path uint64, text []byte)) bool 
 		rest.who += l.who
 	}
 	u.record(&s, rest, emit)
+	if s.skipped {
+		u.skip(number, ManyPlaces)
+	}
 	return true
 }
 
@@ -113,7 +118,9 @@ values:
 			text = unescape(v.raw)
 		}
 		if !u.paths[v.path] {
-			if len(u.paths) >= maxPaths || !v.usual && !tells(text) {
+			full, is := len(u.paths) >= maxPaths, tells(text)
+			if full || !is && !v.usual {
+				s.skipped = s.skipped || full && is
 				continue
 			}
 			u.paths[v.path] = true
@@ -183,6 +190,7 @@ func (s *scanner) next() uint64 {
 func (s *scanner) text(raw []byte, key bool) {
 	n := len(s.levels)
 	if s.depth > n {
+		s.skipped = s.skipped || syntax.HasAnchor(raw)
 		return
 	}
 	if n > 0 && key && !s.levels[n-1].array {

@@ -3,6 +3,7 @@ package unwrap
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"splitadd/internal/crash/syntax"
 )
@@ -13,6 +14,7 @@ const (
 	kept        = 8       // when lines are passed on, 1 of 8 is kept, to learn from together with the next ones
 	maxArena    = 4 << 20 // bytes
 	maxPrefixes = 1 << 14
+	maxUseless  = 1 << 19 // prefixes that one line had; then no more are learned
 )
 
 // A learner learns the prefixes of lines, and cuts them off. It looks at lines
@@ -21,13 +23,14 @@ const (
 // So many prefixes as there are, a line is compared with all of them at once: by
 // the shapes of what it begins with.
 type learner struct {
-	visit    func(Line)
+	sink     Sink
 	items    []item
 	size     int                // bytes
 	prefixes map[uint64]*prefix // by their shapes
 	shapes   filter             // of the prefixes, and of some that have been forgotten
 	seen     []uint64           // shapes of those that are not learned yet
 	round    int                // how often it has learned
+	useless  int                // prefixes forgotten that one line had
 }
 
 type item struct {
@@ -45,6 +48,7 @@ type prefix struct {
 	explained int  // lines of a crash after it, less lines of a crash as they are
 	learned   bool
 	used      int   // the last round in which a line had it
+	cut       int   // how often it has been cut off
 	lines     []int // those that it was seen in, at most maxGlued and one more
 }
 
@@ -71,11 +75,11 @@ func (l *learner) flush(n int) {
 		l.size -= len(item.Text)
 		source, text := l.cut(item)
 		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
-			l.visit(Line{item.Number, source, text, item.kind})
+			l.sink.Line(Line{item.Number, source, text, item.kind})
 			continue
 		}
 		split(text, func(text []byte) {
-			l.visit(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
+			l.sink.Line(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
 		})
 	}
 	rest := copy(l.items, l.items[n:])
@@ -110,7 +114,7 @@ func (l *learner) learn() {
 				l.items[i].glue = true
 			}
 			delete(l.prefixes, shape)
-		case p.explained > 0 && len(l.prefixes) < 2*maxPrefixes:
+		case p.explained > 0:
 			p.learned, p.used, p.lines = true, l.round, nil
 		default:
 			delete(l.prefixes, shape)
@@ -118,13 +122,17 @@ func (l *learner) learn() {
 	}
 }
 
-// forget forgets prefixes that lines had long ago, if there are many.
+// forget forgets prefixes that no line of the last round had, if there are many.
 func (l *learner) forget() {
 	many := len(l.prefixes) > maxPrefixes
 	l.shapes = filter{}
 	for shape, p := range l.prefixes {
 		if many && p.used < l.round-1 {
 			delete(l.prefixes, shape)
+			l.sink.Forget(shape)
+			if p.cut <= 1 {
+				l.useless++
+			}
 			continue
 		}
 		l.shapes.add(shape)
@@ -139,34 +147,35 @@ func (l *learner) see(i int) {
 		return
 	}
 	before := item.Text[:at]
-	var p prefix
-	if c := before[at-1]; c == '"' || c == '\'' || c == '`' {
-		before, p.quote = before[:at-1], true
+	quote := strings.IndexByte("\"'`", before[at-1]) >= 0
+	if quote {
+		before = before[:at-1]
 	}
+	spaces := len(before)
 	if before = bytes.TrimRight(before, " "); len(before) == 0 {
 		return
 	}
-	p.spaces = len(item.Text[:at]) - len(before)
-	if p.quote {
-		p.spaces--
-	}
+	spaces -= len(before)
 	shape := shapeOf(before, item.Source)
-	old := l.prefix(shape)
-	if old != nil && old.learned {
+	p := l.prefix(shape)
+	if p == nil && l.useless > maxUseless {
+		l.sink.Skip(item.Number, ManyPrefixes)
+		return
+	}
+	if p == nil {
+		p = &prefix{spaces: spaces}
+		l.seen = append(l.seen, shape)
+		l.prefixes[shape] = p
+		l.shapes.add(shape)
+	}
+	if p.learned {
 		return
 	}
 	item.at = at
-	if old != nil {
-		if len(old.lines) <= maxGlued {
-			old.lines = append(old.lines, i)
-		}
-		old.quote = old.quote || p.quote
-		return
+	p.quote = p.quote || quote
+	if len(p.lines) <= maxGlued {
+		p.lines = append(p.lines, i)
 	}
-	p.lines = []int{i}
-	l.seen = append(l.seen, shape)
-	l.prefixes[shape] = &p
-	l.shapes.add(shape)
 }
 
 // prefix returns the prefix of a shape, or nil.
@@ -257,6 +266,7 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 			return true
 		}
 		p.used = l.round
+		p.cut++
 		source = shape
 		rest := item.Text[end:]
 		for n := 0; n < p.spaces && len(rest) > 0 && rest[0] == ' '; n++ {

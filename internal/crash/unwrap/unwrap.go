@@ -23,12 +23,31 @@ type Line struct {
 	Kind   syntax.Kind // of the text without leading white space
 }
 
-// Read visits the lines of a log that may belong to a crash, and those near them,
-// those of a source in the order in which they come. What it holds in memory does
-// not depend on the length of the log, or of its lines.
-func Read(from io.Reader, visit func(Line)) error {
-	l := &learner{visit: visit, prefixes: map[uint64]*prefix{}}
-	u := &unwrapper{emit: l.add, paths: map[uint64]bool{}, names: map[uint64]bool{}}
+// A Sink takes what Read finds in a log.
+type Sink interface {
+	// Line takes a line that may belong to a crash, or is near to one: those of a
+	// source in the order in which they come.
+	Line(Line)
+	// Forget says that the prefix of a source has been forgotten. More lines of the
+	// source are recognized only after one with which a part of a crash begins.
+	Forget(source uint64)
+	// Skip says that a line, by its number, may be of a crash and was not read.
+	Skip(number int, why Skipped)
+}
+
+// Skipped says why a line was not read.
+type Skipped int
+
+const (
+	ManyPlaces   Skipped = iota // JSON that is too deep, or at too many places
+	ManyPrefixes                // it has a prefix, and there are too many that one line has
+)
+
+// Read reads a log. What it holds in memory does not depend on the length of the
+// log, or of its lines.
+func Read(from io.Reader, to Sink) error {
+	l := &learner{sink: to, prefixes: map[uint64]*prefix{}}
+	u := &unwrapper{emit: l.add, skip: to.Skip, paths: map[uint64]bool{}, names: map[uint64]bool{}}
 	n := &near{visit: u.line}
 	p := &pretty{visit: n.line}
 	err := read(from, p.line)
@@ -40,6 +59,7 @@ func Read(from io.Reader, visit func(Line)) error {
 // An unwrapper takes lines out of JSON.
 type unwrapper struct {
 	emit func(Line)
+	skip func(number int, why Skipped)
 	// The places in JSON at which a line of a crash has been seen. What stands in
 	// others is not looked at further.
 	paths map[uint64]bool
@@ -61,7 +81,7 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 		if at > 0 {
 			source = shapeOf(l.Text[:at], source)
 		}
-		if u.json(l.Text[at:], func(path uint64, text []byte) {
+		if u.json(l.Number, l.Text[at:], func(path uint64, text []byte) {
 			for more := true; more; {
 				var line []byte
 				line, text, more = bytes.Cut(text, []byte("\n"))
