@@ -160,8 +160,8 @@ func (v *Verdict) count(line int) {
 	v.Last = max(v.Last, line)
 }
 
-// all returns the verdicts, or that there is no crash; and that not all of the log was
-// read, if err says so.
+// all returns the verdicts, or one that says that no crash was found. If err says that not
+// all of the log was read, another verdict says so.
 func (j *judge) all(err error) []Verdict {
 	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
 	if j.more.Count > 0 {

@@ -69,8 +69,8 @@ type Step struct {
 	What        string
 }
 
-// Decide pins every preemptible window of every victim, and pins one control where there
-// is no window. It makes a stress run of one victim of each kind that has windows, for at
+// Decide pins every preemptible window of every victim, and one control at a
+// place without a window. It makes a stress run of one victim of each kind that has windows, for at
 // most the limit, and none if that is 0. If a kind that the assembler's rule makes has no
 // window, it pins the place and leaves an unmodified guest to run: see testNotFound. For
 // kinds that do harm only after the goroutine has gone on, it holds the goroutine in the

@@ -54,7 +54,7 @@ func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, ob
 }
 
 // PinReturn is the control for Pin. It pins a victim at its last return, where the frame
-// is popped and there is no window.
+// is popped, which is a place without a window.
 func (g *Guest) PinReturn(ctx context.Context, name, observer string) (Run, error) {
 	pc, err := g.LastReturn(name)
 	if err != nil {
