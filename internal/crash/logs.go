@@ -86,9 +86,14 @@ func (f *finder) Line(l unwrap.Line) {
 
 // Skip notes that a line was not read.
 func (f *finder) Skip(number int, why unwrap.Skipped) {
-	what := &f.omitted.JSON
-	if why == unwrap.ManyPrefixes {
+	var what *int
+	switch why {
+	case unwrap.ManyPlaces:
+		what = &f.omitted.JSON
+	case unwrap.ManyPrefixes:
 		what = &f.omitted.Prefixes
+	case unwrap.LongPrefix:
+		what = &f.omitted.Far
 	}
 	f.omitted.Add(what, number)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+
+	"splitadd/internal/crash/unwrap"
 )
 
 // Omitted counts what of an input was not read because of a bound.
@@ -15,6 +17,7 @@ type Omitted struct {
 	Words    int // crashes in which the runtime said more than is looked at
 	JSON     int // lines with JSON that was not read
 	Prefixes int // lines with a prefix, after too many others
+	Far      int // lines with a prefix that is too long
 	AtLine   int // where the first of them begins
 }
 
@@ -39,6 +42,7 @@ func (o Omitted) String() string {
 	add(o.Words, "crash", fmt.Sprintf("in which the runtime said more than %d bytes, read up to there", maxSaid))
 	add(o.JSON, "line", "with JSON that is too deep, or at too many places")
 	add(o.Prefixes, "line", "that may be of a crash, with a prefix that came after too many others")
+	add(o.Far, "line", fmt.Sprintf("that may be of a crash, with a prefix of more than %d bytes", unwrap.MaxPrefix))
 	if len(parts) == 0 {
 		return ""
 	}

@@ -50,6 +50,8 @@ func hard(t *testing.T) map[string]func(i int) string {
 		"prefixes": numbered("p%dq panic: boom\n"), "prefixes of pods": pods("[pod/web-7d9f8b6c5-x%dz/daemon] %s\n", lines),
 		"prefixes of pods, far": pods("[pod/web-7d9f8b6c5-x%dz/daemon] %s\n[pod/web-1] all is well\n", lines),
 		"long prefixes":         pods(strings.Repeat("word: ", 60)+"x%dz %s\n", lines),
+		"longest prefixes":      pods(strings.Repeat("word: ", 680)+"x%dz %s\n", lines),
+		"longer prefixes":       pods(strings.Repeat("word: ", 700)+"x%dz %s\n", lines),
 		"prefixes, then text": func(i int) string {
 			if i < 1<<17 {
 				return fmt.Sprintf("p%dq panic: boom\n", i)

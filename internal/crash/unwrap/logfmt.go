@@ -9,7 +9,7 @@ import (
 // and where its name begins; or 0. What has no quotes needs none, and ends with a
 // space.
 func field(text []byte) (at int, value []byte) {
-	for from := 0; from < min(len(text), maxPrefix); {
+	for from := 0; from < min(len(text), MaxPrefix); {
 		i := bytes.IndexByte(text[from:], '=')
 		if i < 0 {
 			return 0, nil

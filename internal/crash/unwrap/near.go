@@ -1,8 +1,6 @@
 package unwrap
 
 import (
-	"bytes"
-
 	"splitadd/internal/crash/syntax"
 )
 
@@ -42,7 +40,7 @@ func (n *near) line(number int, text []byte) {
 		n.visit(number, text)
 		return
 	}
-	text = bytes.TrimRight(text, "\r\n")
+	text = trimEnd(text, "\r\n")
 	if len(text) > nearBytes {
 		for n.count > 0 {
 			n.drop()

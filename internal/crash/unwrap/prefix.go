@@ -59,12 +59,25 @@ func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
 	i := item{Line: line, kind: syntax.KindOf(syntax.Trim(line.Text)), begin: -1}
 	if i.kind == syntax.None {
-		i.begin = syntax.Begin(line.Text, maxPrefix)
+		i.begin = syntax.Begin(line.Text, MaxPrefix)
+		if i.begin < 0 && endsInGoroutine(line.Text) {
+			l.sink.Skip(line.Number, LongPrefix)
+		}
 	}
 	l.items = append(l.items, i)
 	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
 		l.flush(len(l.items) - len(l.items)/kept)
 	}
+}
+
+// endsInGoroutine reports whether a line ends with the first line of a goroutine, as
+// every crash has one, after more than a prefix may have.
+func endsInGoroutine(text []byte) bool {
+	if len(text) <= MaxPrefix || !bytes.HasSuffix(text, []byte("]:")) {
+		return false
+	}
+	at := bytes.LastIndex(text, []byte("goroutine "))
+	return at > MaxPrefix && syntax.IsGoroutine(text[at:])
 }
 
 // flush passes on the first n lines.
@@ -242,7 +255,7 @@ func (l *learner) continues(i int) bool {
 // each calls visit with the shapes of all that a line begins with, and where each
 // ends, until it returns false.
 func (l *learner) each(item *item, visit func(shape uint64, end int) bool) {
-	s := shaper{text: item.Text[:min(len(item.Text), maxPrefix)], sum: fnvOffset ^ item.Source*fnvPrime}
+	s := shaper{text: item.Text[:min(len(item.Text), MaxPrefix)], sum: fnvOffset ^ item.Source*fnvPrime}
 	for s.next() {
 		if s.text[s.at-1] != ' ' && !visit(s.sum, s.at) {
 			return

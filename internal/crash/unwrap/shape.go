@@ -4,8 +4,8 @@ import (
 	"bytes"
 )
 
-// maxPrefix is how long what a collector puts before a line may be, bytes.
-const maxPrefix = 400
+// MaxPrefix is how long what a collector puts before a line may be, bytes.
+const MaxPrefix = 4 << 10
 
 // Prefixes are compared by their shape: what differs from line to line, a number, a
 // date, a time, white space, is left out of it. What names a process stays: a

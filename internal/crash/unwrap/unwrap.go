@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"strings"
 
 	"splitadd/internal/crash/syntax"
 )
@@ -41,6 +42,7 @@ type Skipped int
 const (
 	ManyPlaces   Skipped = iota // JSON that is too deep, or at too many places
 	ManyPrefixes                // it has a prefix, and there are too many that one line has
+	LongPrefix                  // its prefix is longer than MaxPrefix
 )
 
 // Read reads a log. What it holds in memory does not depend on the length of the
@@ -109,18 +111,26 @@ func plain(text []byte) []byte {
 	if bytes.IndexByte(text, 0x1b) >= 0 {
 		text = escape.ReplaceAll(text, nil)
 	}
-	text = bytes.TrimRight(text, " \r\n")
+	text = trimEnd(text, " \r\n")
 	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // what was printed over the rest of the line
 		text = text[i+1:]
 	}
 	return text
 }
 
-// objectAt returns where an object of JSON begins, after at most maxPrefix bytes,
+// trimEnd does what bytes.TrimRight does, faster for a few bytes at the end.
+func trimEnd(text []byte, few string) []byte {
+	for len(text) > 0 && strings.IndexByte(few, text[len(text)-1]) >= 0 {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+// objectAt returns where an object of JSON begins, after at most MaxPrefix bytes,
 // with which the line ends; or 0 for an array or a string that is the line; or
 // -1.
 func objectAt(text []byte) int {
-	trimmed := bytes.TrimRight(text, " \t,;'")
+	trimmed := trimEnd(text, " \t,;'")
 	if len(trimmed) < 3 {
 		return -1
 	}
@@ -132,7 +142,7 @@ func objectAt(text []byte) int {
 	if first[0] == '[' && len(first) > 1 && (first[1] == '{' || first[1] == '[' && len(first) > 2 && first[2] == '"' || first[1] == '"') || first[0] == '"' || first[0] == '{' {
 		return len(text) - len(first)
 	}
-	i := bytes.Index(text[:min(len(text), maxPrefix)], []byte(`{"`))
+	i := bytes.Index(text[:min(len(text), MaxPrefix)], []byte(`{"`))
 	if i > 0 && bytes.Contains(text[i:min(len(text), i+200)], []byte(`":`)) {
 		return i
 	}
