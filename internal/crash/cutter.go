@@ -14,6 +14,7 @@ type open struct {
 	traced bool        // it has a goroutine, or a frame
 	ended  syntax.Kind // of the line that says what it is, or None
 	dying  bool        // the runtime has died once more, while it printed
+	stuck  bool        // it has said that it cannot unwind a stack
 	raised bool        // other threads have been made to print their stacks
 	indent int         // of its first line
 	quiet  int         // lines since the last of a crash
@@ -61,6 +62,8 @@ func (o *open) look(lines []line, i int) {
 		o.traced = true
 	case syntax.Dying:
 		o.dying = true
+	case syntax.Note:
+		o.stuck = o.stuck || isStuck(l.text)
 	case syntax.Separator:
 		o.raised = true
 	case syntax.Fatal, syntax.Signal, syntax.Panic:
@@ -132,8 +135,7 @@ func (s *stream) begins(lines []line, i int) bool {
 		return o.traced && !before.kind.Header() && before.kind != syntax.Dying
 	case syntax.Note:
 		// Before the first frame more than one thread may say that it cannot unwind.
-		unwinding := hasAny(l.text, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
-		return (o.traced || o.ended != syntax.None && !unwinding && !near) && diesNext(lines[i+1:])
+		return (o.traced || o.ended != syntax.None && !isStuck(l.text) && !near) && diesNext(lines[i+1:])
 	case syntax.Signal:
 		if o.raised || o.traced && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
 			return false // of another thread
@@ -150,9 +152,17 @@ func (s *stream) begins(lines []line, i int) bool {
 		if thrown.Match(l.text) {
 			return exit.Match(before.text)
 		}
+		if near && o.stuck && before.kind == syntax.Location && hasAny(l.text, "unexpected signal") {
+			return false // it dies in the middle of a stack that it cannot unwind
+		}
 	}
 	// Two threads may die at once.
 	return o.traced || o.ended != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.Note))
+}
+
+// isStuck reports whether a note says that a stack cannot be unwound.
+func isStuck(note []byte) bool {
+	return hasAny(note, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
 }
 
 // previous returns the last line before line i that is not blank, and whether it is

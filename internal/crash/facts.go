@@ -81,11 +81,12 @@ func (f Frame) ID() string {
 func FactsOf(log []byte) (f Facts) {
 	f.log = log
 	f.said, f.dump, f.Short = said(log)
-	f.over = over(f.said)
+	before := beforeStacks(log)
+	f.over = over(before)
 	if m := release.FindSubmatch(log); m != nil {
 		f.Go = string(m[1])
 	}
-	f.Unwinder = unwinderOf(log)
+	f.Unwinder = unwinderOf(before)
 	f.frames(log)
 	if f.Built, f.Old = f.releaseOf(log); f.Built != "" {
 		f.Go = f.Built
@@ -144,12 +145,18 @@ func said(log []byte) (text, dump []byte, short bool) {
 	return bytes.TrimSuffix(text, []byte("\n")), dump, short
 }
 
-// unwinderOf reads what the unwinder says before it gives up: before the stacks,
-// while it prints which the runtime says like things of others.
-func unwinderOf(log []byte) (u *Unwinder) {
+// beforeStacks returns the log up to the first stack. What the unwinder says of the
+// goroutine over which it gives up is there. While the runtime prints stacks, it says
+// the same of others.
+func beforeStacks(log []byte) []byte {
 	if i := stacks.FindSubmatchIndex(log); i != nil {
-		log = log[:i[0]]
+		return log[:i[0]]
 	}
+	return log
+}
+
+// unwinderOf reads what the unwinder says before it gives up.
+func unwinderOf(log []byte) (u *Unwinder) {
 	var end int
 	if m := finished.FindSubmatchIndex(log); m != nil {
 		u = &Unwinder{ID: string(log[m[2]:m[3]]), SP: hex(log[m[4]:m[5]]), Top: hex(log[m[6]:m[7]])}

@@ -138,30 +138,31 @@ func (f *Facts) walking() bool {
 	})
 }
 
-// overG matches what the unwinder says of the goroutine over which it gives
-// up, and what it is about to throw.
-var overG = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )|(unknown caller pc|did not unwind completely)`)
+// overG matches what the unwinder says of the goroutine over which it gives up. Some
+// releases do not say which goroutine it is.
+var overG = pattern.Compile(`(?m)^runtime: (?:g ?([0-9]+): )?(?:frame\.sp=|unexpected return pc for )`)
 
 // ofSignal matches what the runtime says of a signal: the address and the pc.
 var ofSignal = pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
 
 // Over returns the number of the goroutine over which the unwinder gave up: the
-// one that it names before the fatal error. It returns "" if there are several, or
-// none. While it prints stacks, the runtime names others.
+// one that it names before the stacks. It returns "" if the log does not say that it gave
+// up, if it names several or none, or if it leaves the number of one out. While it prints
+// stacks, the runtime names others.
 func (f *Facts) Over() string { return f.over }
 
 // over returns it.
-func over(said []byte) (id string) {
-	for _, m := range overG.FindAllSubmatch(said, 100) {
-		switch {
-		case m[1] == nil:
-			return id
-		case id != "" && id != string(m[1]):
+func over(beforeStacks []byte) (id string) {
+	for _, m := range overG.FindAllSubmatch(beforeStacks, 100) {
+		if m[1] == nil || id != "" && id != string(m[1]) {
 			return ""
 		}
 		id = string(m[1])
 	}
-	return ""
+	if !hasAny(beforeStacks, "unknown caller pc", "did not unwind completely") {
+		return ""
+	}
+	return id
 }
 
 // waited reports whether the goroutine that could not be unwound is printed as

@@ -172,31 +172,52 @@ func (s *stream) backward(all bool) {
 // one after the other.
 func order(lines []line) (votes int) {
 	var before line
+	blank := false
 	for _, l := range lines {
 		if len(l.text) == 0 {
+			blank = true
 			continue
 		}
+		follow, weight := follow, 2
+		if blank {
+			follow = followAfterBlank
+		} else if before.kind == syntax.Call || l.kind == syntax.Call && before.kind == syntax.Location {
+			weight = 1
+		}
 		if follow(before, l) {
-			votes++
+			votes += weight
 		}
 		if follow(l, before) {
-			votes--
+			votes -= weight
 		}
-		before = l
+		before, blank = l, false
 	}
 	return votes
 }
 
+// followAfterBlank reports whether the runtime prints a line after another and a blank
+// line, and never the other way round.
+func followAfterBlank(first, second line) bool {
+	switch first.kind {
+	case syntax.Fatal, syntax.Panic, syntax.Bracket, syntax.PC:
+		return second.kind == syntax.Goroutine || second.kind == syntax.Stack
+	}
+	return false
+}
+
 // follow reports whether the runtime prints a line right after another, and never
-// the other way round.
+// the other way round. Of calls and their locations, each stack has one more pair in its
+// order than in the other.
 func follow(first, second line) bool {
 	switch first.kind {
 	case syntax.Goroutine, syntax.Stack:
 		return second.kind == syntax.Call
+	case syntax.Call:
+		return second.kind == syntax.Location
 	case syntax.Signal:
 		return second.kind == syntax.PC
 	case syntax.Fatal, syntax.Panic:
-		return second.kind == syntax.Bracket
+		return second.kind == syntax.Bracket || second.kind == syntax.Signal && bytes.HasPrefix(first.text, []byte("fatal: "))
 	case syntax.Note:
 		return second.kind == syntax.Frame || second.kind == syntax.Fatal && thrown.Match(second.text)
 	}
@@ -216,8 +237,7 @@ func (s *stream) unspace(all bool) {
 		if len(bytes.TrimSpace(l.text)) == 0 {
 			continue
 		}
-		if last >= 0 && (raw[last].kind == syntax.Call && l.kind == syntax.Location || raw[last].kind == syntax.Location && l.kind == syntax.Call ||
-			follow(raw[last], l) || follow(l, raw[last])) {
+		if last >= 0 && (follow(raw[last], l) || follow(l, raw[last])) {
 			if i == last+2 {
 				s.spaced++
 			} else if i == last+1 {
