@@ -2,8 +2,6 @@ package race
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,44 +14,6 @@ import (
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
-
-// verdictFile holds the known verdicts: each line has a release and its kinds of window.
-const verdictFile = "testdata/verdicts.txt"
-
-// goVersion is this Go's name for itself, without experiments.
-func goVersion() string { return strings.Fields(runtime.Version())[0] }
-
-// known returns the kinds of window that this Go is known to have. A Go that is not in
-// the file has to be clean, so it returns none.
-func known(t *testing.T) (kinds []string) {
-	data, err := os.ReadFile(verdictFile)
-	require.NoError(t, err)
-	for _, line := range strings.Split(string(data), "\n") {
-		if version, rest, ok := strings.Cut(line, ":"); ok && version == goVersion() {
-			for _, kind := range strings.Split(rest, ",") {
-				if kind = strings.TrimSpace(kind); kind != "" {
-					require.Contains(t, window.KindNames(), kind, "%s: %s", verdictFile, version)
-					kinds = append(kinds, kind)
-				}
-			}
-			return kinds
-		}
-	}
-	t.Logf("%s is not in %s: it has to be clean", goVersion(), verdictFile)
-	return nil
-}
-
-// record writes the verdict on this Go to the file.
-func record(t *testing.T, kinds []string) {
-	data, err := os.ReadFile(verdictFile)
-	require.NoError(t, err)
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(data)), "\n"), func(line string) bool {
-		return strings.HasPrefix(line, goVersion()+":")
-	})
-	lines = append(lines, strings.TrimSpace(goVersion()+": "+strings.Join(kinds, ", ")))
-	slices.Sort(lines)
-	require.NoError(t, os.WriteFile(verdictFile, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
-}
 
 // split returns the classes of window that the assembler's rule for constants
 // gives an epilogue that adds the frame size to the stack pointer, and the
@@ -88,20 +48,17 @@ func held(kind string) bool {
 // in which the pinned victim dies.
 func TestSplitADDFrames(t *testing.T) {
 	t.Logf("%s; %s", runtime.Version(), engine.Evidence)
-	kinds := slices.DeleteFunc(known(t), held)
+	kinds := slices.DeleteFunc(expectedKinds(t), held)
 	var affected []string
 	for _, c := range victim.Cases() {
 		t.Run(c.Func, func(t *testing.T) {
 			var expected []window.Class
 			for _, class := range split(c) {
-				if *update || slices.Contains(kinds, window.KindName(class, c.Leaf)) {
+				if slices.Contains(kinds, window.KindName(class, c.Leaf)) {
 					expected = append(expected, class)
 				}
 			}
 			found := guest.Preemptible(c.Func)
-			if *update && len(found) == 0 {
-				expected = nil // a release with the fix for this kind
-			}
 			if !slices.Equal(expected, classes(found)) {
 				t.Errorf("%s, frame %d: expected windows %v, found %v\n%s", c.Func, c.Frame, expected, found, epilogue(c))
 			}
@@ -118,10 +75,7 @@ func TestSplitADDFrames(t *testing.T) {
 	slices.SortFunc(affected, func(a, b string) int {
 		return slices.Index(window.KindNames(), a) - slices.Index(window.KindNames(), b)
 	})
-	t.Logf("%s is affected: [%s]", runtime.Version(), strings.Join(affected, ", "))
-	if !*update {
-		require.Equal(t, kinds, affected, "kinds that died, beside those in %s", verdictFile)
-	}
+	decide(t, affected, held)
 	if *update && !t.Failed() {
 		for _, kind := range guest.Static().Affected {
 			if held(kind) { // TestSplitADDContract proves it
@@ -199,18 +153,4 @@ func epilogue(c victim.Case) string {
 	}
 	f := guest.Functions[c.Func]
 	return window.Disassembly(guest.File, window.Window{Entry: f.Entry, PC: pc}, 6, 0)
-}
-
-// TestSplitADDVerdictFile checks the form of the whole file.
-func TestSplitADDVerdictFile(t *testing.T) {
-	data, err := os.ReadFile(filepath.FromSlash(verdictFile))
-	require.NoError(t, err)
-	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
-		version, kinds, ok := strings.Cut(line, ":")
-		require.True(t, ok, line)
-		require.Regexp(t, `^go1\.[0-9]+(\.[0-9]+)?$`, version)
-		for _, kind := range strings.Split(kinds, ",") {
-			require.Contains(t, append(window.KindNames(), ""), strings.TrimSpace(kind), line)
-		}
-	}
 }

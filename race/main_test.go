@@ -24,8 +24,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "record the verdict of this Go in testdata")
-	limit  = flag.Duration("limit", 40*time.Second, "how long one stress run may last")
+	limit = flag.Duration("limit", 40*time.Second, "how long one stress run may last")
 
 	engineName = flag.String("engine", "auto", "the engine that runs the guests: "+strings.Join(lab.Engines, ", "))
 )
