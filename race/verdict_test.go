@@ -1,6 +1,7 @@
 package race
 
 import (
+	_ "embed" // of the verdicts
 	"flag"
 	"fmt"
 	"os"
@@ -23,15 +24,18 @@ var (
 // verdictFile holds the recorded verdicts: each line has a release and its kinds of window.
 const verdictFile = "testdata/verdicts.txt"
 
+// verdicts is what verdictFile held when the test was built.
+//
+//go:embed testdata/verdicts.txt
+var verdicts string
+
 // goVersion is this Go's name for itself, without experiments.
 func goVersion() string { return strings.Fields(runtime.Version())[0] }
 
 // recorded returns the kinds of window that verdictFile has for a release, and whether it
 // has the release.
 func recorded(t *testing.T, release string) (kinds []string, ok bool) {
-	data, err := os.ReadFile(verdictFile)
-	require.NoError(t, err)
-	for _, line := range strings.Split(string(data), "\n") {
+	for _, line := range strings.Split(verdicts, "\n") {
 		name, rest, _ := strings.Cut(line, ":")
 		if name != release {
 			continue
@@ -104,9 +108,7 @@ func record(t *testing.T, kinds []string) {
 
 // TestSplitADDVerdictFile checks the form of the whole file.
 func TestSplitADDVerdictFile(t *testing.T) {
-	data, err := os.ReadFile(verdictFile)
-	require.NoError(t, err)
-	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(verdicts), "\n") {
 		version, kinds, ok := strings.Cut(line, ":")
 		require.True(t, ok, line)
 		require.Regexp(t, `^go1\.[0-9]+(\.[0-9]+)?$`, version)

@@ -95,12 +95,16 @@ func reproVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	flags := flag.NewFlagSet("repro", flag.ContinueOnError)
 	r.flags(flags)
 	flags.BoolVar(&r.pointer, "pointer", false, "a program that loses a pointer: the collector frees an object that is in use")
+	suite := flags.String("suite", "", "write the whole test suite, as a module of its own, into the folder `DIR`")
 	check := flags.String("check", "", "build the reproducer with `TOOLCHAIN`, run it, and append the crash as a comment")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return usageError{fmt.Errorf("repro takes no argument: %q", flags.Arg(0))}
+	}
+	if *suite != "" {
+		return writeSuite(flags, *suite, stdout)
 	}
 	if r.pointer {
 		return r.lostPointer(ctx, *check, stdout, stderr)
@@ -163,4 +167,17 @@ func (r *reproducer) lostPointer(ctx context.Context, name string, stdout, stder
 		return errAffected
 	}
 	return nil
+}
+
+// writeSuite writes the test suite, and says how to run it.
+func writeSuite(flags *flag.FlagSet, dir string, stdout io.Writer) error {
+	if flags.NFlag() > 1 {
+		return usageError{errors.New("-suite: want no other flag with it")}
+	}
+	files, err := repro.WriteSuite(dir)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s: %d files; run it there: go test ./... -run SplitADD\n", dir, files)
+	return err
 }

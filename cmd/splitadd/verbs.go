@@ -179,11 +179,14 @@ cannot be proved safe, are left as they are, and listed.`,
 	forms: []string{
 		"[-leaf | -nonleaf] [-fp] [-frame N] [-check TOOLCHAIN [-runs N] [-limit TIME] [ENGINE]]",
 		"-pointer [-check TOOLCHAIN [-runs N] [-limit TIME] [ENGINE]]",
+		"-suite DIR",
 	},
 	about: `Repro prints a reproducer for a bug report: one main.go that crashes within seconds.
+With -suite it writes the whole test suite, as a module of its own, into a folder that
+is empty or does not exist.
 
 ENGINE stands for -engine, -emulator and -kernel.`,
-	statuses: exits("the reproducer was printed; with -check, it did not crash",
+	statuses: exits("the reproducer or the suite was written; with -check, it did not crash",
 		exitStatus{exitAffected, "with -check, the reproducer crashed"}),
 	example: "splitadd repro -nonleaf -check go1.23.4",
 	run:     reproVerb,

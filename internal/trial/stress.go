@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -81,16 +80,28 @@ var SingleVictim = StressConfig{Victims: 1}
 // Stress makes a stress run of the unmodified guest. It ends when the guest dies, or after
 // the limit. Values of GODEBUG in env are added to those of how.
 func (g *Guest) Stress(ctx context.Context, name string, class window.Class, observer string, how StressConfig, limit time.Duration, env ...string) (Run, error) {
-	return g.stressUnder(ctx, &Series{Func: name, Class: class, Observer: observer, Stress: how, Limit: limit, Env: env}, 0)
+	return g.stress(ctx, conditions{name: name, class: class, observer: observer, how: how, limit: limit, env: env})
+}
+
+// conditions are those of a stress run.
+type conditions struct {
+	name     string // of the victim
+	class    window.Class
+	observer string
+	how      StressConfig
+	limit    time.Duration
+	env      []string
+	under    []string // a tool that runs the guest, or nil
+	seed     int
 }
 
 // underTime is how much longer a guest may take under a tool.
 const underTime = 5 * time.Minute
 
-// stressUnder makes one stress run of a series, under the series' tool.
-func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, error) {
-	r, how, limit := g.start(s.Func, s.Class, s.Observer), s.Stress, s.Limit
-	r.Stress, r.Seed = how, seed
+// stress makes one stress run.
+func (g *Guest) stress(ctx context.Context, c conditions) (Run, error) {
+	r, how, limit := g.start(c.name, c.class, c.observer), c.how, c.limit
+	r.Stress, r.Seed = how, c.seed
 	var debug []string
 	if how.KeepStacks {
 		debug = append(debug, "gcshrinkstackoff=1")
@@ -98,11 +109,11 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 	if how.StopWorld {
 		debug = append(debug, "gcstoptheworld=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
-	if len(s.Under) > 0 { // under a tool, printing a crash may take a hundred times as long
+	job := lab.Job{Path: g.File.Path, Under: c.under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	if len(c.under) > 0 { // under a tool, printing a crash may take a hundred times as long
 		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
 	}
-	for _, v := range s.Env {
+	for _, v := range c.env {
 		if value, ok := strings.CutPrefix(v, "GODEBUG="); ok {
 			debug = append(debug, value)
 		} else {
@@ -113,78 +124,7 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 		job.Env = append(job.Env, "GODEBUG="+strings.Join(debug, ","))
 	}
 	config := victim.Config{
-		Victim: s.Func, Observer: s.Observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body, Seed: seed,
+		Victim: c.name, Observer: c.observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body, Seed: c.seed,
 	}
 	return r, g.run(ctx, &r, config, job)
-}
-
-// A Series is stress runs of the same victim under the same conditions, one after the
-// other.
-type Series struct {
-	Label    string // a name for people, which tells it from other series
-	Func     string
-	Class    window.Class
-	Leaf     bool
-	Frame    int // bytes
-	Observer string
-	Stress   StressConfig
-	Env      []string
-	Under    []string      // a tool of the engine's that runs the guest: strace, say
-	Limit    time.Duration // after which a run is ended
-	Engine   string
-	Seeds    []int // the seeds of the runs, or nil
-	Sample   Sample
-}
-
-// Kind returns the kind of window that the series is about: "leaf SP".
-func (s Series) Kind() string { return window.KindName(s.Class, s.Leaf) }
-
-// Measure makes stress runs of the series' victim, adds them to its sample, and reports
-// every run. If there is an error, the sample keeps the runs before it.
-func (g *Guest) Measure(ctx context.Context, s *Series, runs int, report func(Run)) error {
-	s.Engine = g.engine.Evidence
-	for i := range runs {
-		seed := 0
-		if i < len(s.Seeds) {
-			seed = s.Seeds[i]
-		}
-		r, err := g.stressUnder(ctx, s, seed)
-		if err != nil {
-			return err
-		}
-		s.Leaf, s.Frame = r.Leaf, r.Frame
-		report(r)
-		life, err := SampleOf([]Run{r})
-		if err := errors.Join(r.failure(), err); err != nil {
-			return err
-		}
-		s.Sample = append(s.Sample, life...)
-	}
-	return nil
-}
-
-// Bounds of Calibrate, which spends at most a second on each of a few configs.
-const (
-	calibrationRun  = 500 * time.Millisecond
-	calibrationRuns = 2
-)
-
-// Calibrate runs a victim under a few configs, for at most a second each, and returns
-// the best for this machine. This is DefaultStress, unless the lower bound of another one's rate
-// is above the rate of DefaultStress. It reports all runs. They must not be used as a
-// sample of the best config, because they were used to choose it.
-func (g *Guest) Calibrate(ctx context.Context, name string, class window.Class, observer string, report func(Run)) (best StressConfig, err error) {
-	single := StressConfig{Victims: 1, Procs: 2, Polite: true, KeepStacks: true}
-	most := 0.0
-	for _, how := range []StressConfig{DefaultStress, StopWorldStress(1), PoliteStress(3), single} {
-		s := Series{Func: name, Class: class, Observer: observer, Stress: how, Limit: calibrationRun}
-		if err := g.Measure(ctx, &s, calibrationRuns, report); err != nil {
-			return how, err
-		}
-		rate := s.Sample.Rate()
-		if how == DefaultStress || rate.Low > most {
-			best, most = how, rate.Estimate
-		}
-	}
-	return best, nil
 }
