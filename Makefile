@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-vm lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
+.PHONY: check test test-all test-vm suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
 
 # Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
 # a failure of make, so "make check test" goes on.
@@ -10,8 +10,31 @@ check: emulator
 	@$(GO) build ./cmd/splitadd
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
 
+# What a newcomer and CI run: some minutes. It ends with the slowest tests, and with
+# what it left out and why.
 test: emulator vm cross debuggers tools
-	tools/bin/gotestsum --format pkgname-and-test-fails -- -timeout 14m ./...
+	$(call gotestsum,-short -timeout 14m ./...)
+
+# All tests, and those that take long: an hour or two, on an idle machine. The series of
+# "make exhaustive", "make pool" and "make study" are not in it.
+test-all: emulator vm cross debuggers chromium tools
+	$(call gotestsum,-timeout 1h ./...)
+	$(MAKE) logs mutants repair upstream bisect ports test-vm suite sweep
+
+# Runs tests, and prints the slowest.
+define gotestsum
+@status=0; tools/bin/gotestsum --jsonfile $(RESULTS) --format pkgname-and-test-fails -- $(1) || status=$$?; \
+echo; echo "The slowest tests:"; tools/bin/gotestsum tool slowest --num 15 --threshold 3s --jsonfile $(RESULTS); exit $$status
+endef
+RESULTS ?= test.json
+
+# The page of a report, in a real browser.
+browser: chromium
+	$(GO) test ./internal/report -run Browser -v
+
+# The suite as a module of its own, with two releases and inside the virtual machine.
+suite: emulator vm
+	$(GO) test ./internal/repro -run Suite -v -timeout 1h -args -suite
 
 # The long tests of the virtual machine: the verdicts of both engines are the same,
 # the suite, and the tools that need a real kernel.
@@ -123,6 +146,14 @@ cross:
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross; } >/dev/null || \
 	echo "make: no C compiler for arm64 could be installed: install gcc-aarch64-linux-gnu" >&2
+
+# The browser for the test of the report's page.
+chromium:
+	@command -v chromium google-chrome >/dev/null && exit 0; \
+	echo "installing chromium" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || \
+	echo "make: no browser could be installed: install chromium" >&2
 
 # Debuggers that read core files of arm64, to compare results with; dlv is among the tools.
 debuggers:

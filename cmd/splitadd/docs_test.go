@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // session matches a block of commands and what they print.
@@ -39,7 +41,13 @@ func TestDocs(t *testing.T) {
 	require.GreaterOrEqual(t, commands, 6)
 }
 
+// longCommands begin the commands that run for long.
+var longCommands = regexp.MustCompile(`^splitadd (?:sweep|check -engine|check -json|check go1\.23\.4) `)
+
 func shows(t *testing.T, command []string, shown string) {
+	if longCommands.MatchString(strings.Join(command, " ") + " ") {
+		labtest.Long(t, "it runs victims of a release that another test runs as well")
+	}
 	if command[0] == "go" { // the suite takes long, and other tests run it: only check that it exists
 		require.Equal(t, []string{"go", "test", "./race", "-run", "SplitADD"}, command)
 		command = []string{"go", "test", "./race", "-list", "SplitADD"}

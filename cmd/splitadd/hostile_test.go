@@ -16,6 +16,8 @@ import (
 	"splitadd/internal/budget"
 	"splitadd/internal/objfile"
 	"splitadd/internal/objfile/objtest"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // What a hostile file of at most 64 MB may cost.
@@ -72,7 +74,7 @@ func (c cost) check(t *testing.T, what string) {
 // TestHostileBinaries plans the repair of hostile files, and triages a crash log with
 // each.
 func TestHostileBinaries(t *testing.T) {
-	for _, h := range objtest.HostileFiles(t) {
+	for _, h := range labtest.Few(t, 4, objtest.HostileFiles(t)) {
 		t.Run(h.Name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "hostile")
 			require.NoError(t, os.WriteFile(path, h.Data(), 0o600))

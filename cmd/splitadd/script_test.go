@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"splitadd/internal/lab/labtest"
 )
 
 func TestMain(m *testing.M) {
@@ -133,6 +135,9 @@ var affected = map[string][]string{
 // died in every pinned window and under stress for every kind, and nowhere else.
 func TestReleases(t *testing.T) {
 	for release, kinds := range affected {
+		if labtest.LeftOut(t, release) || testing.Short() && release == "go1.27.4" { // the README's session runs it
+			continue
+		}
 		t.Run(release, func(t *testing.T) {
 			cmd, stdout, stderr := splitadd(t, "check", "-json", release)
 			_ = cmd.Run()

@@ -13,11 +13,14 @@ import (
 
 	"splitadd/internal/record"
 	"splitadd/internal/trial"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // TestShards checks in eight shards and merges their records. The result equals that of
 // one file with all their runs, and every seed is there once.
 func TestShards(t *testing.T) {
+	labtest.Long(t, "eight shards")
 	const runs = "8"
 	dir := t.TempDir()
 	var files []string

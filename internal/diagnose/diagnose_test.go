@@ -33,6 +33,7 @@ func diagnosed(t *testing.T, p Program) *Report {
 
 // TestDaemon diagnoses a program with a data race, which sometimes crashes it.
 func TestDaemon(t *testing.T) {
+	labtest.Long(t, "hundreds of runs of a daemon that seldom dies")
 	dir := t.TempDir()
 	build := func(out string, flags ...string) string {
 		args := append(append([]string{"build", "-o", filepath.Join(dir, out)}, flags...), "testdata/daemon/main.go")
@@ -75,6 +76,9 @@ func TestGuest(t *testing.T) {
 	assert.Contains(t, r.Engine, "qemu")
 	assert.NotZero(t, r.Binary.Preemptible())
 
+	if testing.Short() {
+		return
+	}
 	clean := victim.Config{Victim: "leaf65536", Observer: "gc", Victims: 1, Observe: 3}
 	r = diagnosed(t, Program{Command: append([]string{path}, clean.Args()...), Runs: 2, Choice: lab.Choice{Name: "vm"}})
 	assert.Equal(t, "undecided", r.Conclusion)

@@ -28,6 +28,9 @@ var releases = []string{"go1.16.15", "go1.18.10", "go1.20.14", "local"}
 // reads from the same file.
 func TestAgainstGosym(t *testing.T) {
 	for _, release := range releases {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		t.Run(release, func(t *testing.T) {
 			f := labtest.Open(t, release)
 			table, err := pclntab.Open(f)
@@ -69,6 +72,9 @@ func TestAgainstGosym(t *testing.T) {
 // names.
 func TestSafePoints(t *testing.T) {
 	for _, release := range releases {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		t.Run(release, func(t *testing.T) {
 			table, err := pclntab.Open(labtest.Open(t, release))
 			require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/record"
 	"splitadd/internal/trial"
 )
@@ -103,15 +104,14 @@ func TestMarkdown(t *testing.T) {
 // phone, light and dark. Nothing must be wider than the window, and something must be
 // drawn.
 func TestBrowser(t *testing.T) {
+	labtest.Long(t, "a browser")
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil && browser == "" {
 			browser = path
 		}
 	}
-	if browser == "" {
-		t.Skip("no browser here")
-	}
+	require.NotEmpty(t, browser, "there is no browser: make chromium installs one")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "report.html")
 	out, err := os.Create(file)

@@ -85,6 +85,7 @@ func TestSARIF(t *testing.T) {
 // TestStale counts functions whose only windows are stale frame pointers: a binary
 // of go1.21.0 to go1.21.6 has many.
 func TestStale(t *testing.T) {
+	labtest.Long(t, "go1.21.3")
 	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.21.3"), false, budget.Default)
 	require.NoError(t, err)
 	var out bytes.Buffer

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/lab"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // TestPointer runs the reproducer with the last release that loses its object, an
@@ -23,7 +25,10 @@ func TestPointer(t *testing.T) {
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})
 	require.NoError(t, err)
-	for release, deaths := range map[string]int{"go1.18.10": 2, "go1.26.5": 2, "go1.26.6": 0, "go1.27.4": 0} {
+	for release, deaths := range map[string]int{"go1.18.10": 2, "go1.23.4": 2, "go1.26.5": 2, "go1.26.6": 0, "go1.27.4": 0} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		toolchain, err := lab.Resolve(ctx, release)
 		require.NoError(t, err)
 		p, err := ProvePointer(ctx, toolchain, engine, 2, time.Minute)

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/lab"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // TestSource checks the reproducer of every frame size that has one.
@@ -51,6 +53,9 @@ func TestProve(t *testing.T) {
 	for _, c := range []struct{ release, kind string }{
 		{"go1.27.4", "leaf SP"}, {"go1.27.4", "leaf FP"}, {"go1.23.4", "non-leaf SP"}, {"go1.18.10", "leaf SP"},
 	} {
+		if labtest.LeftOut(t, c.release) {
+			continue
+		}
 		t.Run(c.release+" "+c.kind, func(t *testing.T) {
 			source, err := Source(c.kind, Kinds[c.kind])
 			require.NoError(t, err)

@@ -71,6 +71,7 @@ func TestFormats(t *testing.T) {
 // TestStale surveys a guest of a release with stale frame pointers, as it is and with
 // garbled names. Only the stale frame pointers of small frames are windows.
 func TestStale(t *testing.T) {
+	labtest.Long(t, "go1.21.3")
 	path := labtest.Guest(t, "go1.21.3")
 	want := map[string]int{"leaf SP": 6, "non-leaf SP": 4, "stale FP": 9}
 	assert.Equal(t, want, count(t, path))
@@ -90,6 +91,9 @@ func TestLinkedByC(t *testing.T) {
 		"c-shared, stripped": {"-buildmode=c-shared", "-ldflags=-s -w"},
 		"plugin":             {"-buildmode=plugin"},
 	} {
+		if testing.Short() && name != "cgo" {
+			continue // each builds the standard library
+		}
 		b, err := survey.ScanFile(context.Background(), labtest.Build(t, "testdata/cgo", ".", env, flags...), false, budget.Default)
 		require.NoError(t, err, name)
 		assert.Equal(t, map[string]int{"leaf SP": 1, "leaf FP": 1}, countOf(b), name)
@@ -101,6 +105,7 @@ func TestLinkedByC(t *testing.T) {
 // TestOldReleases surveys the layouts of older function tables. In position-independent
 // binaries the table itself is relocated.
 func TestOldReleases(t *testing.T) {
+	labtest.Long(t, "go1.17.13, go1.18.10 and go1.20.14")
 	for _, release := range []string{"go1.17.13", "go1.18.10", "go1.20.14"} {
 		env := []string{"GOTOOLCHAIN=" + release, "GOFLAGS=-trimpath"}
 		dir := t.TempDir()

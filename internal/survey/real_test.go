@@ -25,6 +25,7 @@ var keep = flag.String("keep", "", "a folder in which the files of TestCost are 
 // TestReal prints how much of its budget each of some real binaries uses. Each has to
 // stay below a tenth.
 func TestReal(t *testing.T) {
+	labtest.Long(t, "binaries of five toolchains")
 	paths := map[string]string{
 		"guest":           guest(t, nil),
 		"guest, pie":      guest(t, nil, "-buildmode=pie"),

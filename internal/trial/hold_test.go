@@ -91,6 +91,9 @@ func spin(t *testing.T, g *Guest, name string) (i int, register uint32) {
 // that several releases build.
 func TestFramesOfContract(t *testing.T) {
 	for _, release := range []string{"go1.18.10", "go1.21.3", "go1.23.4", "go1.24.6", "go1.26.5", "go1.27.4"} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		g := openGuest(t, labtest.Guest(t, release))
 		for _, c := range victim.Contract() {
 			f, ok := g.Functions[c.Func]
@@ -108,6 +111,9 @@ func TestFramesOfContract(t *testing.T) {
 // that have their object in R30 lose it.
 func TestLadder(t *testing.T) {
 	for release, affected := range map[string]bool{"go1.18.10": true, "go1.23.4": true, "go1.26.5": true, "go1.26.6": false, "go1.27.4": false} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		g := openGuest(t, labtest.Guest(t, release))
 		lost := 0
 		for _, c := range victim.Contract() {
@@ -166,7 +172,10 @@ const (
 
 // TestHoldLostPointer holds the victim that has its object in R30.
 func TestHoldLostPointer(t *testing.T) {
-	for release, want := range map[string]Outcome{"go1.26.5": Died, "go1.27.4": Survived} {
+	for release, want := range map[string]Outcome{"go1.23.4": Died, "go1.26.5": Died, "go1.27.4": Survived} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		g := openGuest(t, labtest.Guest(t, release))
 		i, register := spin(t, g, "pointer25")
 		require.EqualValues(t, 30, register)

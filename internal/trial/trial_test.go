@@ -197,6 +197,9 @@ func TestLies(t *testing.T) {
 			`no non-leaf SP window was found, but pinned at nonleaf65552.*, where .*, a guest was not preempted, and the function table says that it is$`,
 		}},
 	} {
+		if labtest.LeftOut(t, c.release) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			g, err := Open(labtest.Guest(t, c.release), engine)
 			require.NoError(t, err)

@@ -12,6 +12,9 @@ import (
 // TestNoDataRace runs the guest under every observer, built for this machine with the race
 // detector. It shows that the guest's crashes do not come from a data race.
 func TestNoDataRace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: a standard library with the race detector: make test-all")
+	}
 	path := filepath.Join(t.TempDir(), "guest")
 	out, err := exec.Command("go", "build", "-race", "-o", path, "./guest").CombinedOutput()
 	require.NoError(t, err, "%s", out)

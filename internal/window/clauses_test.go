@@ -116,6 +116,9 @@ func TestSound(t *testing.T) {
 		"go1.26.5": {"leaf FP", "leaf SP"},
 		"go1.27.4": {"leaf FP", "leaf SP"},
 	} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		t.Run(release, func(t *testing.T) {
 			var got []string
 			for kind := range kinds(t, labtest.Guest(t, release)) {
@@ -215,6 +218,7 @@ func main() {
 	println(g == nil)
 }
 `), 0o644))
+	labtest.Long(t, "go1.21.0 and go1.21.1")
 	for release, want := range map[string]int{"go1.21.0": 1, "go1.21.1": 0} {
 		out := labtest.Build(t, dir, ".", []string{"GOTOOLCHAIN=" + release}, "-gcflags=all=-N")
 		assert.Equal(t, want, kinds(t, out)["barrier"], release)

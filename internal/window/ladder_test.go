@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/window"
+
+	"splitadd/internal/lab/labtest"
 )
 
 // TestLadder states which functions of the ladder have their pointer in R30 alone,
@@ -15,11 +17,15 @@ import (
 func TestLadder(t *testing.T) {
 	for release, want := range map[string]string{
 		"go1.18.10": "pointer25 pointer26 pointer28",
+		"go1.23.4":  "pointer25 pointer26 pointer28",
 		"go1.23.12": "pointer25 pointer26 pointer28",
 		"go1.26.5":  "pointer25",
 		"go1.26.6":  "",
 		"go1.27.4":  "",
 	} {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		_, finder := open(t, release)
 		functions, err := finder.Functions(prefix)
 		require.NoError(t, err)

@@ -39,6 +39,9 @@ var affected = map[string]struct{ nonleaf, fp, stale bool }{
 // TestVictims compares the windows of every victim with the assembler's rule.
 func TestVictims(t *testing.T) {
 	for release, is := range affected {
+		if labtest.LeftOut(t, release) {
+			continue
+		}
 		t.Run(release, func(t *testing.T) {
 			_, finder := open(t, release)
 			require.Equal(t, is.fp || is.stale, finder.UnwindsFP)

@@ -151,13 +151,16 @@ func TestSession(t *testing.T) {
 		{setsid + " sh -c 'while :; do echo x; sleep 0.1; done' & exit 3", Exited, 3},
 	} {
 		for _, asItIs := range []bool{false, true} {
-			job := script(t, c.body)
-			job.UserProgram, job.Deadline = asItIs, 2*time.Second
-			begin := time.Now()
-			r, err := Run(context.Background(), job)
-			require.NoError(t, err)
-			assert.Equal(t, []any{c.end, c.code}, []any{r.End, r.Code}, c.body)
-			assert.Less(t, time.Since(begin), 4*time.Second, c.body)
+			t.Run(fmt.Sprint(c.body, asItIs), func(t *testing.T) {
+				t.Parallel()
+				job := script(t, c.body)
+				job.UserProgram, job.Deadline = asItIs, 2*time.Second
+				begin := time.Now()
+				r, err := Run(context.Background(), job)
+				require.NoError(t, err)
+				assert.Equal(t, []any{c.end, c.code}, []any{r.End, r.Code})
+				assert.Less(t, time.Since(begin), 4*time.Second)
+			})
 		}
 	}
 }

@@ -154,6 +154,9 @@ func main() { for i := 0; i < 10; i++ { runtime.GC() }; panic("over") }`)
 // TestVMFails shows that there is an error with the console's last lines if a machine
 // panics, hangs or is killed.
 func TestVMFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: four boots: make test-all")
+	}
 	ctx := context.Background()
 	path := program(t, `
 import "time"
@@ -205,6 +208,9 @@ func main() { time.Sleep(time.Hour) }`)
 // TestBoots boots again and again, in parallel with other tests. While the driver does
 // not know yet that the other end of the port is open, init must wait.
 func TestBoots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: three boots: make test-all")
+	}
 	for range 3 {
 		boot(t).Close()
 	}

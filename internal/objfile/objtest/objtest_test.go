@@ -21,6 +21,9 @@ func TestSeeds(t *testing.T) {
 		"go1.16":  {"first.entry"}, "go1.18": nil, "go1.20": nil, "go1.23": nil,
 	} {
 		m := seeds[name]
+		if testing.Short() && name == "go1.16" {
+			continue // a file of another release stands for it
+		}
 		t.Logf("%s: %d fields", name, len(m.Fields))
 		for _, field := range append(fields, "tab.nfunc", "module[0]", "func[1].pcsp", "func[1].pcsp[0]", "func[1].code[-1]") {
 			assert.Contains(t, m.Fields, field, name)
