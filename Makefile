@@ -19,6 +19,7 @@ test: emulator vm cross debuggers tools
 # "make exhaustive", "make pool" and "make study" are not in it.
 test-all: emulator vm cross debuggers chromium tools
 	$(call gotestsum,-timeout 1h ./...)
+	$(GO) test ./cmd/splitadd -run Workflow -v -timeout 1h -args -workflows
 	$(MAKE) logs mutants repair upstream bisect ports test-vm suite sweep
 
 # Runs tests, and prints the slowest.
