@@ -27,8 +27,8 @@ func suite(t *testing.T) string {
 	return dir
 }
 
-// TestSuite writes the suite as a module of its own, builds it, and runs it for one leaf
-// and one non-leaf victim; with -suite for all, with an old release and a new one.
+// TestSuite writes the suite as a module of its own, builds it, and runs it for one
+// victim; with -suite for all, with an old release and a new one.
 func TestSuite(t *testing.T) {
 	dir := suite(t)
 	_, err := WriteSuite(dir)

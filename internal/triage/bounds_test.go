@@ -165,6 +165,9 @@ func TestLogBounds(t *testing.T) {
 		texts[name] = texts["small crashes"]
 	}
 	for name, text := range texts {
+		if testing.Short() && !sampled(4, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			writeLog(t, path(name), size, packs[name], text)
 			if *keepLogs == "" {

@@ -103,6 +103,7 @@ func TestZoo(t *testing.T) {
 	counts, crashes := map[string]int{}, 0
 	group, ctx := errgroup.WithContext(context.Background())
 	group.SetLimit(runtime.NumCPU())
+	animals = labtest.Few(t, 5, animals)
 	for _, a := range animals {
 		group.Go(func() error {
 			line := []string{a.path, a.way, a.level}
@@ -152,5 +153,5 @@ func TestZoo(t *testing.T) {
 		t.Logf("%3d %s", counts[name], name)
 	}
 	t.Logf("%d crashes", crashes)
-	assert.GreaterOrEqual(t, crashes, 200)
+	assert.Greater(t, 10*crashes, 9*len(animals))
 }
