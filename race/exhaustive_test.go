@@ -34,6 +34,9 @@ var exhaustiveBounds = trial.PinBounds{Observations: 3, Stall: 2 * time.Second, 
 // Without -exhaustive it does so for a leaf and a non-leaf function of this Go.
 func TestSplitADDExhaustive(t *testing.T) {
 	if *exhaustive == "" {
+		if testing.Short() {
+			t.Skip("long: every boundary of two victims: make test-all")
+		}
 		for _, name := range []string{"leaf65552", "nonleaf65552"} {
 			t.Run(name, func(t *testing.T) { everyBoundary(t, guest, name) })
 		}

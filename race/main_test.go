@@ -24,6 +24,7 @@ import (
 )
 
 var (
+	all   = flag.Bool("all", false, "pin every victim under every observer")
 	limit = flag.Duration("limit", 40*time.Second, "how long one stress run may last")
 
 	engineName = flag.String("engine", "auto", "the engine that runs the guests: "+strings.Join(lab.Engines, ", "))
