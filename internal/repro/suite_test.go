@@ -36,14 +36,14 @@ func TestSuite(t *testing.T) {
 	readme := strings.Count(readme, "\n")
 	assert.LessOrEqual(t, readme, 10)
 
-	modules := labtest.Go(t, dir, nil, "list", "-m", "-f", "{{.Path}}", "all")
+	modules := labtest.Go(t, dir, nil, "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
 	for _, m := range strings.Fields(modules) {
 		assert.Contains(t, append(suiteRequires, "splitadd"), m)
 	}
 	labtest.Go(t, dir, nil, "mod", "tidy", "-diff")
 	labtest.Go(t, dir, []string{"GOTOOLCHAIN=go1.23.4"}, "vet", "./...")
 	if !*wholeSuite {
-		out := labtest.Go(t, dir, []string{"GOTOOLCHAIN=go1.27.4"}, "test", "./race", "-run", "SplitADD(Frames/leaf65552$|Controls)", "-v")
+		out := labtest.Go(t, dir, []string{"GOTOOLCHAIN=go1.27.4"}, "test", "./race", "-run", "SplitADDFrames/^leaf65552$", "-v")
 		assert.Contains(t, out, "go1.27.4; affected: leaf SP, leaf FP")
 		assert.Regexp(t, `leaf SP window.*gc: died`, out)
 		return

@@ -253,6 +253,7 @@ func TestVM(t *testing.T) {
 
 // TestCalibrate calibrates a stress run and makes some: an affected leaf dies every time.
 func TestCalibrate(t *testing.T) {
+	labtest.Long(t, "dozens of stress runs")
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})
 	require.NoError(t, err)
