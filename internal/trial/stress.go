@@ -98,9 +98,10 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 	if how.StopWorld {
 		debug = append(debug, "gcstoptheworld=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	job := lab.Job{Path: g.File.Path, Under: s.Under, OneByOne: true}
+	var more time.Duration
 	if len(s.Under) > 0 { // under a tool, printing a crash may take a hundred times as long
-		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
+		more = underTime
 	}
 	for _, v := range s.Env {
 		if value, ok := strings.CutPrefix(v, "GODEBUG="); ok {
@@ -115,7 +116,7 @@ func (g *Guest) stressUnder(ctx context.Context, s *Series, seed int) (Run, erro
 	config := victim.Config{
 		Victim: s.Func, Observer: s.Observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body, Seed: seed,
 	}
-	return r, g.run(ctx, &r, config, job)
+	return r, g.run(ctx, &r, config, more, job)
 }
 
 // A Series is stress runs of the same victim under the same conditions, one after the
