@@ -105,7 +105,7 @@ func (r Run) failure() error {
 	}
 	next := "does the emulator run other arm64 programs? -static gives the verdict from the code alone"
 	if r.TooSlow {
-		next = "the machine is too slow, or became much slower after the first run: run it again when the machine is idle"
+		next = "the machine is too slow, became much slower after the first run, or the guest hangs: run it again when the machine is idle"
 	}
 	return &hint.Error{Err: fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason), Hint: next}
 }
@@ -119,6 +119,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	}
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
+		r.TooSlow = result.End == process.Deadline
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
@@ -135,9 +136,6 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 		r.Outcome, r.Death = Died, death
 	case result.End == process.Exited && result.Code == victim.ExitNotPreemptible && x.refused > 0 && r.Pinned && !x.released:
 		r.Outcome = NotPreemptible
-	case result.End == process.Deadline:
-		r.TooSlow = true
-		fail("%s: %s", ending(result), lastLine(result.Output))
 	default:
 		fail("%s: %s", ending(result), lastLine(result.Output))
 	}
