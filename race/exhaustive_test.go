@@ -190,9 +190,9 @@ func literals(code []byte) map[int]bool {
 // boundary returns one word for how a pinned run ended, and more if that does not agree
 // with the finder.
 func boundary(r trial.Run, reported bool, why string) string {
-	switch {
-	case r.PinNotReached:
-		return "not reached"
+	switch d := r.Death.Window; {
+	case r.PinNotReached, r.Outcome == trial.Died && d != nil && d.PC != r.Window.PC:
+		return "not reached" // and on the way it may die of another window, as without a pin
 	case reported && r.Confirmed():
 		return "died"
 	case !reported && why == "" && r.Outcome == trial.Survived:
