@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-all test-vm suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
+.PHONY: check test test-all test-vm slow suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
 
 # Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
 # a failure of make, so "make check test" goes on.
@@ -43,6 +43,16 @@ test-vm: emulator vm
 	$(GO) test ./internal/lab/vm -run VM -v -args -tools
 	$(GO) test ./cmd/splitadd -run Engines -v -timeout 30m -args -engines
 	$(GO) test ./race -run SplitADD -v -timeout 1h -args -engine vm
+
+# The suite on slow machines: an emulator that runs one instruction at a time, the same in
+# the virtual machine, and two other programs that take the CPUs. No outcome may change.
+SERIES ?= 10
+SUITE = $(GO) test ./race -run SplitADD -count $(SERIES) -timeout 24h -args
+slow: emulator vm
+	$(SUITE) -one-by-one
+	$(SUITE) -one-by-one -engine vm
+	@for i in 1 2; do (while :; do :; done) & busy="$$busy $$!"; done; trap "kill $$busy" EXIT; \
+	echo "$(SUITE), beside two busy loops"; $(SUITE)
 
 lint: tools
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }

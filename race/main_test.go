@@ -27,6 +27,7 @@ var (
 	all   = flag.Bool("all", false, "pin every victim under every observer")
 	limit = flag.Duration("limit", 40*time.Second, "how long one stress run may last")
 
+	oneByOne   = flag.Bool("one-by-one", false, "the emulator runs all guests one instruction at a time: a slow machine")
 	engineName = flag.String("engine", "auto", "the engine that runs the guests: "+strings.Join(lab.Engines, ", "))
 )
 
@@ -71,7 +72,7 @@ func run(m *testing.M) int {
 // open opens the guest. On arm64 it is this test binary. On other machines it is the same
 // test, built for arm64.
 func open(dir string) (err error) {
-	if engine, err = lab.FindEngine(ctx, lab.Choice{Name: *engineName}); err != nil {
+	if engine, err = lab.FindEngine(ctx, lab.Choice{Name: *engineName, OneByOne: *oneByOne}); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, "race.test")

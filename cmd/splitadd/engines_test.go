@@ -54,7 +54,6 @@ func TestEngines(t *testing.T) {
 			vm, evidence := rows(t, "-engine", "vm", release)
 			t.Logf("%d rows, in %.1f s on %s", len(vm), time.Since(begin).Seconds(), evidence)
 			assert.Equal(t, user, vm)
-			assert.Less(t, time.Since(begin), 90*time.Second)
 			assert.Contains(t, evidence, "qemu-system-aarch64 ")
 		})
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,9 @@ type Choice struct {
 	// unpacked, with its boot/vmlinuz-* and lib/modules. "" means Debian's cloud kernel,
 	// which is fetched once.
 	Kernel string
+	// OneByOne is for tests. It makes every guest run as a Job with OneByOne does, which is
+	// many times slower. It needs an emulator.
+	OneByOne bool
 	// Tools are Debian packages to install in a "vm", with all that they depend on.
 	Tools []string
 }
@@ -41,6 +45,7 @@ type Engine struct {
 	Target   Target // what its guests are built for
 	Evidence string // what exactly it is, for records; it says if the engine is emulated
 
+	always   bool        // Choice.OneByOne
 	emulator string      // of "user"
 	oneByOne string      // the flag that makes the emulator look for signals after every instruction
 	machine  *vm.Machine // of "vm"
@@ -68,6 +73,19 @@ const installUser = "install QEMU's user-mode emulator: apt-get install qemu-use
 
 // FindEngine returns an engine, which must be closed. An engine "vm" is booted.
 func FindEngine(ctx context.Context, c Choice) (*Engine, error) {
+	e, err := find(ctx, c)
+	switch {
+	case err != nil || !c.OneByOne:
+		return e, err
+	case !e.Emulated():
+		return nil, errors.New("only an emulator runs guests one instruction at a time")
+	}
+	e.always = true
+	e.Evidence += ", one instruction at a time"
+	return e, nil
+}
+
+func find(ctx context.Context, c Choice) (*Engine, error) {
 	host := Target{runtime.GOOS, runtime.GOARCH}
 	native := host.Arch == "arm64" && (host.OS == "linux" || host.OS == "darwin")
 	name := c.Name
@@ -118,6 +136,7 @@ func (e *Engine) Emulated() bool { return e.Name != "native" }
 // Run runs a guest, which dies with this process. An error means that the harness
 // failed. The result says how the guest ended.
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
+	job.OneByOne = job.OneByOne || e.always
 	run := process.Job{
 		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, UserProgram: job.UserProgram,
 	}

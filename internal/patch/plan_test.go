@@ -87,7 +87,7 @@ func TestRepair(t *testing.T) {
 				}
 				for _, w := range labtest.Few(t, 3, original.Preemptible(c.Func)) {
 					for _, observer := range observers {
-						r, err := repaired.PinBounded(ctx, c.Func, w, observer, trial.PinBounds{Observations: 6, Stall: 10 * time.Second, Deadline: time.Minute})
+						r, err := repaired.PinObserved(ctx, c.Func, w, observer, 6)
 						require.NoError(t, err)
 						assert.Equal(t, trial.Survived, r.Outcome, "%s under %s: %v", w, observer, r)
 					}

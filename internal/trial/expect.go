@@ -78,9 +78,6 @@ func (g *Guest) place(s expectedSplit) (window.Window, error) {
 	return window.Window{}, fmt.Errorf("%s: nothing pops its frame before its last return", s.victim.Func)
 }
 
-// unpreemptibleBounds are the bounds of a pin at which no observation should complete.
-var unpreemptibleBounds = PinBounds{20, 2 * time.Second, time.Minute}
-
 // stressTime is the length of a stress run of a victim in which no window was found. An
 // affected victim dies in a median of a third of a second (see DefaultStress).
 const stressTime = 2 * time.Second
@@ -99,11 +96,7 @@ func (g *Guest) testNotFound(ctx context.Context, s expectedSplit, limit time.Du
 	if err != nil {
 		return err
 	}
-	bounds := defaultPinBounds
-	if why != "" {
-		bounds = unpreemptibleBounds
-	}
-	pinned, err := g.PinBounded(ctx, s.victim.Func, w, Observer(s.class), bounds)
+	pinned, err := g.Pin(ctx, s.victim.Func, w, Observer(s.class))
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 type exposure struct {
 	began        bool // the victims were about to start
 	released     bool // the pin was put back
+	refused      int  // preemption signals in a row that did not preempt the victim at the pin; 0 if the guest did not end because of them
 	ended        bool // the guest reached the bound of its configuration
 	stuck        bool // it reached the bound twice, because a victim did not return from its call
 	observations int
@@ -30,7 +31,10 @@ func parseExposure(output []byte) (x exposure) {
 		x.began = x.began || bytes.HasPrefix(said, []byte("begin "))
 		x.released = x.released || bytes.HasPrefix(said, []byte("released "))
 		var word string
-		next := exposure{began: x.began, released: x.released}
+		if n, _ := fmt.Sscanf(string(said), "refused %d", &x.refused); n == 1 {
+			continue
+		}
+		next := exposure{began: x.began, released: x.released, refused: x.refused}
 		if n, _ := fmt.Sscanf(string(said), "%s %d calls %d seconds %f", &word, &next.observations, &next.calls, &next.seconds); n == 4 {
 			next.stuck = word == "stuck"
 			next.ended = word == "end" || next.stuck

@@ -36,6 +36,7 @@ type Guest struct {
 
 	engine *lab.Engine
 	dir    string
+	pace   pace
 }
 
 // ErrUnreadable is wrapped by the error of Build if the guest was built but does not

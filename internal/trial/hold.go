@@ -2,15 +2,10 @@ package trial
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
-	"splitadd/internal/patch"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
@@ -27,23 +22,10 @@ const afterHold = 20
 // released is a harness failure. It is an error if w.PC holds no instruction of the
 // guest. The engine has to run Linux, which lets a process write to its code.
 func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer string, env ...string) (Run, error) {
-	r := g.start(name, w.Class, observer)
-	r.Pinned, r.Held, r.Window = true, true, w
-	code, err := g.File.Bytes(w.PC, 4)
-	if err != nil {
-		return r, err
-	}
-	path := filepath.Join(g.dir, fmt.Sprintf("hold-%x-%s", w.PC, observer))
-	if err := patch.Pin(g.File, w.PC, path); err != nil {
-		return r, err
-	}
-	defer os.Remove(path)
 	config := victim.Config{
-		Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: defaultPinBounds.Observations,
-		Hold: victim.Pin(w.PC, binary.LittleEndian.Uint32(code)), ObserveAfterHold: afterHold,
+		Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: pinObservations, Hold: true, ObserveAfterHold: afterHold,
 	}
-	err = g.run(ctx, &r, config, lab.Job{Path: path, Deadline: defaultPinBounds.Deadline, Stall: defaultPinBounds.Stall, Env: env})
-	return r, err
+	return g.runPinned(ctx, w, config, env)
 }
 
 // Harmed reports whether a run of Hold or RunOneVictim died of something that its preemption
@@ -51,16 +33,12 @@ func (g *Guest) Hold(ctx context.Context, name string, w window.Window, observer
 // memory.
 func (r Run) Harmed() bool { return r.Outcome == Died && r.Death.Kind != crash.OutOfMemory }
 
-// RunOneVictim runs the unmodified guest with one victim until the limit. It is for harm
-// that does not depend on chance. Stress is for harm that does. It is a harness failure
-// if the victim does not complete a call.
+// RunOneVictim runs the unmodified guest with one victim until the limit, and until a call
+// of the victim has returned. It is for harm that does not depend on chance. Stress is for
+// harm that does.
 func (g *Guest) RunOneVictim(ctx context.Context, name, observer string, limit time.Duration, env ...string) (Run, error) {
 	r := g.start(name, "", observer)
 	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, For: limit}
-	job := lab.Job{Path: g.File.Path, Deadline: limit + defaultPinBounds.Deadline, Env: env}
-	err := g.run(ctx, &r, config, job)
-	if err == nil && r.Outcome == Survived && r.Calls == 0 {
-		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf("no call of the victim returned in %v", limit)
-	}
+	err := g.run(ctx, &r, config, 0, lab.Job{Path: g.File.Path, Env: env})
 	return r, err
 }

@@ -152,7 +152,7 @@ func TestHoldSound(t *testing.T) {
 			assert.Contains(t, string(r.Log), "released ")
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(g.dir, "hold-*"))
+	files, err := filepath.Glob(filepath.Join(g.dir, "pin-*"))
 	require.NoError(t, err)
 	assert.Empty(t, files)
 
@@ -329,7 +329,8 @@ func TestJudgeHold(t *testing.T) {
 		{"went on", held + "splitadd guest: end 20 calls 7 seconds 0.100\n", false, Survived},
 		{"never got there", called, false, HarnessFailure},
 		{"did not go on", held + "splitadd guest: observed 20 calls 0 seconds 9.000\n", true, HarnessFailure},
-		{"not preemptible", partial, true, NotPreemptible},
+		{"hangs", partial, true, HarnessFailure},
+		{"not preemptible", partial + refused, false, NotPreemptible},
 		{"freed", held + "splitadd guest: object freed in use: f\n", false, Died},
 	} {
 		r := Run{Pinned: true, Held: true}
@@ -339,6 +340,8 @@ func TestJudgeHold(t *testing.T) {
 			result.End = process.Stalled
 		case c.outcome == Died:
 			result.Code = victim.ExitFreed
+		case c.outcome == NotPreemptible:
+			result.Code = victim.ExitNotPreemptible
 		}
 		r.judge(result, nil)
 		assert.Equal(t, c.outcome, r.Outcome, "%s: %v", c.name, r)

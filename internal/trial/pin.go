@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,34 +23,36 @@ func Observer(class window.Class) string {
 	return window.Kinds[i].Observer
 }
 
-// PinBounds are the bounds of a pinned guest. A guest that dies does so in its first
-// observations. A guest that cannot be preempted never completes one.
-type PinBounds struct {
-	Observations int           // after which it has survived
-	Stall        time.Duration // without an observation, after which it is not preemptible
-	Deadline     time.Duration
-}
-
-// defaultPinBounds are long enough for a machine that is busy with other work.
-var defaultPinBounds = PinBounds{20, 5 * time.Second, time.Minute}
+// pinObservations is how many observations a pinned guest survives.
+const pinObservations = 20
 
 // Pin runs a copy of the guest in which the victim waits at w.PC until it is
 // preempted there.
 func (g *Guest) Pin(ctx context.Context, name string, w window.Window, observer string, env ...string) (Run, error) {
-	return g.PinBounded(ctx, name, w, observer, defaultPinBounds, env...)
+	return g.PinObserved(ctx, name, w, observer, pinObservations, env...)
 }
 
-// PinBounded is like Pin, with the given bounds.
-func (g *Guest) PinBounded(ctx context.Context, name string, w window.Window, observer string, b PinBounds, env ...string) (Run, error) {
-	r := g.start(name, w.Class, observer)
-	r.Pinned, r.Window = true, w
-	path := filepath.Join(g.dir, fmt.Sprintf("pin-%x-%s", w.PC, observer))
+// PinObserved is like Pin, with another number of observations that the guest survives.
+func (g *Guest) PinObserved(ctx context.Context, name string, w window.Window, observer string, observations int, env ...string) (Run, error) {
+	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: observations}
+	return g.runPinned(ctx, w, config, env)
+}
+
+// runPinned runs a copy of the guest with a pin at w.PC.
+func (g *Guest) runPinned(ctx context.Context, w window.Window, config victim.Config, env []string) (Run, error) {
+	r := g.start(config.Victim, w.Class, config.Observer)
+	r.Pinned, r.Held, r.Window = true, config.Hold, w
+	code, err := g.File.Bytes(w.PC, 4)
+	if err != nil {
+		return r, err
+	}
+	config.Pin = victim.Pin(w.PC, binary.LittleEndian.Uint32(code))
+	path := filepath.Join(g.dir, fmt.Sprintf("pin-%x-%s", w.PC, config.Observer))
 	if err := patch.Pin(g.File, w.PC, path); err != nil {
 		return r, err
 	}
 	defer os.Remove(path)
-	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, Observe: b.Observations}
-	err := g.run(ctx, &r, config, lab.Job{Path: path, Deadline: b.Deadline, Stall: b.Stall, Env: env})
+	err = g.run(ctx, &r, config, 0, lab.Job{Path: path, Env: env})
 	return r, err
 }
 
@@ -86,8 +89,15 @@ func (g *Guest) start(name string, class window.Class, observer string) Run {
 	return Run{Class: class, Leaf: c.Leaf, Func: name, Frame: c.Frame, Observer: observer}
 }
 
-func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, job lab.Job) error {
+// run runs a guest until it ends, and for at most twice the limit of its configuration
+// and the time that anything else may take (see patience).
+func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time.Duration, job lab.Job) error {
 	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
+	patience, err := g.patience(ctx, job.OneByOne)
+	if err != nil {
+		return err
+	}
+	job.Deadline = 2*config.For + patience + more
 	result, err := g.engine.Run(ctx, job)
 	if err != nil {
 		return fmt.Errorf("%s under %s: %w", r.Func, r.Observer, err)

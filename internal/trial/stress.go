@@ -109,9 +109,10 @@ func (g *Guest) stress(ctx context.Context, c conditions) (Run, error) {
 	if how.StopWorld {
 		debug = append(debug, "gcstoptheworld=1")
 	}
-	job := lab.Job{Path: g.File.Path, Under: c.under, OneByOne: true, Deadline: 2*limit + time.Minute, Stall: limit + 30*time.Second}
+	job := lab.Job{Path: g.File.Path, Under: c.under, OneByOne: true}
+	var more time.Duration
 	if len(c.under) > 0 { // under a tool, printing a crash may take a hundred times as long
-		job.Deadline, job.Stall = job.Deadline+underTime, job.Stall+underTime
+		more = underTime
 	}
 	for _, v := range c.env {
 		if value, ok := strings.CutPrefix(v, "GODEBUG="); ok {
@@ -126,5 +127,5 @@ func (g *Guest) stress(ctx context.Context, c conditions) (Run, error) {
 	config := victim.Config{
 		Victim: c.name, Observer: c.observer, Victims: how.Victims, Procs: how.Procs, For: limit, Polite: how.Polite, Body: how.Body, Seed: c.seed,
 	}
-	return r, g.run(ctx, &r, config, job)
+	return r, g.run(ctx, &r, config, more, job)
 }

@@ -13,6 +13,7 @@ import (
 	"splitadd/internal/crash"
 	"splitadd/internal/hint"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
 
@@ -23,7 +24,7 @@ type Outcome string
 const (
 	Died           Outcome = "died"
 	Survived       Outcome = "survived"
-	NotPreemptible Outcome = "not preemptible" // observation never completes
+	NotPreemptible Outcome = "not preemptible" // many preemption signals at the pin, and no preemption
 	HarnessFailure Outcome = "harness failure"
 )
 
@@ -44,6 +45,7 @@ type Run struct {
 	Outcome       Outcome
 	Death         crash.Death // of a run that died
 	Reason        string      // of a harness failure
+	TooSlow       bool        // the guest did not end in many times the usual time: a harness failure
 	PinNotReached bool        // the victim's calls do not reach the pin: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
@@ -101,10 +103,11 @@ func (r Run) failure() error {
 	if r.Pinned {
 		how = fmt.Sprintf("pinned at +%#x", r.Window.Offset())
 	}
-	return &hint.Error{
-		Err:  fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason),
-		Hint: "does the emulator run other arm64 programs? -static gives the verdict from the code alone",
+	next := "does the emulator run other arm64 programs? -static gives the verdict from the code alone"
+	if r.TooSlow {
+		next = "the machine is too slow, became much slower after the first run, or the guest hangs: run it again when the machine is idle"
 	}
+	return &hint.Error{Err: fmt.Errorf("%w: %s, %s, under %s: %s", ErrHarness, r.Func, how, r.Observer, r.Reason), Hint: next}
 }
 
 // judge sets the outcome of a run, from how its process ended.
@@ -116,6 +119,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	}
 	fail := func(format string, args ...any) {
 		r.Outcome, r.Reason = HarnessFailure, fmt.Sprintf(format, args...)
+		r.TooSlow = result.End == process.Deadline
 	}
 	death := crash.Classify(result.Output, windows)
 	switch {
@@ -130,7 +134,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 		r.Outcome = Survived
 	case result.End == process.Exited && death.Kind != "":
 		r.Outcome, r.Death = Died, death
-	case result.End != process.Exited && r.Pinned && !x.released && death.Kind == "":
+	case result.End == process.Exited && result.Code == victim.ExitNotPreemptible && x.refused > 0 && r.Pinned && !x.released:
 		r.Outcome = NotPreemptible
 	default:
 		fail("%s: %s", ending(result), lastLine(result.Output))

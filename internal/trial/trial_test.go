@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"splitadd/internal/crash"
+	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
 
@@ -22,6 +24,7 @@ const (
 	ended   = begin + "splitadd guest: end 20 calls 0 seconds 0.100\n"
 	called  = begin + "splitadd guest: end 20 calls 7 seconds 0.100\n"
 	partial = begin + "splitadd guest: observed 1 calls 0 seconds 0.010\n"
+	refused = "splitadd guest: refused 100\n"
 	died    = begin + `fatal error: traceback did not unwind completely
 
 goroutine 5 [preempted (scan)]:
@@ -48,7 +51,10 @@ func TestJudge(t *testing.T) {
 		{"ended, pinned", process.Result{Output: []byte(ended)}, true, Survived, false},
 		{"ended, pin not reached", process.Result{Output: []byte(called)}, true, HarnessFailure, false},
 		{"ended, pin reached at last", process.Result{Output: []byte(called + "splitadd guest: stuck 20 calls 7 seconds 0.100\n")}, true, Survived, false},
-		{"stalled, pin reached at last", process.Result{Output: []byte(called), End: process.Stalled}, true, NotPreemptible, false},
+		{"refused", process.Result{Output: []byte(partial + refused), Code: victim.ExitNotPreemptible}, true, NotPreemptible, false},
+		{"refused, pin reached at last", process.Result{Output: []byte(called + refused), Code: victim.ExitNotPreemptible}, true, NotPreemptible, false},
+		{"refused, and not pinned", process.Result{Output: []byte(partial + refused), Code: victim.ExitNotPreemptible}, false, HarnessFailure, false},
+		{"refused without a signal", process.Result{Output: []byte(partial), Code: victim.ExitNotPreemptible}, true, HarnessFailure, false},
 		{"died", process.Result{Output: []byte(died), Code: 2}, false, Died, true},
 		{"died, pinned", process.Result{Output: []byte(died), Code: 2}, true, Died, true},
 		{"died by a signal", process.Result{Output: []byte(died), Code: -1, Signal: "segmentation fault"}, false, Died, true},
@@ -60,9 +66,9 @@ func TestJudge(t *testing.T) {
 		{"nothing", process.Result{}, false, HarnessFailure, false},
 		{"emulator's complaint", process.Result{Output: []byte("qemu: fatal\n"), Code: 1}, true, HarnessFailure, false},
 		{"stalled", process.Result{Output: []byte(begin), End: process.Stalled}, false, HarnessFailure, false},
-		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, NotPreemptible, false},
+		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, HarnessFailure, false},
 		{"stalled before it began", process.Result{End: process.Stalled}, true, HarnessFailure, false},
-		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, NotPreemptible, false},
+		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, HarnessFailure, false},
 		{"too much", process.Result{Output: []byte(ended), End: process.TooMuchOutput}, false, HarnessFailure, false},
 		{"corrupt", process.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
 	} {
@@ -150,6 +156,51 @@ func TestDecide(t *testing.T) {
 		d.unpinned("stale FP", []window.Window{stale})
 		assert.Empty(t, d.v.Doubts)
 	}
+}
+
+// TestNotPreemptible pins a victim where the runtime does not preempt, and another one where
+// it does, under every observer. Some observers do not wait for the victim.
+func TestNotPreemptible(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
+	unsafe, err := g.place(expectedSplits()[2])
+	require.NoError(t, err)
+	ret, err := g.LastReturn("leaf4096")
+	require.NoError(t, err)
+	safe := g.windowAt("leaf4096", window.SP, ret)
+	const off = "GODEBUG=asyncpreemptoff=1"
+	for _, observer := range append(victim.Observers, "all") {
+		for _, c := range []struct {
+			name string
+			w    window.Window
+			env  []string
+			want Outcome
+		}{
+			{"nonleaf65552", unsafe, nil, NotPreemptible},
+			{"leaf4096", safe, nil, Survived},
+			{"leaf4096", safe, []string{off}, NotPreemptible},
+		} {
+			r, err := g.PinObserved(context.Background(), c.name, c.w, observer, 3, c.env...)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, r.Outcome, "%s under %s, %v: %s", c.name, observer, c.env, r.Log)
+			assert.Equal(t, c.want == NotPreemptible, strings.Contains(string(r.Log), refused), "%s", r.Log)
+		}
+	}
+}
+
+// TestTooSlow expects a harness failure of a guest that does not end within its bound.
+func TestTooSlow(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
+	patience, err := g.patience(context.Background(), false)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, patience, usualPatience)
+	g.pace.times = 0.001
+	r, err := g.PinReturn(context.Background(), "leaf4096", "gc")
+	require.NoError(t, err)
+	assert.Equal(t, HarnessFailure, r.Outcome, "%v", r)
+	assert.True(t, r.TooSlow)
+	var hinted *hint.Error
+	require.ErrorAs(t, r.failure(), &hinted)
+	assert.Contains(t, hinted.Hint, "too slow")
 }
 
 // TestSplits states the victims that splits chooses.
@@ -275,9 +326,12 @@ func TestCalibrate(t *testing.T) {
 	assert.Zero(t, clean.Sample.Deaths())
 	assert.Greater(t, clean.Sample.Seconds(), 0.6)
 
-	within, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	err = g.Measure(within, &clean, 100, func(Run) {})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Greater(t, len(clean.Sample), 3, "what was measured before stays")
+	within, cancel := context.WithCancel(ctx)
+	err = g.Measure(within, &clean, 100, func(Run) {
+		if len(clean.Sample) == 3 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Len(t, clean.Sample, 4, "what was measured before stays")
 }

@@ -12,9 +12,10 @@ import (
 
 // Exit statuses of a guest. A guest that the Go runtime ends has one of the runtime's.
 const (
-	ExitUsage   = 64 // an argument is wrong, or the run could not begin or go on
-	ExitCorrupt = 65 // a victim returned a wrong result
-	ExitFreed   = 66 // an object was freed while a victim held it
+	ExitUsage          = 64 // an argument is wrong, or the run could not begin or go on
+	ExitCorrupt        = 65 // a victim returned a wrong result
+	ExitFreed          = 66 // an object was freed while a victim held it
+	ExitNotPreemptible = 67 // the runtime does not preempt the victim at the pin
 )
 
 // LineMark begins every line that the guest's own code prints.
@@ -30,11 +31,12 @@ type Config struct {
 	Victims          int           // goroutines that call the function; at least 1
 	Procs            int           // GOMAXPROCS; 0 leaves it unchanged
 	Observe          int           // stop after this many observations; 0 means no bound
-	For              time.Duration // stop after this time; 0 means no bound
+	For              time.Duration // stop after this time, and at least one call; 0 means no bound
 	Polite           bool          // victims let every other thread run first, on Linux
 	Seed             int           // runs with different seeds call the function with different arguments
 	Body             int           // iterations of the body of "spin", about three instructions each
-	Hold             string        // a Pin to release after Observe observations; "" means none
+	Pin              string        // the Pin in the guest's file; "" means none
+	Hold             bool          // release the pin after Observe observations
 	ObserveAfterHold int           // observations after the release
 }
 
@@ -45,7 +47,7 @@ func (c Config) Args() []string {
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
 		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body), fmt.Sprint("-seed=", c.Seed),
-		"-hold=" + c.Hold, fmt.Sprint("-after=", c.ObserveAfterHold),
+		"-pin=" + c.Pin, fmt.Sprint("-hold=", c.Hold), fmt.Sprint("-after=", c.ObserveAfterHold),
 	}
 }
 
@@ -60,7 +62,8 @@ func parseArgs(args []string) (c Config, err error) {
 	flags.BoolVar(&c.Polite, "polite", false, "victims let every other thread run first")
 	flags.IntVar(&c.Seed, "seed", 0, "another seed means other arguments of the function")
 	flags.IntVar(&c.Body, "body", 0, "iterations of the body of spin")
-	flags.StringVar(&c.Hold, "hold", "", "instruction to put back: `address:word`, hexadecimal")
+	flags.StringVar(&c.Pin, "pin", "", "instruction that was replaced: `address:word`, hexadecimal")
+	flags.BoolVar(&c.Hold, "hold", false, "put the instruction back")
 	flags.IntVar(&c.ObserveAfterHold, "after", 0, "observations after the instruction was put back")
 	return c, flags.Parse(args)
 }

@@ -58,6 +58,6 @@ func TestParsePin(t *testing.T) {
 	for _, text := range []string{"0:1", "9a3f8", "9a3f9:8b020000", "9a3f8:8b020000x", "9a3f8:18b020000", "x:1", ":"} {
 		_, err := parsePin(text)
 		assert.Error(t, err, text)
-		assert.Equal(t, ExitUsage, Main([]string{"-victim=copy64", "-hold=" + text}, new(Goroutines), new(bytes.Buffer)), text)
+		assert.Equal(t, ExitUsage, Main([]string{"-victim=copy64", "-pin=" + text}, new(Goroutines), new(bytes.Buffer)), text)
 	}
 }

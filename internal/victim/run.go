@@ -16,9 +16,10 @@ type run struct {
 	pin      pin
 	stdout   io.Writer
 
-	stop   uint32     // 1 if the victims must stop
-	calls  []counter  // of each victim
-	failed chan error // an error of a victim
+	stop     uint32     // 1 if the victims must stop
+	released bool       // the pinned instruction was put back
+	calls    []counter  // of each victim
+	failed   chan error // an error of a victim
 }
 
 // Run calls a victim in goroutines of the group, and observes them until a bound of c is
@@ -31,8 +32,11 @@ type run struct {
 //
 // If no call has returned, Run does not wait for the victims, because a pinned one never
 // returns. A pin may also be in code that few calls reach, for example the code that
-// grows the stack. So if c.Observe is set and the victims do not end within a second, Run
-// observes them again, and the last line says that a victim is stuck.
+// grows the stack. So if signals show that a victim is at the pin, Run observes again
+// instead of waiting, and the last line says that a victim is stuck.
+//
+// If the runtime does not preempt a victim at the pin, the process ends at once with
+// ExitNotPreemptible: see countSignal.
 //
 // If a victim's result was wrong, or its object was freed, the error wraps ErrCorrupt or
 // ErrFreed. Any other error means that the run measured nothing.
@@ -44,6 +48,11 @@ func Run(c Config, group Group, stdout io.Writer) error {
 	spinBody = uint64(c.Body)
 	if c.Procs > 0 {
 		runtime.GOMAXPROCS(c.Procs)
+	}
+	if r.pin.address != 0 {
+		if err := r.pin.countSignals(); err != nil {
+			return err
+		}
 	}
 	if err := r.observer.start(); err != nil {
 		return err
@@ -80,7 +89,7 @@ func newRun(c Config, stdout io.Writer) (*run, error) {
 	if c.Victims < 1 {
 		return nil, fmt.Errorf("%d victims: want at least one", c.Victims)
 	}
-	p, err := parsePin(c.Hold)
+	p, err := parsePin(c.Pin)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +106,11 @@ func (r *run) startVictims(group Group) {
 		done := &r.calls[v].n
 		group.Go(func() error {
 			var err error
-			if r.Polite {
+			switch {
+			case r.Polite:
 				err = polite()
+			case r.pin.address != 0:
+				err = sendSignals()
 			}
 			entered <- struct{}{}
 			if err == nil {
@@ -125,7 +137,7 @@ func (r *run) total() (n uint64) {
 
 // observe makes all the observations of the run.
 func (r *run) observe() error {
-	if r.pin.address != 0 {
+	if r.Hold {
 		return r.hold()
 	}
 	return r.watch(r.Observe, r.For, "end")
@@ -146,7 +158,7 @@ func (r *run) watch(observations int, limit time.Duration, lastWord string) erro
 		default:
 		}
 		elapsed := time.Since(begin)
-		last := observations > 0 && n >= observations || limit > 0 && elapsed >= limit
+		last := observations > 0 && n >= observations && r.pinSeen() || limit > 0 && elapsed >= limit && r.total() > 0
 		if calls := r.total(); last || calls == 0 || elapsed-printed >= 100*time.Millisecond {
 			printed = elapsed
 			word := "observed"
@@ -161,20 +173,37 @@ func (r *run) watch(observations int, limit time.Duration, lastWord string) erro
 	}
 }
 
-// end waits until the victims have ended, after stop was set. If the number of
-// observations is bounded, it waits at most a second.
+// pinSeen reports whether the observations so far say something about the pin, if there is
+// one: a victim was preempted there, or calls return without reaching it. Observers that
+// do not wait for a victim may complete any number of observations before that.
+func (r *run) pinSeen() bool {
+	return r.pin.address == 0 || !countsSignals || r.pin.preempted() || r.total() > 0
+}
+
+// pollTime is how often end looks whether a victim is at the pin. After 10 ms in which a
+// goroutine has not yielded the runtime sends a signal (runtime/proc.go, forcePreemptNS).
+const pollTime = 10 * time.Millisecond
+
+// end waits until the victims have ended, after stop was set. If one of them is at the
+// pin, it observes again.
 func (r *run) end(group Group) error {
 	ended := make(chan error, 1)
 	go func() { ended <- group.Wait() }()
-	var late <-chan time.Time
-	if r.Observe > 0 {
-		late = time.After(time.Second)
-	}
-	select {
-	case err := <-ended:
-		r.observer.stop()
-		return err
-	case <-late:
-		return r.watch(r.Observe, r.For, "stuck")
+	for {
+		select {
+		case err := <-ended:
+			r.observer.stop()
+			return err
+		case <-time.After(pollTime):
+		}
+		switch {
+		case r.released || !r.pin.reached():
+		case r.Hold:
+			if err := r.hold(); err != nil {
+				return err
+			}
+		default:
+			return r.watch(r.Observe, r.For, "stuck")
+		}
 	}
 }

@@ -36,6 +36,9 @@ func (m *Machine) put(file string) (string, error) {
 		m.files = append(slices.Delete(m.files, at, at+1), name)
 		return name, nil
 	}
+	if err := m.setOneByOne(false); err != nil { // a copy is as good, and much faster
+		return "", err
+	}
 	if len(m.files) == maxGuests {
 		if _, err := m.request(agent.Request{Op: agent.OpRemove, Path: m.files[0]}); err != nil {
 			return "", err

@@ -30,8 +30,9 @@ const (
 	// MemoryMB is the memory of a machine in MiB.
 	MemoryMB = 2048
 
-	bootTime    = time.Minute // a busy machine's; an idle one takes some seconds
-	answerTime  = 30 * time.Second
+	bootTime    = 10 * time.Minute // of the slowest machine
+	usualBoot   = 5 * time.Second  // of an idle machine
+	answerTime  = time.Minute      // of a machine that boots in usualBoot
 	maxCPUs     = 8
 	maxCore     = 4 << 30 // of a core file, bytes
 	guestFolder = "/tmp/guest"
@@ -86,16 +87,18 @@ func Boot(ctx context.Context, o Options) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{emulator: emulator, patience: answerTime, ended: make(chan struct{})}
+	m := &Machine{emulator: emulator, patience: bootTime, ended: make(chan struct{})}
 	accelerator, cpu := "tcg", "cortex-a72"
 	if kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err == nil && runtime.GOARCH == "arm64" {
 		kvm.Close()
 		accelerator, cpu = "kvm", "host"
 	}
+	begin := time.Now()
 	inside, err := m.start(ctx, m.command(k.image, initramfs, accelerator, cpu))
 	if err != nil {
 		return nil, err
 	}
+	m.patience = time.Duration(float64(answerTime) * max(1, time.Since(begin).Seconds()/usualBoot.Seconds()))
 	m.Evidence = fmt.Sprintf("qemu-system-aarch64 %s, %s, cpu %s, %s, on %s/%s, %s",
 		emulator.Version, strings.ToUpper(accelerator), cpu, inside, runtime.GOOS, runtime.GOARCH, process.Machine())
 	if accelerator == "tcg" {

@@ -70,8 +70,8 @@ func run() error {
 	return agent.Serve(&waitingReader{File: port, since: time.Now()})
 }
 
-// portTime is how long init waits for the host.
-const portTime = 20 * time.Second
+// portTime is how long init waits for the host, which gives up first.
+const portTime = 15 * time.Minute
 
 // A waitingReader waits for its host: a port of which the driver does not know
 // yet that its other end is open reads as if that were closed

@@ -3,6 +3,7 @@ package victim
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -23,6 +24,7 @@ var errNoPin = errors.New("no branch to itself is there")
 // It fails if the system does not let a process write to its own code, or if there is no
 // branch to itself at the address.
 func (p pin) release() error {
+	atomic.StoreUint64(&pinned, 0) // signals there mean nothing from now on
 	page := uintptr(p.address) &^ uintptr(os.Getpagesize()-1)
 	protect := func(how uintptr) error {
 		if _, _, errno := syscall.Syscall(syscall.SYS_MPROTECT, page, uintptr(os.Getpagesize()), how); errno != 0 {
