@@ -75,7 +75,7 @@ var faultPlaces = []*pattern.Pattern{
 // clues returns what the log shows of its architecture.
 func (f *Facts) clues() (clues []Clue) {
 	for _, d := range dumps {
-		if m := d.match.FindSubmatch(f.said); m != nil {
+		if m := d.match.FindSubmatch(f.messages); m != nil {
 			line, _, _ := bytes.Cut(bytes.TrimSpace(m[0]), []byte("\n"))
 			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the register dump is that of %s: %s", d.arch, line)})
 		}
@@ -94,7 +94,7 @@ func (f *Facts) clues() (clues []Clue) {
 	if what := f.narrow(); what != "" {
 		clues = append(clues, Clue{notARM64, weightNarrow, what})
 	}
-	if what, weight := misalignedFault(f.said); what != "" {
+	if what, weight := misalignedFault(f.messages); what != "" {
 		clues = append(clues, Clue{notARM64, weight, what})
 	}
 	clues = append(append(clues, starters(f.log)...), f.symbols()...)
@@ -158,7 +158,7 @@ func (f *Facts) misaligned() (clues []Clue) {
 	known, off := 0, 0
 	lost := -1 // the stack whose frames are not believed any more
 	for i, frame := range f.Frames {
-		if !frame.Known || frame.Stack == lost {
+		if !frame.HasOffset || frame.Stack == lost {
 			continue
 		}
 		if frame.Preempted {
@@ -172,7 +172,7 @@ func (f *Facts) misaligned() (clues []Clue) {
 		c := Clue{notARM64, weightOffset, fmt.Sprintf("the pc is %s+%#x: arm64 has instructions at multiples of 4", frame.Func, frame.Offset)}
 		// The stack on which the process died is the first. If it was not
 		// preempted, its frames are what they say.
-		if frame.Stack == 0 && frame.Goroutine != unheaded && strings.HasPrefix(frame.Func, "runtime.") &&
+		if frame.Stack == 0 && frame.Header != headerCutOff && strings.HasPrefix(frame.Func, "runtime.") &&
 			(i == 0 || frame.PC%4 != 0 && (frame.PC-frame.Offset)%16 == 0) {
 			c.Weight = weightPC
 		}
@@ -195,8 +195,8 @@ func (f *Facts) weigh() {
 		} else if c.Arch != notARM64 {
 			names[c.Arch] = true
 		}
-		if weights[side] += c.Weight; side == notARM64 && f.Foreign == "" {
-			f.Foreign = c.What
+		if weights[side] += c.Weight; side == notARM64 && f.NotARM64 == "" {
+			f.NotARM64 = c.What
 		}
 	}
 	switch is, not := weights["arm64"] >= Decisive, weights[notARM64] >= Decisive; {
@@ -208,7 +208,7 @@ func (f *Facts) weigh() {
 		}
 	}
 	if f.Arch == "arm64" || weights[notARM64] < Decisive || weights["arm64"] >= Decisive {
-		f.Foreign = ""
+		f.NotARM64 = ""
 	}
 }
 
@@ -243,8 +243,8 @@ func (f *Facts) releaseOf(log []byte) (release string, old bool) {
 	return "", false
 }
 
-// Preempts reports whether frames show that the runtime preempts asynchronously,
+// PreemptsAsync reports whether frames show that the runtime preempts asynchronously,
 // or that it is of a release after the first that did.
-func (f *Facts) Preempts() bool {
-	return f.has("runtime.asyncPreempt") || f.has("runtime.(*unwinder).")
+func (f *Facts) PreemptsAsync() bool {
+	return f.onAnyStack("runtime.asyncPreempt") || f.onAnyStack("runtime.(*unwinder).")
 }

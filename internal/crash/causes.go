@@ -45,7 +45,7 @@ type Cause struct {
 
 // matches returns the evidence for a cause, and whether there is any.
 func (c *Cause) matches(f *Facts) (evidence string, ok bool) {
-	m := c.text.FindSubmatch(f.said)
+	m := c.text.FindSubmatch(f.messages)
 	if m == nil || c.when != nil && !c.when(f) {
 		return "", false
 	}
@@ -121,17 +121,17 @@ var Causes = []Cause{
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
 	{Name: "unwinding a stack that grows", Kind: Unwind, Says: Named, What: growing, Issues: []int{62326},
-		text: gaveUpOn, when: func(f *Facts) bool { return f.dies("runtime.copystack") && f.dies("runtime.newstack") }},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.onDyingStack("runtime.copystack") && f.onDyingStack("runtime.newstack") }},
 	{Name: "unwinding below a debugger's call", Kind: Unwind, Says: Named, What: "a call that a debugger injected", Issues: []int{71144},
-		text: gaveUpOn, when: func(f *Facts) bool { return f.has("runtime.debugCall") }},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.onAnyStack("runtime.debugCall") }},
 	{Name: "unwinding itself", Kind: Unwind, Says: Named, What: "a goroutine that unwound its own stack, at a call, which no preemption interrupts",
 		text: gaveUpOn, when: func(f *Facts) bool {
-			return f.dies("runtime.(*_panic).nextFrame.func1") || f.dies("runtime.(*_panic).nextFrame")
+			return f.onDyingStack("runtime.(*_panic).nextFrame.func1") || f.onDyingStack("runtime.(*_panic).nextFrame")
 		}},
 	{Name: "unwinding a system stack", Kind: Unwind, Says: Named, What: "the stack of a thread, which is never preempted",
-		text: gaveUpOn, when: func(f *Facts) bool { return f.Over() == "0" }},
+		text: gaveUpOn, when: func(f *Facts) bool { return f.FailedGoroutine() == "0" }},
 	{Name: "unwinding a goroutine that waits", Kind: Unwind, Says: Named, What: "the stack of a goroutine that waited, which no preemption interrupted",
-		text: gaveUpOn, when: (*Facts).waited},
+		text: gaveUpOn, when: (*Facts).failedGoroutineParked},
 
 	{Name: "unwinding C code below sigpanic", Kind: Unwind, Says: Named, Likely: true, What: inC,
 		text: pattern.Compile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
@@ -141,19 +141,19 @@ var Causes = []Cause{
 		text: pattern.Compile(`fatal error: traceback did not unwind completely`)},
 	{Name: "non-code return pc", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, text: gaveUpOn},
 	{Name: "partly expanded frame pointers", Kind: OtherGo, Says: Named, What: "a fault of the block and mutex profilers', while a panic is recovered", Issues: []int{73664},
-		text: faultText, when: func(f *Facts) bool { return f.faults(partial) }},
+		text: faultText, when: func(f *Facts) bool { return f.diedIn(partialExpanders) }},
 	{Name: "frame pointers of its own stack", Kind: OtherGo, Says: Named, What: "a goroutine that unwound its own frame pointers, at a call, which no preemption interrupts",
 		text: faultText, when: func(f *Facts) bool {
-			return f.faults(byFP) && (f.dies("runtime.newstack") || f.dies("runtime.saveblockevent"))
+			return f.diedIn(fpUnwinders) && (f.onDyingStack("runtime.newstack") || f.onDyingStack("runtime.saveblockevent"))
 		}},
 	{Name: "frame pointers restored too late", Kind: Unwind, Says: Named, Likely: true, What: lateFP, Issues: []int{63830},
-		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) && early(f.Built) && !f.popsTwice() && f.Foreign == "" }},
+		text: faultText, when: func(f *Facts) bool { return f.diedIn(fpUnwinders) && early(f.BuiltBy) && !f.preemptedInSplitFrame() && f.NotARM64 == "" }},
 	{Name: "fault in the frame pointer unwinder", Kind: Unwind, Says: Possible, Class: window.FP, Since: firstFP, Alike: []int{59692, 75478},
-		text: faultText, when: func(f *Facts) bool { return f.faults(byFP) }},
+		text: faultText, when: func(f *Facts) bool { return f.diedIn(fpUnwinders) }},
 	{Name: "fault in the unwinder", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
-		text: faultText, when: func(f *Facts) bool { return f.faults(bySP) }},
+		text: faultText, when: func(f *Facts) bool { return f.diedIn(spUnwinders) }},
 	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Says: Possible, Class: window.SP, Since: oldest, Alike: []int{64030, 66151},
-		text: faultText, when: func(f *Facts) bool { return f.walking() && incgo.Match(f.said) }},
+		text: faultText, when: func(f *Facts) bool { return f.walkingStack() && incgo.Match(f.messages) }},
 	{Name: "traceback stuck", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
 		text: pattern.Compile(`fatal error: traceback stuck`)},
 	{Name: "traceback stuck, cut", Kind: OtherGo, Says: Named, What: stuck, Issues: []int{62086, 80771},
@@ -163,16 +163,16 @@ var Causes = []Cause{
 	{Name: "morestack on a system stack", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
 		text: pattern.Compile(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
 	{Name: "morestack on a system stack, cut", Kind: OtherGo, Says: Named, What: "a system stack that overflowed: too deep in C code, or in the runtime",
-		text: pattern.Compile(`(?m)^SIG[A-Z]+: [^\n]*`), when: func(f *Facts) bool { return f.begins("runtime.abort", "runtime.morestack") }},
+		text: pattern.Compile(`(?m)^SIG[A-Z]+: [^\n]*`), when: func(f *Facts) bool { return f.dyingStackBegins("runtime.abort", "runtime.morestack") }},
 	{Name: "C code's signal handler", Kind: OtherGo, Says: Named, What: "a signal handler that C code set up",
 		text: pattern.Compile(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
 	{Name: "signal in C code", Kind: OtherGo, Says: Named, What: inC,
 		text: pattern.Compile(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
 	{Name: "sigpanic from C code", Kind: OtherGo, Says: Named, What: inC,
-		text: pattern.Compile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), when: (*Facts).elsewhere},
+		text: pattern.Compile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), when: (*Facts).inForeignCode},
 	{Name: "signal below cgocall", Kind: OtherGo, Says: Named, What: inC,
 		text: pattern.Compile(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
-		when: func(f *Facts) bool { return f.begins("runtime.cgocall") || f.begins("runtime.asmcgocall") }},
+		when: func(f *Facts) bool { return f.dyingStackBegins("runtime.cgocall") || f.dyingStackBegins("runtime.asmcgocall") }},
 
 	{Name: "foreign code without a goroutine", Kind: OtherGo, Says: Named, What: "a signal in code that is not Go's, on a thread of which the runtime knows nothing",
 		text: pattern.Compile(`(?m)^(?:fatal: |fatal error: )bad g in signal handler[^\n]*`)},
@@ -180,7 +180,7 @@ var Causes = []Cause{
 		text: pattern.Compile(`(?m)^SIGSYS: [^\n]*$`)},
 	{Name: "failed futex", Kind: OtherGo, Says: Named, What: "a futex call that failed: the runtime faults on purpose",
 		text: pattern.Compile(`(?m)^(SIGSEGV: [^\n]*)\n[^\n]* addr=0x100[56]$`), when: func(f *Facts) bool {
-			return len(f.dying()) == 0 || f.dies("runtime.futexwakeup") || f.dies("runtime.futexsleep")
+			return len(f.dyingStack()) == 0 || f.onDyingStack("runtime.futexwakeup") || f.onDyingStack("runtime.futexsleep")
 		}},
 	{Name: "illegal instruction", Kind: OtherGo, Says: Named, Likely: true, What: "an illegal instruction",
 		text: pattern.Compile(`(?m)^SIGILL: [^\n]*$`)},
@@ -193,13 +193,13 @@ var Causes = []Cause{
 		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, releases since go1.16 can lose a pointer (golang/go#80188; " +
 			lostPointer.Remedy + "); this text alone is not evidence of it",
 		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
-		when: func(f *Facts) bool { return !ownCause.Match(f.said) }},
+		when: func(f *Facts) bool { return !ownCause.Match(f.messages) }},
 	{Name: "fatal error with a cause of its own", Kind: OtherGo, Says: Named, text: ownCause},
 	{Name: "fault outside the runtime", Kind: OtherGo, Says: Named, What: outside,
-		text: pattern.Compile(`(?m)^(fatal error: fault)$`), when: (*Facts).outside},
+		text: pattern.Compile(`(?m)^(fatal error: fault)$`), when: (*Facts).outsideRuntime},
 	{Name: "fault in the runtime", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: lostPointer.Fixed, Lost: lostR30,
 		Settle: binary + "; a core file; go test -race",
-		text:   pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).busy},
+		text:   pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), when: (*Facts).inRuntime},
 	{Name: "unexpected signal", Kind: OtherGo, Says: Open, What: "a fault in the runtime, which has many causes", Settle: binary + "; " + moreLog,
 		text: pattern.Compile(`fatal error: unexpected signal during runtime execution`)},
 	{Name: "fatal error", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
@@ -209,13 +209,13 @@ var Causes = []Cause{
 	{Name: "signal from outside", Kind: OtherGo, Says: Named, What: "ended by a signal",
 		text: pattern.Compile(`(?m)^SIG(?:ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
 	{Name: "signal outside the runtime", Kind: OtherGo, Says: Named, What: outside,
-		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), when: (*Facts).outside},
+		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), when: (*Facts).outsideRuntime},
 	{Name: "signal", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: moreLog,
 		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
 	{Name: "recovered panic", Kind: OtherGo, Says: Named, What: "a stack that the process printed and lived on",
-		text: pattern.Compile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).recovered},
+		text: pattern.Compile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), when: (*Facts).printedByProgram},
 	{Name: "panic", Kind: OtherGo, Says: Named, What: "a panic",
-		text: pattern.Compile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.said) }},
+		text: pattern.Compile(`(?m)^panic: [^\n]*$`), when: func(f *Facts) bool { return len(f.Frames) > 0 || panicked.Match(f.messages) }},
 	{Name: "panic, cut", Kind: OtherGo, Says: Open, What: "nothing in the log decides", Settle: "the log after the panic",
 		text: pattern.Compile(`(?m)^panic: [^\n]*$`)},
 	// What comes before the fatal error, which is cut off.

@@ -111,7 +111,7 @@ func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Win
 		return nil
 	}
 	for _, frame := range f.Frames {
-		if w = at(frame.Func, frame.Offset); w != nil && frame.Known {
+		if w = at(frame.Func, frame.Offset); w != nil && frame.HasOffset {
 			return w, true
 		}
 	}

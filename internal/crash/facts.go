@@ -14,42 +14,42 @@ import (
 // goroutines, whatever it died of.
 type Facts struct {
 	Go      string // a release that the log names, "go1.23.4"; "" if none
-	Built   string // the release that built it, as its frames show; "" if they do not
-	Old     bool   // its frames are those of a release before go1.14
+	BuiltBy   string // the release that built it, as its frames show; "" if they do not
+	BeforeGo114     bool   // its frames are those of a release before go1.14
 	Arch    string // "arm64", "amd64" or another GOARCH; "" if the log does not show it
-	Foreign string // what shows that it was not arm64, whether or not Arch is known; ""
+	NotARM64 string // what shows that it was not arm64, whether or not Arch is known; ""
 	Clues   []Clue // all there are of the architecture
 
-	Unwinder *Unwinder // nil where the log has no numbers of it
+	Unwinder *UnwinderState // nil where the log has no numbers of it
 	Frames   []Frame   // of goroutines, as printed
 
-	Short bool // the runtime said more than is looked at
+	Truncated bool // the runtime said more than is looked at
 
 	log  []byte
-	said []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
-	over string // the goroutine over which the unwinder gave up, or ""
-	dump []byte // the first lines of dumps of memory, with words that are places in the code
+	messages []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
+	failedGoroutine string // the goroutine over which the unwinder gave up, or ""
+	symbolDump []byte // the first lines of dumps of memory, with words that are places in the code
 }
 
-// An Unwinder is what it prints of itself when it gives up
+// An UnwinderState is what it prints of itself when it gives up
 // (runtime/traceback.go, unwinder.finishInternal and unwinder.next).
-type Unwinder struct {
+type UnwinderState struct {
 	SP     uint64 // frame.sp: of the frame at which it ended
 	Top    uint64 // where it should have ended; 0 where it does not say
 	FP     uint64 // the end of the frame; 0 where it does not say
 	Lo, Hi uint64 // the goroutine's stack
 	Func   string // the function of the frame; "" where it does not say
-	ID     string // the goroutine's number; "" where it does not say
+	GoroutineID     string // the goroutine's number; "" where it does not say
 }
 
 // A Frame is one of a goroutine's, as a log has it.
 type Frame struct {
-	Goroutine  string // its first line
+	Header  string // its first line
 	Stack      int    // which of the log's stacks it is on, from 0
 	Func       string
 	File       string // as printed
 	Offset     uint64 // of the pc from the function's entry; a return address but for the innermost
-	Known      bool   // the log has the offset
+	HasOffset      bool   // the log has the offset
 	PC, SP, FP uint64 // 0 where the log does not have them
 	Innermost  bool   // the first of its goroutine, or below runtime.asyncPreempt or runtime.sigpanic
 	Preempted  bool   // directly below runtime.asyncPreempt
@@ -67,9 +67,9 @@ var (
 	release = pattern.Compile(`\b(go1\.[0-9]{1,3}(?:\.[0-9]{1,3})?(?:rc[0-9]+|beta[0-9]+)?)(?:[/ \n]|\.linux|\.darwin|\.windows|$)`)
 )
 
-// ID returns the number of the frame's goroutine, or "".
-func (f Frame) ID() string {
-	rest, ok := strings.CutPrefix(f.Goroutine, "goroutine ")
+// GoroutineID returns the number of the frame's goroutine, or "".
+func (f Frame) GoroutineID() string {
+	rest, ok := strings.CutPrefix(f.Header, "goroutine ")
 	id, _, _ := strings.Cut(rest, " ")
 	if !ok {
 		return ""
@@ -80,16 +80,16 @@ func (f Frame) ID() string {
 // FactsOf reads the facts of a log.
 func FactsOf(log []byte) (f Facts) {
 	f.log = log
-	f.said, f.dump, f.Short = said(log)
+	f.messages, f.symbolDump, f.Truncated = messagesOf(log)
 	before := beforeStacks(log)
-	f.over = over(before)
+	f.failedGoroutine = failedGoroutine(before)
 	if m := release.FindSubmatch(log); m != nil {
 		f.Go = string(m[1])
 	}
 	f.Unwinder = unwinderOf(before)
 	f.frames(log)
-	if f.Built, f.Old = f.releaseOf(log); f.Built != "" {
-		f.Go = f.Built
+	if f.BuiltBy, f.BeforeGo114 = f.releaseOf(log); f.BuiltBy != "" {
+		f.Go = f.BuiltBy
 	}
 	f.Clues = f.clues()
 	f.weigh()
@@ -98,14 +98,14 @@ func FactsOf(log []byte) (f Facts) {
 
 // Bounds on what patterns look at.
 const (
-	maxSaid = 64 << 10 // bytes
-	maxDump = 1000     // lines
+	maxMessages = 64 << 10 // bytes
+	maxDumpLines = 1000     // lines
 )
 
-// said returns a log without the lines of frames, of goroutines but for the first
+// messagesOf returns a log without the lines of frames, of goroutines but for the first
 // line, and of dumps of memory; those of the dumps that name places in the code; and
 // whether more of the runtime's words were left out.
-func said(log []byte) (text, dump []byte, short bool) {
+func messagesOf(log []byte) (text, dump []byte, short bool) {
 	text = make([]byte, 0, min(len(log), 8<<10))
 	dumps := 0
 	for rest := log; len(rest) > 0; {
@@ -121,22 +121,22 @@ func said(log []byte) (text, dump []byte, short bool) {
 		case len(line) == 0 || line[0] == '\t' && syntax.HasAny(line, ".go:", ".s:", "<autogenerated>:"):
 			continue
 		case syntax.IsDump(line):
-			if dumps < maxDump && bytes.IndexByte(line, '>') >= 0 {
+			if dumps < maxDumpLines && bytes.IndexByte(line, '>') >= 0 {
 				dumps++
 				dump = append(append(dump, line...), '\n')
 			}
 			continue
 		}
 		kind := syntax.KindOf(line)
-		if kind == syntax.None && len(text) > maxSaid/4 && !bytes.HasPrefix(line, []byte("signal ")) && !bytes.HasPrefix(line, []byte(victim.LineMark)) {
+		if kind == syntax.None && len(text) > maxMessages/4 && !bytes.HasPrefix(line, []byte("signal ")) && !bytes.HasPrefix(line, []byte(victim.LineMark)) {
 			continue // what others have printed leaves room for the runtime's words
 		}
 		switch {
 		case !first && (kind == syntax.Call || kind == syntax.Location || kind == syntax.Goroutine):
-		case len(text)+len(line) >= maxSaid:
+		case len(text)+len(line) >= maxMessages:
 			short = true
 			if len(text) == 0 {
-				text = append(text, line[:maxSaid]...)
+				text = append(text, line[:maxMessages]...)
 			}
 		default:
 			text = append(append(text, line...), '\n')
@@ -156,13 +156,13 @@ func beforeStacks(log []byte) []byte {
 }
 
 // unwinderOf reads what the unwinder says before it gives up.
-func unwinderOf(log []byte) (u *Unwinder) {
+func unwinderOf(log []byte) (u *UnwinderState) {
 	var end int
 	if m := finished.FindSubmatchIndex(log); m != nil {
-		u = &Unwinder{ID: string(log[m[2]:m[3]]), SP: hex(log[m[4]:m[5]]), Top: hex(log[m[6]:m[7]])}
+		u = &UnwinderState{GoroutineID: string(log[m[2]:m[3]]), SP: hex(log[m[4]:m[5]]), Top: hex(log[m[6]:m[7]])}
 		end = m[1]
 	} else if m := unexpected.FindSubmatch(log); m != nil {
-		u = &Unwinder{ID: string(m[1]), Func: string(m[2]), SP: hex(m[3]), FP: hex(m[4])}
+		u = &UnwinderState{GoroutineID: string(m[1]), Func: string(m[2]), SP: hex(m[3]), FP: hex(m[4])}
 		end = bytes.Index(log, m[0])
 	} else {
 		return nil
@@ -181,8 +181,8 @@ func hex(digits []byte) uint64 {
 	return n
 }
 
-// unheaded is the first line of a goroutine whose own was cut off.
-const unheaded = "goroutine ?"
+// headerCutOff is the first line of a goroutine whose own was cut off.
+const headerCutOff = "goroutine ?"
 
 // frames reads the frames of every goroutine. A frame whose second line is
 // missing has no file and no offset.
@@ -221,7 +221,7 @@ func (r *frameReader) line(text []byte) (frame Frame, ok bool) {
 		r.of = ""
 	case r.of == "":
 		if call := called(text); strings.HasPrefix(call, "runtime.") || strings.HasPrefix(call, "internal/runtime/") {
-			r.of, r.function = unheaded, call
+			r.of, r.function = headerCutOff, call
 			r.stack++
 		}
 	case r.function != "" && hasAny(text, ".go:", ".s:", "<autogenerated>:"):
@@ -250,12 +250,12 @@ func (r *frameReader) end() (frame Frame, ok bool) {
 
 // frame makes a frame of the function, and of what its second line has.
 func (r *frameReader) frame(place [][]byte) Frame {
-	f := Frame{Goroutine: r.of, Stack: r.stack, Func: r.function, Innermost: r.first || r.preempted, Preempted: r.preempted}
+	f := Frame{Header: r.of, Stack: r.stack, Func: r.function, Innermost: r.first || r.preempted, Preempted: r.preempted}
 	if place != nil {
-		f.File, f.Known = string(place[1]), len(place[2]) > 0 || len(place[3]) > 0
+		f.File, f.HasOffset = string(place[1]), len(place[2]) > 0 || len(place[3]) > 0
 		f.Offset, f.FP, f.SP, f.PC = hex(place[2]), hex(place[3]), hex(place[4]), hex(place[5])
 	}
-	if f.Known || r.function == "runtime.asyncPreempt" { // an inlined frame stands above the one that holds it
+	if f.HasOffset || r.function == "runtime.asyncPreempt" { // an inlined frame stands above the one that holds it
 		r.preempted = r.function == "runtime.asyncPreempt"
 		r.first = r.function == "runtime.sigpanic"
 	}

@@ -39,7 +39,7 @@ func (o Omitted) String() string {
 	add(o.Long, "crash", fmt.Sprintf("of more than %d bytes, read up to there", maxLog))
 	add(o.Quiet, "crash", "that others interrupted for long, and may have gone on")
 	add(o.Late, "crash", "that came after many others, all different")
-	add(o.Words, "crash", fmt.Sprintf("in which the runtime said more than %d bytes, read up to there", maxSaid))
+	add(o.Words, "crash", fmt.Sprintf("in which the runtime said more than %d bytes, read up to there", maxMessages))
 	add(o.JSON, "line", "with JSON that is too deep, or at too many places")
 	add(o.Prefixes, "line", "that may be of a crash, with a prefix that came after too many others")
 	add(o.Far, "line", fmt.Sprintf("that may be of a crash, with a prefix of more than %d bytes", unwrap.MaxPrefix))

@@ -24,7 +24,7 @@ var (
 func (f *Facts) symbols() (clues []Clue) {
 	seen := map[string]bool{}
 	all := 0
-	for _, line := range dumped.FindAllSubmatch(f.dump, 1000) {
+	for _, line := range dumped.FindAllSubmatch(f.symbolDump, 1000) {
 		for _, m := range symbol.FindAllSubmatch(line[0], 4) {
 			place := string(m[0])
 			if seen[place] {

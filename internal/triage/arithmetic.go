@@ -57,7 +57,7 @@ const (
 // the unwinder end where it did: those of the function that it names; or else
 // those from which a chain of calls leads to the top of the stack. It reports
 // whether it looked at all chains: there may be very many.
-func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate, all bool) {
+func (b *Binary) candidates(u *crash.UnwinderState) (found []Candidate, all bool) {
 	steps := maxSteps
 	for _, w := range b.Windows {
 		if w.Class != window.SP || !w.Known || len(found) == maxCandidates {

@@ -103,7 +103,7 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	good, bad := 0, 0
 	moved := map[uint64]int{}
 	for _, f := range frames {
-		if !f.Known || f.Offset == 0 { // of a function's entry, which follows no call
+		if !f.HasOffset || f.Offset == 0 { // of a function's entry, which follows no call
 			continue
 		}
 		found := false

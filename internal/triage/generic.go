@@ -19,7 +19,7 @@ func (l *reader) instance() bool {
 	}
 	shown := false
 	for _, f := range l.facts.Frames {
-		if f.Known && f.PC != 0 && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
+		if f.HasOffset && f.PC != 0 && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
 			shown = (f.PC-w.PC)%4096 == 0
 		}
 	}

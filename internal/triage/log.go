@@ -25,7 +25,7 @@ func Log(log crash.Log, b *Binary) Verdict {
 	if v.Go == "" && b != nil && l.fit != Other {
 		v.Go = b.Go
 	}
-	v.Cut, v.short = l.cut(), l.facts.Short
+	v.Cut, v.short = l.cut(), l.facts.Truncated
 	function := ""
 	if v.Window != nil {
 		function = v.Window.Func
@@ -65,7 +65,7 @@ func (l *reader) verdict() Verdict {
 		v.Settle = "the log from its beginning"
 		return v
 	case c.Says == crash.Open:
-		v := newVerdict(Undecided, c.What, l.death.Evidence, where(l.facts.Dying()), hint(l.text))
+		v := newVerdict(Undecided, c.What, l.death.Evidence, where(l.facts.DyingFrame()), hint(l.text))
 		v.Settle = c.Settle
 		return v
 	}
@@ -109,20 +109,20 @@ func (l *reader) unwound(class window.Class) Verdict {
 // log says that it is not one that was interrupted in the window.
 func (l *reader) another() string {
 	u, w := l.facts.Unwinder, l.death.Window
-	if u == nil || u.ID == "" || crash.Names(u.Func, w.Func) {
+	if u == nil || u.GoroutineID == "" || crash.Names(u.Func, w.Func) {
 		return ""
 	}
 	elsewhere := false
 	for _, f := range l.facts.Frames {
-		if f.Known && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
-			if f.ID() == u.ID {
+		if f.HasOffset && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
+			if f.GoroutineID() == u.GoroutineID {
 				return ""
 			}
 			elsewhere = true
 		}
 	}
 	if elsewhere {
-		return u.ID
+		return u.GoroutineID
 	}
 	return ""
 }
@@ -150,7 +150,7 @@ func (l *reader) known(c *crash.Cause) Verdict {
 	if why == "" {
 		why = strings.TrimPrefix(l.death.Evidence, "fatal error: ")
 	}
-	v := newVerdict(NotThis, why, l.death.Evidence, where(l.facts.Dying()))
+	v := newVerdict(NotThis, why, l.death.Evidence, where(l.facts.DyingFrame()))
 	if c.Likely {
 		v.Sure = Likely
 	}
@@ -201,7 +201,7 @@ func (l *reader) preempted() string {
 	var best *crash.Frame
 	for i := range l.facts.Frames {
 		f := &l.facts.Frames[i]
-		if f.Preempted && f.Known && (best == nil || strings.Contains(f.Goroutine, "(scan)") && !strings.Contains(best.Goroutine, "(scan)")) {
+		if f.Preempted && f.HasOffset && (best == nil || strings.Contains(f.Header, "(scan)") && !strings.Contains(best.Header, "(scan)")) {
 			best = f
 		}
 	}

@@ -94,10 +94,10 @@ func ask(t *testing.T, e crashtest.Entry, row *crashtest.Row) {
 	if row.Arch != "-" && f.Arch != "" {
 		assert.Equal(t, row.Arch, f.Arch)
 	}
-	assert.False(t, f.Foreign != "" && row.Arch == "arm64", "taken for another architecture: %s", f.Foreign)
-	if row.Go != "-" && f.Built != "" {
+	assert.False(t, f.NotARM64 != "" && row.Arch == "arm64", "taken for another architecture: %s", f.NotARM64)
+	if row.Go != "-" && f.BuiltBy != "" {
 		final, _, _ := strings.Cut(strings.Replace(row.Go, "rc", "beta", 1), "beta") // a folder's name may leave it out
-		assert.Contains(t, []string{row.Go, final}, f.Built)
+		assert.Contains(t, []string{row.Go, final}, f.BuiltBy)
 	}
 }
 

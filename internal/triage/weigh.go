@@ -28,9 +28,9 @@ func (l *reader) settleMachine() {
 	if l.fit != Same {
 		return
 	}
-	l.facts.Arch, l.facts.Foreign = "arm64", ""
+	l.facts.Arch, l.facts.NotARM64 = "arm64", ""
 	if l.binary.Go != "" {
-		l.facts.Go, l.facts.Built, l.facts.Old = l.binary.Go, l.binary.Go, false
+		l.facts.Go, l.facts.BuiltBy, l.facts.BeforeGo114 = l.binary.Go, l.binary.Go, false
 	}
 }
 
@@ -38,37 +38,37 @@ func (l *reader) settleMachine() {
 // have what it looks like.
 func (l *reader) excluded() (v Verdict, ok bool) {
 	c := l.death.Cause
-	if l.facts.Foreign != "" {
+	if l.facts.NotARM64 != "" {
 		why := "another architecture"
 		if l.facts.Arch != "" {
 			why += ", " + l.facts.Arch
 		}
-		v = newVerdict(NotThis, why, l.death.Evidence, l.facts.Foreign)
+		v = newVerdict(NotThis, why, l.death.Evidence, l.facts.NotARM64)
 		if c != nil && l.facts.Arch == "amd64" && len(c.Alike) > 0 {
 			v.Neighbour = &Neighbour{c.Alike, why}
 			v.Do = []string{v.Neighbour.where()}
 		}
 		return v, true
 	}
-	if l.facts.Old {
+	if l.facts.BeforeGo114 {
 		return newVerdict(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
 	}
 	if what := l.tooSmall(); what != "" {
 		return newVerdict(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
 	}
 	// A folder may be named for the release that it had once.
-	built := l.facts.Built
+	built := l.facts.BuiltBy
 	if c == nil || built == "" || !version.IsValid(built) {
 		return v, false
 	}
 	switch {
-	case version.Compare(built, "go1.14") < 0 && !l.facts.Preempts():
+	case version.Compare(built, "go1.14") < 0 && !l.facts.PreemptsAsync():
 		return newVerdict(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
-	case c.Since != "" && !l.facts.Preempts() && version.Compare(built, c.Since) < 0 || window.FixedIn(built, c.Fixed):
+	case c.Since != "" && !l.facts.PreemptsAsync() && version.Compare(built, c.Since) < 0 || window.FixedIn(built, c.Fixed):
 		if c.Lost == "" {
 			return newVerdict(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}
-		v = newVerdict(NotThis, c.What, l.death.Evidence, where(l.facts.Dying()), fmt.Sprintf("built by %s: %s", built, c.Lost))
+		v = newVerdict(NotThis, c.What, l.death.Evidence, where(l.facts.DyingFrame()), fmt.Sprintf("built by %s: %s", built, c.Lost))
 		v.Sure = Likely
 		return v, true
 	}
@@ -84,15 +84,15 @@ const smallest = 1 << 16
 // binary shows weighs more.
 func (l *reader) tooSmall() string {
 	c, u := l.death.Cause, l.facts.Unwinder
-	if c == nil || c.Class != window.SP || l.death.Window != nil || u == nil || u.ID != l.facts.Over() {
+	if c == nil || c.Class != window.SP || l.death.Window != nil || u == nil || u.GoroutineID != l.facts.FailedGoroutine() {
 		return ""
 	}
 	if u.Lo > 0 && u.Hi > u.Lo && u.Hi-u.Lo < smallest {
 		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame 65552", u.Hi-u.Lo)
 	}
 	for _, f := range l.facts.Frames {
-		if f.Preempted && f.Known && u.ID != "" && f.ID() == u.ID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.TwoADDs {
-			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.ID, f.Func, f.FP-f.SP)
+		if f.Preempted && f.HasOffset && u.GoroutineID != "" && f.GoroutineID() == u.GoroutineID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.TwoADDs {
+			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.GoroutineID, f.Func, f.FP-f.SP)
 		}
 	}
 	return ""
