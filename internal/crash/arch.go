@@ -37,16 +37,16 @@ const (
 	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
 	weightOffset    = Decisive / 2 // any other frame's offset, so aligned; a word of the stack; where a goroutine was started
 	weightJump      = Decisive / 2 // a jump to an address so aligned
-	// fewest is the share of the offsets that have to be unaligned: one in three. On
+	// misalignedShare is the share of the offsets that have to be unaligned: one in three. On
 	// amd64 three in four are. On arm64 none is, unless the unwinder took a word
 	// for a return address that is none.
-	fewest = 3
+	misalignedShare = 3
 )
 
-// dumps match a line, or a pair of lines, of the registers that the runtime
+// registerDumps match a line, or a pair of lines, of the registers that the runtime
 // prints at the end (runtime/signal_GOARCH.go, dumpregs). What has two columns is
 // told apart by the last registers.
-var dumps = []struct {
+var registerDumps = []struct {
 	arch  string
 	match *pattern.Pattern
 }{
@@ -61,12 +61,12 @@ var dumps = []struct {
 	{"s390x", pattern.Compile(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
 }
 
-// suffix matches names of files that are built for one architecture.
-var suffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|riscvx|s390x|loong64|mips(?:64)?(?:x|le)?)\.(?:s|go)$`)
+// archSuffix matches names of files that are built for one architecture.
+var archSuffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|riscvx|s390x|loong64|mips(?:64)?(?:x|le)?)\.(?:s|go)$`)
 
-// faultPlaces match where the runtime says that a fault was: its address, if it
+// faultAddresses match where the runtime says that a fault was: its address, if it
 // is known, and its pc.
-var faultPlaces = []*pattern.Pattern{
+var faultAddresses = []*pattern.Pattern{
 	pattern.Compile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
 	pattern.Compile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
 	pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
@@ -74,7 +74,7 @@ var faultPlaces = []*pattern.Pattern{
 
 // clues returns what the log shows of its architecture.
 func (f *Facts) clues() (clues []Clue) {
-	for _, d := range dumps {
+	for _, d := range registerDumps {
 		if m := d.match.FindSubmatch(f.messages); m != nil {
 			line, _, _ := bytes.Cut(bytes.TrimSpace(m[0]), []byte("\n"))
 			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the register dump is that of %s: %s", d.arch, line)})
@@ -86,25 +86,25 @@ func (f *Facts) clues() (clues []Clue) {
 			continue
 		}
 		base := path.Base(strings.ReplaceAll(frame.File, `\`, "/"))
-		if m := suffix.FindStringSubmatch(base); m != nil && !seen[m[1]] {
+		if m := archSuffix.FindStringSubmatch(base); m != nil && !seen[m[1]] {
 			seen[m[1]] = true
 			clues = append(clues, Clue{m[1], weightFile, fmt.Sprintf("%s is in %s", frame.Func, base)})
 		}
 	}
-	if what := f.narrow(); what != "" {
+	if what := f.narrowStack(); what != "" {
 		clues = append(clues, Clue{notARM64, weightNarrow, what})
 	}
 	if what, weight := misalignedFault(f.messages); what != "" {
 		clues = append(clues, Clue{notARM64, weight, what})
 	}
-	clues = append(append(clues, starters(f.log)...), f.symbols()...)
-	return append(clues, f.misaligned()...)
+	clues = append(append(clues, startClues(f.log)...), f.dumpClues()...)
+	return append(clues, f.misalignedFrames()...)
 }
 
-// narrow describes stacks that are below 4 GiB. On arm64 they are above: the heap
+// narrowStack describes stacks that are below 4 GiB. On arm64 they are above: the heap
 // begins at 0x4000000000, or where the kernel or chance has it (runtime/malloc.go,
 // mallocinit).
-func (f *Facts) narrow() string {
+func (f *Facts) narrowStack() string {
 	const low, high = 1 << 16, 1 << 32
 	if u := f.Unwinder; u != nil && u.Lo >= low && u.Hi > u.Lo && u.Hi < high {
 		return fmt.Sprintf("its stack [%#x,%#x) is that of a 32-bit machine", u.Lo, u.Hi)
@@ -128,7 +128,7 @@ func (f *Facts) narrow() string {
 // not a multiple of 4. One whose own address is the fault, or may be, is a jump to
 // nowhere: arm64 has a SIGBUS for it, but not every emulator of arm64.
 func misalignedFault(log []byte) (what string, weight int) {
-	for _, place := range faultPlaces {
+	for _, place := range faultAddresses {
 		m := place.FindSubmatch(log)
 		if m == nil {
 			continue
@@ -149,12 +149,12 @@ func misalignedFault(log []byte) (what string, weight int) {
 	return "", 0
 }
 
-// misaligned returns clues from offsets of frames that are not multiples of 4.
+// misalignedFrames returns clues from offsets of frames that are not multiples of 4.
 // The runtime prints exact pcs and exact offsets: it backs up into the call only
 // to look up the line (runtime/traceback.go, traceback2 and printcreatedby1).
 // What follows a preempted frame is left out: a return address that the unwinder
 // read there may be any word.
-func (f *Facts) misaligned() (clues []Clue) {
+func (f *Facts) misalignedFrames() (clues []Clue) {
 	known, off := 0, 0
 	lost := -1 // the stack whose frames are not believed any more
 	for i, frame := range f.Frames {
@@ -178,14 +178,14 @@ func (f *Facts) misaligned() (clues []Clue) {
 		}
 		clues = append(clues, c)
 	}
-	if off*fewest < known {
+	if off*misalignedShare < known {
 		return nil
 	}
 	return clues
 }
 
-// weigh sets the architecture by the clues.
-func (f *Facts) weigh() {
+// weighClues sets the architecture by the clues.
+func (f *Facts) weighClues() {
 	weights := map[string]int{}
 	names := map[string]bool{}
 	for _, c := range f.Clues {
@@ -212,31 +212,31 @@ func (f *Facts) weigh() {
 	}
 }
 
-// built matches the folder of a toolchain in the path of a file of the runtime's,
+// toolchainFolder matches the folder of a toolchain in the path of a file of the runtime's,
 // which names its release: /usr/local/go1.13.8, toolchain@v0.0.1-go1.23.4.linux-amd64,
 // Cellar/go/1.20.6/libexec, hostedtoolcache/go/1.22.1/x64.
-var built = regexp.MustCompile(`(?:\bgo|[/\\]go[/\\])(1\.[0-9]{1,3}(?:\.[0-9]{1,3})?(?:rc[0-9]+|beta[0-9]+)?)(?:\.(?:linux|darwin|windows|freebsd)-[a-z0-9]+)?(?:[/\\](?:libexec|x64|arm64|go))?[/\\]src[/\\]runtime[/\\]`)
+var toolchainFolder = regexp.MustCompile(`(?:\bgo|[/\\]go[/\\])(1\.[0-9]{1,3}(?:\.[0-9]{1,3})?(?:rc[0-9]+|beta[0-9]+)?)(?:\.(?:linux|darwin|windows|freebsd)-[a-z0-9]+)?(?:[/\\](?:libexec|x64|arm64|go))?[/\\]src[/\\]runtime[/\\]`)
 
-// oldest is the release before which nothing is preempted asynchronously.
-const oldest = "go1.14"
+// firstAsync is the release before which nothing is preempted asynchronously.
+const firstAsync = "go1.14"
 
-// thrown13 matches runtime.throw as releases before go1.14 print it: with a
+// oldThrow matches runtime.throw as releases before go1.14 print it: with a
 // string as two words, and in the first thousand lines of panic.go; go1.14 has it at
 // line 1112, and go1.18, which has it at line 992 again, prints the string in braces.
-var thrown13 = pattern.Compile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
+var oldThrow = pattern.Compile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
 
-// releaseOf returns the release that the frames show; or, for old ones, that
+// buildRelease returns the release that the frames show; or, for old ones, that
 // the process was built by an older one.
-func (f *Facts) releaseOf(log []byte) (release string, old bool) {
+func (f *Facts) buildRelease(log []byte) (release string, old bool) {
 	for _, frame := range f.Frames {
 		if !strings.Contains(frame.File, "src") {
 			continue
 		}
-		if m := built.FindStringSubmatch(frame.File); m != nil {
+		if m := toolchainFolder.FindStringSubmatch(frame.File); m != nil {
 			return "go" + m[1], false
 		}
 	}
-	if m := thrown13.FindSubmatch(log); m != nil {
+	if m := oldThrow.FindSubmatch(log); m != nil {
 		n, err := strconv.Atoi(string(m[1]))
 		return "", err == nil && n < 1000
 	}

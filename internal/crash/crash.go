@@ -30,9 +30,9 @@ const (
 	OtherGo     Kind = "other Go fatal error"
 )
 
-// Unwinding reports whether the process died while a stack was unwound, in a
+// WhileUnwinding reports whether the process died while a stack was unwound, in a
 // window or of what looks like one.
-func (k Kind) Unwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
+func (k Kind) WhileUnwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
 
 // SplitKind returns the kind of a death in a window of a class.
 func SplitKind(class window.Class) Kind {
@@ -81,7 +81,7 @@ func (f *Facts) Classify(windows []window.Window) Death {
 			d.Evidence = d.Evidence[:maxEvidence]
 		}
 		if c.Class != "" {
-			if d.Window, d.ByPC = f.find(c.Class, windows); d.Window != nil {
+			if d.Window, d.ByPC = f.interruptedIn(c.Class, windows); d.Window != nil {
 				d.Kind = SplitKind(c.Class)
 			}
 		}
@@ -90,21 +90,21 @@ func (f *Facts) Classify(windows []window.Window) Death {
 	return Death{}
 }
 
-// marked matches what a hexdump of the stack says of a word that is a pc, from
+// markedSymbol matches what a hexdump of the stack says of a word that is a pc, from
 // Go 1.26 on below it, and before that beside it.
-var marked = pattern.Compile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
+var markedSymbol = pattern.Compile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
 
-// named matches the function that the unwinder was in when it found a word
+// unexpectedReturn matches the function that the unwinder was in when it found a word
 // that is no return address.
-var named = pattern.Compile(`unexpected return pc for ([^\n]+) called from`)
+var unexpectedReturn = pattern.Compile(`unexpected return pc for ([^\n]+) called from`)
 
-// find returns the window of a class in which the log says a goroutine was
+// interruptedIn returns the window of a class in which the log says a goroutine was
 // interrupted. The offset of a caller is that of its return address, which is
 // never a window's: no window follows a call.
-func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
+func (f *Facts) interruptedIn(class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
 	at := func(function string, offset uint64) *window.Window {
 		for i := range windows {
-			if w := &windows[i]; w.Preemptible && w.Class == class && w.Offset() == offset && Names(function, w.Func) {
+			if w := &windows[i]; w.Preemptible && w.Class == class && w.Offset() == offset && SameFunc(function, w.Func) {
 				return w
 			}
 		}
@@ -115,7 +115,7 @@ func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Win
 			return w, true
 		}
 	}
-	for _, m := range marked.FindAllSubmatch(f.log, -1) {
+	for _, m := range markedSymbol.FindAllSubmatch(f.log, -1) {
 		if offset, err := strconv.ParseUint(string(m[2]), 16, 64); err == nil {
 			if w = at(string(m[1]), offset); w != nil {
 				return w, true
@@ -126,9 +126,9 @@ func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Win
 	// function is the innermost that was unwound, and nothing but an interrupt
 	// leaves a leaf's, or a popped, frame without a return address.
 	w = nil
-	if m := named.FindSubmatch(f.log); m != nil {
+	if m := unexpectedReturn.FindSubmatch(f.log); m != nil {
 		for i := range windows {
-			if c := &windows[i]; c.Preemptible && c.Class == class && Names(string(m[1]), c.Func) {
+			if c := &windows[i]; c.Preemptible && c.Class == class && SameFunc(string(m[1]), c.Func) {
 				if w != nil {
 					return nil, false
 				}
@@ -139,10 +139,10 @@ func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Win
 	return w, false
 }
 
-// Printed returns a function's name as goroutine traces print it, without type
+// PrintedName returns a function's name as goroutine traces print it, without type
 // arguments (runtime/traceback.go, printFuncName). What the unwinder says when it
 // gives up, and the marks in a hexdump of a stack, have the whole name.
-func Printed(name string) string {
+func PrintedName(name string) string {
 	if name == "runtime.gopanic" {
 		return "panic"
 	}
@@ -152,9 +152,9 @@ func Printed(name string) string {
 	return name
 }
 
-// Names reports whether what a log prints names a function of a function table.
-func Names(logged, function string) bool {
-	return logged == function || logged == Printed(function)
+// SameFunc reports whether what a log prints names a function of a function table.
+func SameFunc(logged, function string) bool {
+	return logged == function || logged == PrintedName(function)
 }
 
 func (d Death) String() string {

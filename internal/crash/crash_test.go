@@ -94,10 +94,10 @@ func TestCauses(t *testing.T) {
 		assert.NotEmpty(t, c.Kind, c.Name)
 		_, anything := c.matches(&Facts{})
 		assert.False(t, anything, c.Name)
-		assert.Equal(t, c.Says == Possible, c.Class != "", "%s: a window may be the cause", c.Name)
-		assert.Equal(t, c.Says == Open, c.Settle != "", "%s: what would settle it", c.Name)
-		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
-		assert.Equal(t, len(c.Fixed) > 0, c.Lost != "", "%s: what is said of a release outside", c.Name)
+		assert.Equal(t, c.Attribution == MaybeWindow, c.Class != "", "%s: a window may be the cause", c.Name)
+		assert.Equal(t, c.Attribution == ManyCauses, c.Settle != "", "%s: what would settle it", c.Name)
+		assert.True(t, c.Attribution != ManyCauses || c.Summary != "", "%s: what it is", c.Name)
+		assert.Equal(t, len(c.Fixed) > 0, c.UnaffectedNote != "", "%s: what is said of a release outside", c.Name)
 	}
 	for _, e := range append(crashtest.Corpus(t, "."), crashtest.Public(t, ".")...) {
 		for _, log := range append(Logs(e.Log), Log{Text: e.Log}) {
@@ -159,7 +159,7 @@ func TestCut(t *testing.T) {
 	for _, name := range logs {
 		log, err := os.ReadFile(name)
 		require.NoError(t, err)
-		cut := Cut(log, "main.victim")
+		cut := Excerpt(log, "main.victim")
 		assert.LessOrEqual(t, strings.Count(cut, "\n"), maxHead+maxTail+4, "%s", name)
 		if i := strings.Index(string(log), "\nfatal error: "); i >= 0 {
 			assert.Contains(t, cut, "fatal error: ", "%s", name)
@@ -167,8 +167,8 @@ func TestCut(t *testing.T) {
 	}
 	long := strings.Repeat("x\n", 20) + "fatal error: y\n\ngoroutine 1 [running]:\nruntime.asyncPreempt2()\na.go:1\nother(0)\n\n" +
 		"goroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n\ngoroutine 3 [idle]:\n" + strings.Repeat("é", 300)
-	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Cut([]byte(long), "main.victim"))
-	assert.Equal(t, "", Cut(nil, ""))
+	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Excerpt([]byte(long), "main.victim"))
+	assert.Equal(t, "", Excerpt(nil, ""))
 }
 
 // TestCutQuotes quotes the goroutine that could not be unwound, of several that were
@@ -181,7 +181,7 @@ func TestCutQuotes(t *testing.T) {
 	} {
 		log, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 		require.NoError(t, err)
-		cut := Cut(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
+		cut := Excerpt(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
 		last := cut[strings.LastIndex(cut, "\ngoroutine ")+1:]
 		assert.True(t, strings.HasPrefix(last, want), "%s: %s", name, last)
 	}
@@ -189,6 +189,6 @@ func TestCutQuotes(t *testing.T) {
 		return "\ngoroutine " + id + " [" + status + "]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n"
 	}
 	head := strings.Repeat("x\n", 20)
-	assert.Contains(t, Cut([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
-	assert.NotContains(t, Cut([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
+	assert.Contains(t, Excerpt([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
+	assert.NotContains(t, Excerpt([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
 }

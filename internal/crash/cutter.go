@@ -43,7 +43,7 @@ func (s *stream) take(lines []line, i int) {
 		text = text[min(o.indent, indent(text)):]
 		o.Text = append(append(o.Text, text...), '\n')
 	} else {
-		o.Cut = true
+		o.Truncated = true
 	}
 	if o.quiet > maxQuiet {
 		s.end()

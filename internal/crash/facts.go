@@ -13,43 +13,43 @@ import (
 // Facts are what the log of a crash says of the process, the unwinder and the
 // goroutines, whatever it died of.
 type Facts struct {
-	Go      string // a release that the log names, "go1.23.4"; "" if none
-	BuiltBy   string // the release that built it, as its frames show; "" if they do not
-	BeforeGo114     bool   // its frames are those of a release before go1.14
-	Arch    string // "arm64", "amd64" or another GOARCH; "" if the log does not show it
-	NotARM64 string // what shows that it was not arm64, whether or not Arch is known; ""
-	Clues   []Clue // all there are of the architecture
+	Go          string // a release that the log names, "go1.23.4"; "" if none
+	BuiltBy     string // the release that built it, as its frames show; "" if they do not
+	BeforeGo114 bool   // its frames are those of a release before go1.14
+	Arch        string // "arm64", "amd64" or another GOARCH; "" if the log does not show it
+	NotARM64    string // what shows that it was not arm64, whether or not Arch is known; ""
+	Clues       []Clue // all there are of the architecture
 
 	Unwinder *UnwinderState // nil where the log has no numbers of it
-	Frames   []Frame   // of goroutines, as printed
+	Frames   []Frame        // of goroutines, as printed
 
 	Truncated bool // the runtime said more than is looked at
 
-	log  []byte
-	messages []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
+	log             []byte
+	messages        []byte // the log without frames and dumps of memory, at most maxSaid bytes: patterns look at it
 	failedGoroutine string // the goroutine over which the unwinder gave up, or ""
-	symbolDump []byte // the first lines of dumps of memory, with words that are places in the code
+	symbolDump      []byte // the first lines of dumps of memory, with words that are places in the code
 }
 
 // An UnwinderState is what it prints of itself when it gives up
 // (runtime/traceback.go, unwinder.finishInternal and unwinder.next).
 type UnwinderState struct {
-	SP     uint64 // frame.sp: of the frame at which it ended
-	Top    uint64 // where it should have ended; 0 where it does not say
-	FP     uint64 // the end of the frame; 0 where it does not say
-	Lo, Hi uint64 // the goroutine's stack
-	Func   string // the function of the frame; "" where it does not say
-	GoroutineID     string // the goroutine's number; "" where it does not say
+	SP          uint64 // frame.sp: of the frame at which it ended
+	Top         uint64 // where it should have ended; 0 where it does not say
+	FP          uint64 // the end of the frame; 0 where it does not say
+	Lo, Hi      uint64 // the goroutine's stack
+	Func        string // the function of the frame; "" where it does not say
+	GoroutineID string // the goroutine's number; "" where it does not say
 }
 
 // A Frame is one of a goroutine's, as a log has it.
 type Frame struct {
-	Header  string // its first line
+	Header     string // its first line
 	Stack      int    // which of the log's stacks it is on, from 0
 	Func       string
 	File       string // as printed
 	Offset     uint64 // of the pc from the function's entry; a return address but for the innermost
-	HasOffset      bool   // the log has the offset
+	HasOffset  bool   // the log has the offset
 	PC, SP, FP uint64 // 0 where the log does not have them
 	Innermost  bool   // the first of its goroutine, or below runtime.asyncPreempt or runtime.sigpanic
 	Preempted  bool   // directly below runtime.asyncPreempt
@@ -88,17 +88,17 @@ func FactsOf(log []byte) (f Facts) {
 	}
 	f.Unwinder = unwinderOf(before)
 	f.frames(log)
-	if f.BuiltBy, f.BeforeGo114 = f.releaseOf(log); f.BuiltBy != "" {
+	if f.BuiltBy, f.BeforeGo114 = f.buildRelease(log); f.BuiltBy != "" {
 		f.Go = f.BuiltBy
 	}
 	f.Clues = f.clues()
-	f.weigh()
+	f.weighClues()
 	return f
 }
 
 // Bounds on what patterns look at.
 const (
-	maxMessages = 64 << 10 // bytes
+	maxMessages  = 64 << 10 // bytes
 	maxDumpLines = 1000     // lines
 )
 

@@ -27,8 +27,8 @@ func TestFacts(t *testing.T) {
 	require.Len(t, preempted, 1)
 	assert.Equal(t, Frame{
 		Header: "goroutine 6 gp=0x4000003500 m=0 mp=0x1dd080 [runnable (scan)]:",
-		Stack:     7,
-		Func:      "splitadd/internal/victim.leaf65552", File: "splitadd/internal/victim/frames.go", Offset: 0x64, HasOffset: true,
+		Stack:  7,
+		Func:   "splitadd/internal/victim.leaf65552", File: "splitadd/internal/victim/frames.go", Offset: 0x64, HasOffset: true,
 		PC: 0xd01d4, SP: 0x400018fdb0, FP: 0x400019fdc0, Innermost: true, Preempted: true,
 	}, preempted[0])
 	assert.Equal(t, "6", preempted[0].GoroutineID())
@@ -48,9 +48,9 @@ func TestEarly(t *testing.T) {
 	for release, want := range map[string]bool{
 		"go1.20.14": false, "go1.21": true, "go1.21.0": true, "go1.21.6": true, "go1.22.0": false, "go1.27.4": false, "": false, "x": false,
 	} {
-		assert.Equal(t, want, early(release), release)
+		assert.Equal(t, want, restoresFPLate(release), release)
 	}
-	for _, first := range staleFP.Fixed {
-		assert.False(t, early(first), first)
+	for _, first := range staleFPKind.Fixed {
+		assert.False(t, restoresFPLate(first), first)
 	}
 }

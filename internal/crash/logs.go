@@ -24,8 +24,8 @@ type Log struct {
 	Line int    // of the input, from 1: the first that belongs to it
 	// Headless is true if the log begins among the goroutines: what the process
 	// died of was cut off, or never printed.
-	Headless bool
-	Cut      bool // there was more of it than maxLog bytes
+	Headless  bool
+	Truncated bool // there was more of it than maxLog bytes
 }
 
 // Find calls visit with the crashes in a log, each as soon as it is known to be
@@ -107,7 +107,7 @@ func (f *finder) Forget(source uint64) {
 
 // complete passes on a crash.
 func (f *finder) complete(l Log) {
-	if l.Cut {
+	if l.Truncated {
 		f.omitted.Add(&f.omitted.Long, l.Line)
 	}
 	f.visit(l)

@@ -90,7 +90,7 @@ func TestOmittedStreams(t *testing.T) {
 
 	long := nilPanic + strings.Repeat("goroutine 7 [running]:\nmain.main()\n\ta.go:1 +0x8\n\n", maxLog/40)
 	omitted = Omitted{}
-	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Cut); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
+	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Truncated); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
 	assert.Equal(t, Omitted{Long: 1, AtLine: 1}, omitted)
 	omitted = Omitted{}
 	require.NoError(t, Find(strings.NewReader(nilPanic), func(Log) {}, &omitted))

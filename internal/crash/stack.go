@@ -12,7 +12,7 @@ import (
 var (
 	spUnwinders = []string{"runtime.(*unwinder).next", "runtime.(*unwinder).finishInternal", "runtime.(*unwinder).resolveInternal",
 		"runtime.(*unwinder).initAt", "runtime.gentraceback"}
-	fpUnwinders    = []string{"runtime.fpTracebackPCs", "runtime.traceStack", "runtime.traceStackID", "runtime.traceStack.func1"}
+	fpUnwinders      = []string{"runtime.fpTracebackPCs", "runtime.traceStack", "runtime.traceStackID", "runtime.traceStack.func1"}
 	partialExpanders = []string{"runtime.fpTracebackPartialExpand"}
 
 	// pcLookups are what they call to look up a pc. A word that is none may make
@@ -124,7 +124,7 @@ func (f *Facts) outsideRuntime() bool {
 // after a fatal error, they are those of the throw.
 func (f *Facts) inRuntime() bool {
 	stack := f.dyingStack()
-	if len(stack) == 0 || fatalLine.Match(f.messages) && !slices.Contains(deathMachinery, f.Frames[0].Func) {
+	if len(stack) == 0 || fatalErrorLine.Match(f.messages) && !slices.Contains(deathMachinery, f.Frames[0].Func) {
 		return false
 	}
 	return strings.HasPrefix(stack[0].Func, "runtime.") && !f.walkingStack()

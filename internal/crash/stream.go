@@ -162,7 +162,7 @@ func (s *stream) backward(all bool) {
 		s.take(turned, i)
 	}
 	if s.open != nil {
-		s.open.Cut, s.short = s.open.Cut || s.short, false
+		s.open.Truncated, s.short = s.open.Truncated || s.short, false
 	}
 	s.end()
 	s.keep(n)

@@ -95,7 +95,7 @@ func (w Writer) Run(r trial.Run) error {
 		if r.Death.Window != nil {
 			function = r.Death.Window.Func
 		}
-		record.Log = crash.Cut(r.Log, function)
+		record.Log = crash.Excerpt(r.Log, function)
 	}
 	if r.Death.Window != nil {
 		record.Window = hex(r.Death.Window.PC)

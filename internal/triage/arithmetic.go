@@ -64,7 +64,7 @@ func (b *Binary) candidates(u *crash.UnwinderState) (found []Candidate, all bool
 			continue
 		}
 		if u.Func != "" {
-			if crash.Names(u.Func, w.Func) {
+			if crash.SameFunc(u.Func, w.Func) {
 				found = append(found, Candidate{Window: w})
 			}
 			continue

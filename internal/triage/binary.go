@@ -59,7 +59,7 @@ func (b *Binary) read() (err error) {
 		if err != nil {
 			continue // a log names it in vain
 		}
-		name := crash.Printed(fn.Name())
+		name := crash.PrintedName(fn.Name())
 		const entry = 200 // bytes in the map, for each
 		b.file.Budget.Work(len(name) / 8)
 		b.file.Budget.Hold(len(name) + entry)

@@ -13,13 +13,13 @@ import (
 // by pages.
 func (l *reader) instance() bool {
 	w := l.death.Window
-	fns := l.binary.funcs[crash.Printed(w.Func)]
+	fns := l.binary.funcs[crash.PrintedName(w.Func)]
 	if u := l.facts.Unwinder; len(fns) < 2 || u != nil && u.Func == w.Func || strings.Contains(l.text, "<"+w.Func+"+0x") {
 		return true
 	}
 	shown := false
 	for _, f := range l.facts.Frames {
-		if f.HasOffset && f.PC != 0 && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
+		if f.HasOffset && f.PC != 0 && f.Offset == w.Offset() && crash.SameFunc(f.Func, w.Func) {
 			shown = (f.PC-w.PC)%4096 == 0
 		}
 	}

@@ -72,7 +72,7 @@ func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer text.Close()
-	j := judge{name: name, binary: b, folder: crash.NewFolder(), seen: map[uint64]int{}}
+	j := judge{name: name, binary: b, folder: crash.NewGrouper(), seen: map[uint64]int{}}
 	err = objfile.Guard(func() error { // of the binary
 		return crash.Find(text, j.take, &j.omitted)
 	})
@@ -103,7 +103,7 @@ const (
 type judge struct {
 	name   string
 	binary *Binary
-	folder *crash.Folder
+	folder *crash.Grouper
 	seen   map[uint64]int // the verdict on crashes that read alike, or -1
 
 	verdicts  []Verdict
@@ -125,7 +125,7 @@ func (j *judge) take(l crash.Log) {
 	}
 	full := len(j.verdicts) >= maxShown
 	switch {
-	case full && !crash.Unwound(l.Text):
+	case full && !crash.MayBeUnwindFailure(l.Text):
 		j.more.count(l.Line) // and is not remembered: there may be any number
 		return
 	case j.judged >= maxJudged:

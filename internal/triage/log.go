@@ -30,7 +30,7 @@ func Log(log crash.Log, b *Binary) Verdict {
 	if v.Window != nil {
 		function = v.Window.Func
 	}
-	v.Text = crash.Cut(log.Text, function)
+	v.Text = crash.Excerpt(log.Text, function)
 	v.finish(b)
 	return v
 }
@@ -49,23 +49,23 @@ type reader struct {
 // names another cause, then the machine and the release, and then, if the text is
 // one that a window leaves, the binary.
 func (l *reader) verdict() Verdict {
-	if l.death.Cause == nil || l.death.Cause.Says != crash.Possible {
+	if l.death.Cause == nil || l.death.Cause.Attribution != crash.MaybeWindow {
 		l.faultByPC()
 	}
 	c := l.death.Cause
-	if c != nil && c.Says == crash.Named {
+	if c != nil && c.Attribution == crash.OtherCause {
 		return l.known(c)
 	}
 	if v, ok := l.excluded(); ok {
 		return v
 	}
 	switch {
-	case c == nil || l.log.Headless && c.Says != crash.Possible:
+	case c == nil || l.log.Headless && c.Attribution != crash.MaybeWindow:
 		v := newVerdict(Undecided, "what the process died of is cut off", l.preempted())
 		v.Settle = "the log from its beginning"
 		return v
-	case c.Says == crash.Open:
-		v := newVerdict(Undecided, c.What, l.death.Evidence, where(l.facts.DyingFrame()), hint(l.text))
+	case c.Attribution == crash.ManyCauses:
+		v := newVerdict(Undecided, c.Summary, l.death.Evidence, where(l.facts.DyingFrame()), hint(l.text))
 		v.Settle = c.Settle
 		return v
 	}
@@ -98,7 +98,7 @@ func (l *reader) unwound(class window.Class) Verdict {
 		return v
 	}
 	if !l.instance() {
-		v := newVerdict(Undecided, "a goroutine was interrupted in one of several instances of "+crash.Printed(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
+		v := newVerdict(Undecided, "a goroutine was interrupted in one of several instances of "+crash.PrintedName(w.Func)+", of which not all have a window there", l.death.Evidence, l.preempted())
 		v.Settle, v.Suspect = "a log with addresses: GOTRACEBACK=system; or a core file", true
 		return v
 	}
@@ -109,12 +109,12 @@ func (l *reader) unwound(class window.Class) Verdict {
 // log says that it is not one that was interrupted in the window.
 func (l *reader) another() string {
 	u, w := l.facts.Unwinder, l.death.Window
-	if u == nil || u.GoroutineID == "" || crash.Names(u.Func, w.Func) {
+	if u == nil || u.GoroutineID == "" || crash.SameFunc(u.Func, w.Func) {
 		return ""
 	}
 	elsewhere := false
 	for _, f := range l.facts.Frames {
-		if f.HasOffset && f.Offset == w.Offset() && crash.Names(f.Func, w.Func) {
+		if f.HasOffset && f.Offset == w.Offset() && crash.SameFunc(f.Func, w.Func) {
 			if f.GoroutineID() == u.GoroutineID {
 				return ""
 			}
@@ -146,7 +146,7 @@ var faulted = regexp.MustCompile(`(?m)(?:^PC=|^\[signal SIGSEGV[^\n]* pc=)0x([0-
 
 // known gives the verdict on a death whose text names another cause.
 func (l *reader) known(c *crash.Cause) Verdict {
-	why := c.What
+	why := c.Summary
 	if why == "" {
 		why = strings.TrimPrefix(l.death.Evidence, "fatal error: ")
 	}

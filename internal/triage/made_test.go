@@ -95,7 +95,7 @@ func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text str
 	for range 5 { // until one tells
 		result, err := e.Run(context.Background(), job)
 		require.NoError(t, err)
-		if d := crash.Classify(result.Output, g.Windows); d.Kind.Unwinding() || m.observer == "stacks" && d.Kind != "" {
+		if d := crash.Classify(result.Output, g.Windows); d.Kind.WhileUnwinding() || m.observer == "stacks" && d.Kind != "" {
 			return fmt.Sprintf("%s-%s-%s-%s%s.txt", m.release, strings.ToLower(string(m.class)), m.victim, m.observer, how), head.String() + "\n" + string(result.Output)
 		}
 	}

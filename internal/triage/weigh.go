@@ -44,8 +44,8 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 			why += ", " + l.facts.Arch
 		}
 		v = newVerdict(NotThis, why, l.death.Evidence, l.facts.NotARM64)
-		if c != nil && l.facts.Arch == "amd64" && len(c.Alike) > 0 {
-			v.Neighbour = &Neighbour{c.Alike, why}
+		if c != nil && l.facts.Arch == "amd64" && len(c.AMD64Issues) > 0 {
+			v.Neighbour = &Neighbour{c.AMD64Issues, why}
 			v.Do = []string{v.Neighbour.where()}
 		}
 		return v, true
@@ -65,10 +65,10 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 	case version.Compare(built, "go1.14") < 0 && !l.facts.PreemptsAsync():
 		return newVerdict(NotThis, built+", which preempts nothing asynchronously", l.death.Evidence), true
 	case c.Since != "" && !l.facts.PreemptsAsync() && version.Compare(built, c.Since) < 0 || window.FixedIn(built, c.Fixed):
-		if c.Lost == "" {
+		if c.UnaffectedNote == "" {
 			return newVerdict(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}
-		v = newVerdict(NotThis, c.What, l.death.Evidence, where(l.facts.DyingFrame()), fmt.Sprintf("built by %s: %s", built, c.Lost))
+		v = newVerdict(NotThis, c.Summary, l.death.Evidence, where(l.facts.DyingFrame()), fmt.Sprintf("built by %s: %s", built, c.UnaffectedNote))
 		v.Sure = Likely
 		return v, true
 	}

@@ -14,7 +14,7 @@ import (
 // other.
 func TestFold(t *testing.T) {
 	stacks := regexp.MustCompile(`0x(?:400|5542|c00)([0-9a-f]{6,})`)
-	f := NewFolder()
+	f := NewGrouper()
 	seen := map[uint64]string{}
 	for _, e := range crashtest.Corpus(t, ".") {
 		if len(Logs(e.Log)) == 0 {
@@ -37,7 +37,7 @@ func TestFoldNot(t *testing.T) {
 		{"top=0x400011ffd0", "top=0x400011ffe0"}, {"goroutine 7", "goroutine 8"}, {"+0x94", "+0x98"}, {"addr=0x118", "addr=0x110"}, {"PC=0x468da4", "PC=0x468da8"},
 		{"fp=0x400011fe40", "fp=0x400011fe50"}, {"main.f(", "main.g("}, {"main.go:9", "main.go:8"}, {"sigcode=1", "sigcode=2"}, {"pc=0x7a094", "pc=0x7a095"},
 	} {
-		f := NewFolder()
+		f := NewGrouper()
 		key := f.Key(Log{Text: []byte(log)})
 		other := strings.Replace(log, change[0], change[1], 1)
 		assert.NotEqual(t, log, other)

@@ -8,21 +8,21 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// A Folder recognizes crashes that read alike: the same lines of the same frames,
+// A Grouper recognizes crashes that read alike: the same lines of the same frames,
 // with other addresses, goroutines' numbers and arguments. What an answer may
 // depend on is compared: offsets in functions, the distance of addresses in a line,
 // where the fault was.
-type Folder struct {
+type Grouper struct {
 	seed maphash.Seed
 	text []byte
 	ids  []string
 }
 
-// NewFolder returns a folder, the keys of which are its own.
-func NewFolder() *Folder { return &Folder{seed: maphash.MakeSeed()} }
+// NewGrouper returns a folder, the keys of which are its own.
+func NewGrouper() *Grouper { return &Grouper{seed: maphash.MakeSeed()} }
 
 // Key returns a number that is the same for crashes that read alike.
-func (f *Folder) Key(l Log) uint64 {
+func (f *Grouper) Key(l Log) uint64 {
 	f.text, f.ids = f.text[:0], f.ids[:0]
 	end := 0 // of the last line of the crash: others follow
 	for rest := l.Text; len(rest) > 0; {
@@ -33,13 +33,13 @@ func (f *Folder) Key(l Log) uint64 {
 		}
 	}
 	f.text = f.text[:end]
-	f.text = strconv.AppendBool(strconv.AppendBool(f.text, l.Headless), l.Cut)
+	f.text = strconv.AppendBool(strconv.AppendBool(f.text, l.Headless), l.Truncated)
 	return maphash.Bytes(f.seed, f.text)
 }
 
 // line adds what is compared of a line, and reports whether a dying runtime prints
 // it.
-func (f *Folder) line(line []byte) bool {
+func (f *Grouper) line(line []byte) bool {
 	kind := syntax.Location
 	if len(line) == 0 || line[0] != '\t' {
 		kind = syntax.KindOf(line)
@@ -112,7 +112,7 @@ func (f *Folder) line(line []byte) bool {
 }
 
 // id adds a goroutine's number: the how-manieth it is of those in the crash.
-func (f *Folder) id(id string) {
+func (f *Grouper) id(id string) {
 	n := 0
 	for n < len(f.ids) && f.ids[n] != id {
 		n++
@@ -131,9 +131,9 @@ func inWord(c byte) bool {
 
 func isHexDigit(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
 
-// Unwound reports whether an unwinder may have died: a fast look at words, that
+// MayBeUnwindFailure reports whether an unwinder may have died: a fast look at words, that
 // says no only of crashes of which nothing says so.
-func Unwound(text []byte) bool {
+func MayBeUnwindFailure(text []byte) bool {
 	return !bytes.HasPrefix(text, []byte("panic: ")) && syntax.HasAny(text, "unexpected return pc", "unwind", "unknown caller pc", "frame.sp=", "traceback", "Traceback", "SIGSEGV: ", "SIGBUS: ",
 		"fatal error: unexpected signal", "asyncPreempt", "bad pointer", "Exception 0x") ||
 		syntax.HasAny(text, "traceback.go", "tracestack.go", "unwinder", "unexpected return pc")

@@ -18,14 +18,14 @@ const (
 	maxText = 160 // of a line, bytes
 )
 
-// unwound matches the number of a goroutine that the unwinder gives up on.
-var unwound = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
+// namedGoroutine matches the number of a goroutine that the unwinder gives up on.
+var namedGoroutine = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
 
-// likely says how sure it is that a preempted goroutine, as printed, is the one that
+// likelihood says how sure it is that a preempted goroutine, as printed, is the one that
 // could not be unwound; 0 is that it is not. The log may name one by its number, and
 // no other is it then. Else it is the one whose stack was scanned at the time, or
 // whose thread faulted (runtime/traceback.go, goroutineheader).
-func likely(goroutine []string, id, function string) (sure int) {
+func likelihood(goroutine []string, id, function string) (sure int) {
 	if id != "" {
 		if strings.HasPrefix(goroutine[0], "goroutine "+id+" ") {
 			return 1
@@ -42,11 +42,11 @@ func likely(goroutine []string, id, function string) (sure int) {
 	return sure
 }
 
-// Cut cuts a log sensibly: its first lines, which say what the process died of,
+// Excerpt cuts a log sensibly: its first lines, which say what the process died of,
 // the fatal error, and the goroutine that could not be unwound, with its frames,
 // if it was preempted: if the log does not say which, one that was preempted in
 // the function.
-func Cut(log []byte, function string) string {
+func Excerpt(log []byte, function string) string {
 	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(log, []byte("?")))), "\n")
 	for i, line := range lines {
 		line = strings.ReplaceAll(line, "\r", "")
@@ -72,7 +72,7 @@ func Cut(log []byte, function string) string {
 	}
 	from, to, best := -1, 0, 0
 	id := ""
-	if m := unwound.FindSubmatch(log); m != nil {
+	if m := namedGoroutine.FindSubmatch(log); m != nil {
 		id = string(m[1])
 	}
 	for i := shown; i+2 < len(lines); i++ {
@@ -83,7 +83,7 @@ func Cut(log []byte, function string) string {
 		for end < min(i+maxTail, len(lines)) && lines[end] != "" {
 			end++
 		}
-		if sure := likely(lines[i:end], id, function); sure >= best && sure > 0 {
+		if sure := likelihood(lines[i:end], id, function); sure >= best && sure > 0 {
 			from, to, best = i, end, sure
 		}
 	}
