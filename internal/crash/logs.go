@@ -34,10 +34,10 @@ type Log struct {
 // them; the latest line may come first. What it holds in memory does not grow with
 // the log. What it does not read because of a bound is added to omitted.
 func Find(from io.Reader, visit func(Log), omitted *Omitted) error {
-	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, quiet: list.New()}
+	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, byActivity: list.New()}
 	err := unwrap.Read(from, &f)
-	for f.quiet.Len() > 0 {
-		f.end(f.quiet.Front().Value.(*stream), false)
+	for f.byActivity.Len() > 0 {
+		f.end(f.byActivity.Front().Value.(*stream), false)
 	}
 	return err
 }
@@ -52,17 +52,17 @@ func Logs(data []byte) (logs []Log) {
 
 // A finder finds crashes in streams of lines. It is the sink of unwrap.Read.
 type finder struct {
-	visit   func(Log)
-	streams map[uint64]*stream
-	quiet   *list.List // of the streams, those first that have been quiet for longest
-	lines   int        // that have been read
-	held    int        // bytes
-	omitted *Omitted
+	visit      func(Log)
+	streams    map[uint64]*stream
+	byActivity *list.List // of the streams, those first that have been quiet for longest
+	linesRead  int        // that have been read
+	heldBytes  int        // bytes
+	omitted    *Omitted
 }
 
 // Line takes a line.
 func (f *finder) Line(l unwrap.Line) {
-	f.lines++
+	f.linesRead++
 	s := f.streams[l.Source]
 	if s == nil {
 		if l.Kind == syntax.None {
@@ -71,15 +71,15 @@ func (f *finder) Line(l unwrap.Line) {
 		if len(f.streams) >= maxStreams {
 			f.evict()
 		}
-		s = &stream{complete: f.complete, source: l.Source}
+		s = &stream{emit: f.complete, source: l.Source}
 		f.streams[l.Source] = s
-		s.place = f.quiet.PushBack(s)
+		s.activity = f.byActivity.PushBack(s)
 	}
-	f.quiet.MoveToBack(s.place)
-	s.last = f.lines
-	before := s.size
+	f.byActivity.MoveToBack(s.activity)
+	s.lastLine = f.linesRead
+	before := s.bytes
 	s.add(l)
-	if f.held += s.size - before; f.held > maxHeld {
+	if f.heldBytes += s.bytes - before; f.heldBytes > maxHeld {
 		f.evict()
 	}
 }
@@ -89,11 +89,11 @@ func (f *finder) Skip(number int, why unwrap.Skipped) {
 	var what *int
 	switch why {
 	case unwrap.ManyPlaces:
-		what = &f.omitted.JSON
+		what = &f.omitted.JSONLines
 	case unwrap.ManyPrefixes:
-		what = &f.omitted.Prefixes
+		what = &f.omitted.ManyPrefixLines
 	case unwrap.LongPrefix:
-		what = &f.omitted.Far
+		what = &f.omitted.LongPrefixLines
 	}
 	f.omitted.Add(what, number)
 }
@@ -108,28 +108,28 @@ func (f *finder) Forget(source uint64) {
 // complete passes on a crash.
 func (f *finder) complete(l Log) {
 	if l.Truncated {
-		f.omitted.Add(&f.omitted.Long, l.Line)
+		f.omitted.Add(&f.omitted.LongCrashes, l.Line)
 	}
 	f.visit(l)
 }
 
-// recent is how many lines others may print in the middle of a crash, as far as
+// maxGap is how many lines others may print in the middle of a crash, as far as
 // anybody could tell.
-const recent = 50000
+const maxGap = 50000
 
 // evict ends the half of the streams that have been quiet for longest.
 func (f *finder) evict() {
-	for range (f.quiet.Len() + 1) / 2 {
-		f.end(f.quiet.Front().Value.(*stream), true)
+	for range (f.byActivity.Len() + 1) / 2 {
+		f.end(f.byActivity.Front().Value.(*stream), true)
 	}
 }
 
 // end completes the crash of a stream, early if more of the log is to come.
 func (f *finder) end(s *stream, early bool) {
-	f.quiet.Remove(s.place)
-	f.held -= s.size
-	if line := s.finish(); early && line > 0 && f.lines-s.last < recent {
-		f.omitted.Add(&f.omitted.Quiet, line)
+	f.byActivity.Remove(s.activity)
+	f.heldBytes -= s.bytes
+	if line := s.finish(); early && line > 0 && f.linesRead-s.lastLine < maxGap {
+		f.omitted.Add(&f.omitted.InterruptedCrashes, line)
 	}
 	delete(f.streams, s.source)
 }

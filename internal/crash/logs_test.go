@@ -82,7 +82,7 @@ func TestLogsGlued(t *testing.T) {
 // crash begins is at every place around the end of what is looked at together. What
 // stands before it, which tells that it is another, is not forgotten there.
 func TestLogsBatch(t *testing.T) {
-	for n := batch - margin - 20; n < batch-margin+20; n++ {
+	for n := batchLines - margin - 20; n < batchLines-margin+20; n++ {
 		log := "panic: boom\n\ngoroutine 1 [running]:\n" + strings.Repeat("goroutine 7 [select]:\n", n) + "exit status 2\n" +
 			"fatal error: unknown caller pc\n\nruntime stack:\nruntime.throw({0x1, 0x2})\n\ta.go:1 +0x8\n" + strings.Repeat("goroutine 7 [select]:\n", 2*margin)
 		logs := Logs([]byte(log))

@@ -36,16 +36,16 @@ func TestOmitted(t *testing.T) {
 		want Omitted
 	}{
 		"nothing":       {split, Omitted{}},
-		"many prefixes": {pod("api-1", lines[:half]) + others.String() + pod("api-1", lines[half:]), Omitted{Quiet: 1, AtLine: first}},
-		"a long crash":  {split + goroutines.String(), Omitted{Long: 1, AtLine: first}},
-		"latest first":  {strings.Join(latest, "\n"), Omitted{Long: 1}},
-		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{JSON: 30_001 - 1<<14}},
+		"many prefixes": {pod("api-1", lines[:half]) + others.String() + pod("api-1", lines[half:]), Omitted{InterruptedCrashes: 1, FirstLine: first}},
+		"a long crash":  {split + goroutines.String(), Omitted{LongCrashes: 1, FirstLine: first}},
+		"latest first":  {strings.Join(latest, "\n"), Omitted{LongCrashes: 1}},
+		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{JSONLines: 30_001 - 1<<14}},
 	} {
 		var logs []Log
 		var got Omitted
 		require.NoError(t, Find(strings.NewReader(c.log), func(l Log) { logs = append(logs, l) }, &got))
-		if c.want.AtLine == 0 {
-			got.AtLine = 0
+		if c.want.FirstLine == 0 {
+			got.FirstLine = 0
 		}
 		assert.Equal(t, c.want, got, name)
 		assert.Equal(t, c.want == Omitted{}, got.String() == "", name)
@@ -69,8 +69,8 @@ func TestOmittedPrefixes(t *testing.T) {
 	require.NoError(t, Find(strings.NewReader(log.String()), func(l Log) { logs = append(logs, l) }, &omitted))
 	require.Len(t, logs, 1)
 	assert.Equal(t, deaths(e.Log, e), []string{strings.Join(answer(Classify(logs[0].Text, e.Windows)), "; ")})
-	assert.Greater(t, omitted.Prefixes, 1000)
-	assert.Greater(t, omitted.AtLine, 500_000)
+	assert.Greater(t, omitted.ManyPrefixLines, 1000)
+	assert.Greater(t, omitted.FirstLine, 500_000)
 	assert.Contains(t, omitted.String(), "with a prefix that came after too many others")
 }
 
@@ -85,13 +85,13 @@ func TestOmittedStreams(t *testing.T) {
 	var omitted Omitted
 	require.NoError(t, Find(strings.NewReader(b.String()), func(Log) { found++ }, &omitted))
 	assert.Equal(t, maxStreams+10, found)
-	assert.Greater(t, omitted.Quiet, 0)
+	assert.Greater(t, omitted.InterruptedCrashes, 0)
 	assert.Contains(t, omitted.String(), "the first begins in line 1")
 
 	long := nilPanic + strings.Repeat("goroutine 7 [running]:\nmain.main()\n\ta.go:1 +0x8\n\n", maxLog/40)
 	omitted = Omitted{}
 	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Truncated); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
-	assert.Equal(t, Omitted{Long: 1, AtLine: 1}, omitted)
+	assert.Equal(t, Omitted{LongCrashes: 1, FirstLine: 1}, omitted)
 	omitted = Omitted{}
 	require.NoError(t, Find(strings.NewReader(nilPanic), func(Log) {}, &omitted))
 	assert.Empty(t, omitted.String())

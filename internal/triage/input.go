@@ -129,13 +129,13 @@ func (j *judge) take(l crash.Log) {
 		j.more.count(l.Line) // and is not remembered: there may be any number
 		return
 	case j.judged >= maxJudged:
-		j.omitted.Add(&j.omitted.Late, l.Line)
+		j.omitted.Add(&j.omitted.LateCrashes, l.Line)
 		return
 	default:
 		j.judged++
 		v := Log(l, j.binary)
 		if v.short {
-			j.omitted.Add(&j.omitted.Words, l.Line)
+			j.omitted.Add(&j.omitted.WordyCrashes, l.Line)
 		}
 		if !full || v.Answer.Split() || v.Suspect {
 			v.Input = j.name
@@ -175,7 +175,7 @@ func (j *judge) all(err error) []Verdict {
 	}
 	if err != nil {
 		v := newVerdict(Undecided, strings.Replace(err.Error(), ErrOmitted.Error(), "not all of the log was read", 1))
-		v.Line, v.Settle = j.omitted.AtLine, "the part of the log around each crash, by itself"
+		v.Line, v.Settle = j.omitted.FirstLine, "the part of the log around each crash, by itself"
 		j.add(v)
 	}
 	if len(j.verdicts) == 0 {
