@@ -50,15 +50,15 @@ var registerDumps = []struct {
 	arch  string
 	match *pattern.Pattern
 }{
-	{"amd64", pattern.Compile(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
-	{"386", pattern.Compile(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
-	{"arm", pattern.Compile(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
-	{"arm64", pattern.Compile(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
-	{"riscv64", pattern.Compile(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
-	{"ppc64x", pattern.Compile(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
-	{"mips", pattern.Compile(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
-	{"loong64", pattern.Compile(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
-	{"s390x", pattern.Compile(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
+	{"amd64", pattern.New(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
+	{"386", pattern.New(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
+	{"arm", pattern.New(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
+	{"arm64", pattern.New(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
+	{"riscv64", pattern.New(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
+	{"ppc64x", pattern.New(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
+	{"mips", pattern.New(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
+	{"loong64", pattern.New(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
+	{"s390x", pattern.New(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
 }
 
 // archSuffix matches names of files that are built for one architecture.
@@ -67,9 +67,9 @@ var archSuffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv
 // faultAddresses match where the runtime says that a fault was: its address, if it
 // is known, and its pc.
 var faultAddresses = []*pattern.Pattern{
-	pattern.Compile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
-	pattern.Compile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
-	pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
+	pattern.New(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
+	pattern.New(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
+	pattern.New(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
 
 // clues returns what the log shows of its architecture.
@@ -223,7 +223,7 @@ const firstAsync = "go1.14"
 // oldThrow matches runtime.throw as releases before go1.14 print it: with a
 // string as two words, and in the first thousand lines of panic.go; go1.14 has it at
 // line 1112, and go1.18, which has it at line 992 again, prints the string in braces.
-var oldThrow = pattern.Compile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
+var oldThrow = pattern.New(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
 
 // buildRelease returns the release that the frames show; or, for old ones, that
 // the process was built by an older one.

@@ -75,18 +75,18 @@ var (
 	// unwinderGaveUp matches what the unwinder says when it gives up
 	// (runtime/traceback.go, unwinder.finishInternal and unwinder.next;
 	// gentraceback before go1.21).
-	unwinderGaveUp = pattern.Compile(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
+	unwinderGaveUp = pattern.New(`(?s)(fatal error: traceback did not unwind completely)|(unexpected return pc for [^\n]*).*unknown caller pc|(fatal error: unknown caller pc)`)
 	// faultLine matches a fault that the runtime does not survive.
-	faultLine = pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
+	faultLine = pattern.New(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|fatal error: unexpected signal during runtime execution|Exception 0xc0000005 [^\n]*)`)
 )
 
 // incgoFault matches the address at which the unwinder faults over a word that is no
 // return address, of a goroutine that no thread runs: it reads m.incgoFault of none
 // (runtime/traceback.go, gentraceback and unwinder.next, to go1.24).
-var incgoFault = pattern.Compile(`\baddr=0x118\b`)
+var incgoFault = pattern.New(`\baddr=0x118\b`)
 
 // fatalErrorLine matches the line of a fatal error.
-var fatalErrorLine = pattern.Compile(`(?m)^fatal error: `)
+var fatalErrorLine = pattern.New(`(?m)^fatal error: `)
 
 const (
 	growingStack        = "the stack of a goroutine that was growing it, which no preemption interrupts: assembly that moves the stack pointer behind the unwinder's back"
@@ -115,9 +115,9 @@ var noLostPointer = "golang/go#80188, a lost pointer, is in releases since go1.1
 // of. What says more comes first.
 var Causes = []Cause{
 	{Name: "wrong result", Kind: Corrupt, Attribution: ManyCauses, Summary: "a victim computed something wrong", Settle: "the log without that line",
-		text: pattern.Compile(`(?m)^` + victim.LineMark + `(corrupt result.*)$`)},
+		text: pattern.New(`(?m)^` + victim.LineMark + `(corrupt result.*)$`)},
 	{Name: "freed object", Kind: Freed, Attribution: ManyCauses, Summary: "an object was freed while a victim used it", Settle: "the log without that line",
-		text: pattern.Compile(`(?m)^` + victim.LineMark + `(object freed in use.*)$`)},
+		text: pattern.New(`(?m)^` + victim.LineMark + `(object freed in use.*)$`)},
 
 	// The unwinder gave up, and not over a goroutine that was preempted.
 	{Name: "unwinding a stack that grows", Kind: Unwind, Attribution: OtherCause, Summary: growingStack, Issues: []int{62326},
@@ -134,11 +134,11 @@ var Causes = []Cause{
 		text: unwinderGaveUp, condition: (*Facts).failedGoroutineParked},
 
 	{Name: "unwinding C code below sigpanic", Kind: Unwind, Attribution: OtherCause, Likely: true, Summary: signalInC,
-		text: pattern.Compile(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
+		text: pattern.New(`(?s)\A[^\n]*(unexpected return pc for runtime\.sigpanic called from 0x[^\n]*).*fatal error: unknown caller pc`)},
 
 	// The unwinder gave up, or fell over its own word.
 	{Name: "incomplete unwind", Kind: Unwind, Attribution: MaybeWindow, Class: window.SP, Since: firstAsync, AMD64Issues: []int{62326, 71144, 81959},
-		text: pattern.Compile(`fatal error: traceback did not unwind completely`)},
+		text: pattern.New(`fatal error: traceback did not unwind completely`)},
 	{Name: "non-code return pc", Kind: Unwind, Attribution: MaybeWindow, Class: window.SP, Since: firstAsync, text: unwinderGaveUp},
 	{Name: "partly expanded frame pointers", Kind: OtherGo, Attribution: OtherCause, Summary: "a fault of the block and mutex profilers', while a panic is recovered", Issues: []int{73664},
 		text: faultLine, condition: func(f *Facts) bool { return f.diedIn(partialExpanders) }},
@@ -157,85 +157,85 @@ var Causes = []Cause{
 	{Name: "fault of a walk, at the unwinder's address", Kind: Unwind, Attribution: MaybeWindow, Class: window.SP, Since: firstAsync, AMD64Issues: []int{64030, 66151},
 		text: faultLine, condition: func(f *Facts) bool { return f.walkingStack() && incgoFault.Match(f.messages) }},
 	{Name: "traceback stuck", Kind: OtherGo, Attribution: OtherCause, Summary: tracebackStuck, Issues: []int{62086, 80771},
-		text: pattern.Compile(`fatal error: traceback stuck`)},
+		text: pattern.New(`fatal error: traceback stuck`)},
 	{Name: "traceback stuck, cut", Kind: OtherGo, Attribution: OtherCause, Summary: tracebackStuck, Issues: []int{62086, 80771},
-		text: pattern.Compile(`runtime: traceback stuck\. pc=[^\n]*`)},
+		text: pattern.New(`runtime: traceback stuck\. pc=[^\n]*`)},
 
 	// Other people's code.
 	{Name: "morestack on a system stack", Kind: OtherGo, Attribution: OtherCause, Summary: "a system stack that overflowed: too deep in C code, or in the runtime",
-		text: pattern.Compile(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
+		text: pattern.New(`(?m)^(?:fatal: |runtime: |fatal error: )?morestack on g[0s][^\n]*`)},
 	{Name: "morestack on a system stack, cut", Kind: OtherGo, Attribution: OtherCause, Summary: "a system stack that overflowed: too deep in C code, or in the runtime",
-		text: pattern.Compile(`(?m)^SIG[A-Z]+: [^\n]*`), condition: func(f *Facts) bool { return f.dyingStackBegins("runtime.abort", "runtime.morestack") }},
+		text: pattern.New(`(?m)^SIG[A-Z]+: [^\n]*`), condition: func(f *Facts) bool { return f.dyingStackBegins("runtime.abort", "runtime.morestack") }},
 	{Name: "C code's signal handler", Kind: OtherGo, Attribution: OtherCause, Summary: "a signal handler that C code set up",
-		text: pattern.Compile(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
+		text: pattern.New(`fatal error: non-Go code (?:set up signal handler without SA_ONSTACK flag|disabled sigaltstack)|signal [0-9]+ received (?:but handler not on signal stack|on thread with no signal stack)`)},
 	{Name: "signal in C code", Kind: OtherGo, Attribution: OtherCause, Summary: signalInC,
-		text: pattern.Compile(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
+		text: pattern.New(`(?ms)^((?:SIG[A-Z]+: |Exception 0x)[^\n]*).*^signal arrived during (?:cgo|external code) execution`)},
 	{Name: "sigpanic from C code", Kind: OtherGo, Attribution: OtherCause, Summary: signalInC,
-		text: pattern.Compile(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), condition: (*Facts).inForeignCode},
+		text: pattern.New(`(?ms)(fatal error: unexpected signal during runtime execution).*unexpected return pc for runtime\.sigpanic called from 0x`), condition: (*Facts).inForeignCode},
 	{Name: "signal below cgocall", Kind: OtherGo, Attribution: OtherCause, Summary: signalInC,
-		text: pattern.Compile(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
+		text: pattern.New(`(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*|fatal error: unexpected signal during runtime execution)`),
 		condition: func(f *Facts) bool {
 			return f.dyingStackBegins("runtime.cgocall") || f.dyingStackBegins("runtime.asmcgocall")
 		}},
 
 	{Name: "foreign code without a goroutine", Kind: OtherGo, Attribution: OtherCause, Summary: "a signal in code that is not Go's, on a thread of which the runtime knows nothing",
-		text: pattern.Compile(`(?m)^(?:fatal: |fatal error: )bad g in signal handler[^\n]*`)},
+		text: pattern.New(`(?m)^(?:fatal: |fatal error: )bad g in signal handler[^\n]*`)},
 	{Name: "forbidden system call", Kind: OtherGo, Attribution: OtherCause, Summary: "a system call that the system forbids",
-		text: pattern.Compile(`(?m)^SIGSYS: [^\n]*$`)},
+		text: pattern.New(`(?m)^SIGSYS: [^\n]*$`)},
 	{Name: "failed futex", Kind: OtherGo, Attribution: OtherCause, Summary: "a futex call that failed: the runtime faults on purpose",
-		text: pattern.Compile(`(?m)^(SIGSEGV: [^\n]*)\n[^\n]* addr=0x100[56]$`), condition: func(f *Facts) bool {
+		text: pattern.New(`(?m)^(SIGSEGV: [^\n]*)\n[^\n]* addr=0x100[56]$`), condition: func(f *Facts) bool {
 			return len(f.dyingStack()) == 0 || f.onDyingStack("runtime.futexwakeup") || f.onDyingStack("runtime.futexsleep")
 		}},
 	{Name: "illegal instruction", Kind: OtherGo, Attribution: OtherCause, Likely: true, Summary: "an illegal instruction",
-		text: pattern.Compile(`(?m)^SIGILL: [^\n]*$`)},
+		text: pattern.New(`(?m)^SIGILL: [^\n]*$`)},
 
 	{Name: "out of memory", Kind: OutOfMemory, Attribution: OtherCause, Summary: "out of memory",
-		text: pattern.Compile(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
+		text: pattern.New(`fatal error: [^\n]*(?:out of memory|cannot allocate memory)[^\n]*`)},
 	{Name: "state of the scheduler or the allocator", Kind: OtherGo, Attribution: OtherCause, Likely: true, Summary: "a state that the runtime never has: memory was overwritten, or the runtime or the machine is at fault",
-		text: pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:bad g status|holding locks|lock count|invalid p state|malloc deadlock|misuse of itab|malloc during signal))[^\n]*$`)},
+		text: pattern.New(`(?m)^fatal error: (?:[^\n]*(?:bad g status|holding locks|lock count|invalid p state|malloc deadlock|misuse of itab|malloc during signal))[^\n]*$`)},
 	{Name: "corrupted heap", Kind: OtherGo, Attribution: ManyCauses, Summary: "memory was corrupted, which has many causes", Since: "go1.16", Fixed: lostPointerKind.Fixed, UnaffectedNote: noLostPointer,
 		Settle: "a core file; go test -race, and GODEBUG=asyncpreemptoff=1 for a while: does it stop? On arm64, releases since go1.16 can lose a pointer (golang/go#80188; " +
 			lostPointerKind.Remedy + "); this text alone is not evidence of it",
-		text:      pattern.Compile(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
+		text:      pattern.New(`(?m)^fatal error: (?:[^\n]*(?:found bad pointer|invalid pointer|bad pointer|sweep increased|marking free object|found pointer to free|scanobject|greyobject|invalid heap pointer|bad summary data|s\.allocCount|unexpected fault|stack not |stackfree|bad g|bad m|mSpan|mheap|span |gc: |work\.|wbuf|workbuf|shrink|runtime: bad|swept cached|allocCount|freeIndex|bad lfnode|bad use of|nil elem type|casgstatus|lfstack)|bulkBarrier|heapBits|markroot|mspan)[^\n]*$`),
 		condition: func(f *Facts) bool { return !namesItsCause.Match(f.messages) }},
 	{Name: "fatal error with a cause of its own", Kind: OtherGo, Attribution: OtherCause, text: namesItsCause},
 	{Name: "fault outside the runtime", Kind: OtherGo, Attribution: OtherCause, Summary: faultOutsideRuntime,
-		text: pattern.Compile(`(?m)^(fatal error: fault)$`), condition: (*Facts).outsideRuntime},
+		text: pattern.New(`(?m)^(fatal error: fault)$`), condition: (*Facts).outsideRuntime},
 	{Name: "fault in the runtime", Kind: OtherGo, Attribution: ManyCauses, Summary: "a fault in the runtime, which has many causes", Since: "go1.16", Fixed: lostPointerKind.Fixed, UnaffectedNote: noLostPointer,
 		Settle: settleByBinary + "; a core file; go test -race",
-		text:   pattern.Compile(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), condition: (*Facts).inRuntime},
+		text:   pattern.New(`(?m)^((?:SIGSEGV|SIGBUS): [^\n]*|Exception 0x[^\n]*|fatal error: (?:unexpected signal during runtime execution|fault))`), condition: (*Facts).inRuntime},
 	{Name: "unexpected signal", Kind: OtherGo, Attribution: ManyCauses, Summary: "a fault in the runtime, which has many causes", Settle: settleByBinary + "; " + settleByLog,
-		text: pattern.Compile(`fatal error: unexpected signal during runtime execution`)},
+		text: pattern.New(`fatal error: unexpected signal during runtime execution`)},
 	{Name: "fatal error", Kind: OtherGo, Attribution: ManyCauses, Summary: "nothing in the log decides", Settle: settleByLog,
-		text: pattern.Compile(`fatal error: [^\n]*`)},
+		text: pattern.New(`fatal error: [^\n]*`)},
 	{Name: "dump that was asked for", Kind: OtherGo, Attribution: OtherCause, Summary: "SIGQUIT: a dump that somebody asked for",
-		text: pattern.Compile(`(?m)^SIGQUIT: [^\n]*$`)},
+		text: pattern.New(`(?m)^SIGQUIT: [^\n]*$`)},
 	{Name: "signal from outside", Kind: OtherGo, Attribution: OtherCause, Summary: "ended by a signal",
-		text: pattern.Compile(`(?m)^SIG(?:ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
+		text: pattern.New(`(?m)^SIG(?:ABRT|TERM|INT|HUP|USR[12]|KILL|STOP|XCPU|ALRM|TRAP|PIPE|VTALRM|PROF): [^\n]*$`)},
 	{Name: "signal outside the runtime", Kind: OtherGo, Attribution: OtherCause, Summary: faultOutsideRuntime,
-		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), condition: (*Facts).outsideRuntime},
+		text: pattern.New(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`), condition: (*Facts).outsideRuntime},
 	{Name: "signal", Kind: OtherGo, Attribution: ManyCauses, Summary: "nothing in the log decides", Settle: settleByLog,
-		text: pattern.Compile(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
+		text: pattern.New(`(?m)^(?:SIG[A-Z]+: |Exception 0x)[^\n]*$`)},
 	{Name: "recovered panic", Kind: OtherGo, Attribution: OtherCause, Summary: "a stack that the process printed and lived on",
-		text: pattern.Compile(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), condition: (*Facts).printedByProgram},
+		text: pattern.New(`\Agoroutine [0-9]+ [^\n]*\[running[^\n]*`), condition: (*Facts).printedByProgram},
 	{Name: "panic", Kind: OtherGo, Attribution: OtherCause, Summary: "a panic",
-		text: pattern.Compile(`(?m)^panic: [^\n]*$`), condition: func(f *Facts) bool { return len(f.Frames) > 0 || panicBySignal.Match(f.messages) }},
+		text: pattern.New(`(?m)^panic: [^\n]*$`), condition: func(f *Facts) bool { return len(f.Frames) > 0 || panicBySignal.Match(f.messages) }},
 	{Name: "panic, cut", Kind: OtherGo, Attribution: ManyCauses, Summary: "nothing in the log decides", Settle: "the log after the panic",
-		text: pattern.Compile(`(?m)^panic: [^\n]*$`)},
+		text: pattern.New(`(?m)^panic: [^\n]*$`)},
 	// What comes before the fatal error, which is cut off.
 	{Name: "incomplete unwind, cut", Kind: Unwind, Attribution: MaybeWindow, Class: window.SP, Since: firstAsync,
-		text: pattern.Compile(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
+		text: pattern.New(`(?m)^runtime: g ?[0-9]+: frame\.sp=0x[0-9a-f]+ top=0x[0-9a-f]+`)},
 	{Name: "non-code return pc, cut", Kind: Unwind, Attribution: MaybeWindow, Class: window.SP, Since: firstAsync,
-		text: pattern.Compile(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc [^\n]*)`)},
+		text: pattern.New(`(?m)^runtime: (?:g ?[0-9]+: )?(unexpected return pc [^\n]*)`)},
 }
 
 // namesItsCause matches fatal errors whose text says the cause, and all of it.
-var namesItsCause = pattern.Compile(`(?m)^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
+var namesItsCause = pattern.New(`(?m)^fatal error: (?:all goroutines are asleep - deadlock!|no goroutines \(main called runtime\.Goexit\) - deadlock!|` +
 	`concurrent map |stack overflow|sync: |thread exhaustion|too many |newosproc|runtime\.SetFinalizer|runtime\.AddCleanup|mlock failed|failed to create new OS thread|` +
 	`cgo argument|cgo result|checkptr|program exceeds|self deadlock|go of nil func|runtime: stack split at bad time|pipe failed|runtime: cannot|unlock of unlocked|index out of range|makeslice)[^\n]*`)
 
 // panicBySignal matches what the runtime prints below a panic that a signal made.
-var panicBySignal = pattern.Compile(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
+var panicBySignal = pattern.New(`(?m)^panic: [^\n]*\n(?:[^\n]*\n){0,3}\[signal SIG`)
 
 // restoresFPLate reports whether a release restores frame pointers too late, as what it builds
 // does: the kind of window says from which release on none does.

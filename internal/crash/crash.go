@@ -92,11 +92,11 @@ func (f *Facts) Classify(windows []window.Window) Death {
 
 // markedSymbol matches what a hexdump of the stack says of a word that is a pc, from
 // Go 1.26 on below it, and before that beside it.
-var markedSymbol = pattern.Compile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
+var markedSymbol = pattern.New(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
 
 // unexpectedReturn matches the function that the unwinder was in when it found a word
 // that is no return address.
-var unexpectedReturn = pattern.Compile(`unexpected return pc for ([^\n]+) called from`)
+var unexpectedReturn = pattern.New(`unexpected return pc for ([^\n]+) called from`)
 
 // interruptedIn returns the window of a class in which the log says a goroutine was
 // interrupted. The offset of a caller is that of its return address, which is

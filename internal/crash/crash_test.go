@@ -135,7 +135,7 @@ func FuzzClassify(f *testing.F) {
 	for _, e := range crashtest.Corpus(f, ".") {
 		windows = append(windows, e.Windows...)
 	}
-	for _, log := range crashtest.Inputs(f, ".") {
+	for _, log := range crashtest.AllLogs(f, ".") {
 		f.Add(log)
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {

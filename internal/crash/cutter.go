@@ -27,7 +27,7 @@ const maxOtherLines = 400
 func (s *stream) consume(lines []line, i int) {
 	l := lines[i]
 	switch {
-	case l.kind.Header() && (s.crash == nil || s.beginsAnother(lines, i)):
+	case l.kind.CanBeginCrash() && (s.crash == nil || s.beginsAnother(lines, i)):
 		s.endCrash()
 		s.crash = &openCrash{Log: Log{Line: l.number}, indent: indent(l.text)}
 	case s.crash == nil && startsMidCrash(l):
@@ -60,9 +60,9 @@ func (o *openCrash) note(lines []line, i int) {
 	switch l.kind {
 	case syntax.Goroutine, syntax.Location:
 		o.hasStack = true
-	case syntax.Dying:
+	case syntax.DiedAgain:
 		o.diedAgain = true
-	case syntax.Note:
+	case syntax.RuntimeNote:
 		o.unwindFailed = o.unwindFailed || saysUnwindFailed(l.text)
 	case syntax.Separator:
 		o.otherThreads = true
@@ -74,11 +74,11 @@ func (o *openCrash) note(lines []line, i int) {
 // provesCrash reports whether only a Go process that dies prints a line.
 func provesCrash(l line) bool {
 	switch l.kind {
-	case syntax.Goroutine, syntax.Stack, syntax.PC, syntax.Bracket:
+	case syntax.Goroutine, syntax.RuntimeStack, syntax.PC, syntax.SignalBracket:
 		return true
 	case syntax.Call:
 		return startsMidCrash(l)
-	case syntax.Note:
+	case syntax.RuntimeNote:
 		return dyingNote.Match(l.text)
 	case syntax.Fatal:
 		return runtimeFatal.Match(l.text) && !otherFatal.Match(l.text)
@@ -94,7 +94,7 @@ func indent(text []byte) int { return len(text) - len(syntax.Trim(text)) }
 // there.
 func startsMidCrash(l line) bool {
 	switch l.kind {
-	case syntax.Goroutine, syntax.Stack:
+	case syntax.Goroutine, syntax.RuntimeStack:
 		return true
 	case syntax.PC:
 		return bytes.Contains(l.text, []byte("sigcode="))
@@ -131,16 +131,16 @@ func (s *stream) beginsAnother(lines []line, i int) bool {
 		return false
 	}
 	switch l.kind {
-	case syntax.Bracket: // follows another header
-		return o.hasStack && !before.kind.Header() && before.kind != syntax.Dying
-	case syntax.Note:
+	case syntax.SignalBracket: // follows another header
+		return o.hasStack && !before.kind.CanBeginCrash() && before.kind != syntax.DiedAgain
+	case syntax.RuntimeNote:
 		// Before the first frame more than one thread may say that it cannot unwind.
 		return (o.hasStack || o.diedOf != syntax.None && !saysUnwindFailed(l.text) && !near) && deathFollows(lines[i+1:])
 	case syntax.Signal:
 		if o.otherThreads || o.hasStack && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
 			return false // of another thread
 		}
-		return o.hasStack || o.diedOf != syntax.None && !(near && before.kind.Header())
+		return o.hasStack || o.diedOf != syntax.None && !(near && before.kind.CanBeginCrash())
 	case syntax.Panic:
 		if !o.hasStack && indent(l.text) > o.indent || before.kind == syntax.Panic && bytes.Contains(before.text, []byte("[recovered")) {
 			return false // the next of those that were being handled
@@ -157,7 +157,7 @@ func (s *stream) beginsAnother(lines []line, i int) bool {
 		}
 	}
 	// Two threads may die at once.
-	return o.hasStack || o.diedOf != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.Note))
+	return o.hasStack || o.diedOf != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.RuntimeNote))
 }
 
 // saysUnwindFailed reports whether a note says that a stack cannot be unwound.
@@ -179,14 +179,14 @@ func previousLine(lines []line, i int) (l line, near bool) {
 // diesAgain reports whether a header is of a process that diesAgain once more while it
 // prints: a runtime says so, once.
 func (o *openCrash) diesAgain(lines []line, i int) bool {
-	if l, _ := previousLine(lines, i); l.kind == syntax.Dying {
+	if l, _ := previousLine(lines, i); l.kind == syntax.DiedAgain {
 		return true
 	}
 	if o.diedAgain {
 		return false
 	}
 	for _, l := range lines[i:min(len(lines), i+4)] {
-		if l.kind == syntax.Dying {
+		if l.kind == syntax.DiedAgain {
 			return true
 		}
 	}
@@ -198,14 +198,14 @@ func (o *openCrash) diesAgain(lines []line, i int) bool {
 func deathFollows(lines []line) bool {
 	for i, l := range lines {
 		switch {
-		case l.kind.Ends():
+		case l.kind.NamesDeath():
 			for _, l := range lines[i:min(len(lines), i+4)] {
-				if l.kind == syntax.Dying {
+				if l.kind == syntax.DiedAgain {
 					return false
 				}
 			}
 			return true
-		case l.kind == syntax.Goroutine || l.kind == syntax.Stack || l.kind == syntax.Location || l.kind == syntax.Call:
+		case l.kind == syntax.Goroutine || l.kind == syntax.RuntimeStack || l.kind == syntax.Location || l.kind == syntax.Call:
 			return false
 		}
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // namedGoroutine matches the number of a goroutine that the unwinder gives up on.
-var namedGoroutine = pattern.Compile(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
+var namedGoroutine = pattern.New(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
 
 // likelihood says how sure it is that a preempted goroutine, as printed, is the one that
 // could not be unwound; 0 is that it is not. The log may name one by its number, and

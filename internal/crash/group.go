@@ -64,7 +64,7 @@ func (f *Grouper) line(line []byte) bool {
 	if kind == syntax.Call {
 		args = bytes.LastIndexByte(line, '(')
 	}
-	exact := kind == syntax.PC || kind == syntax.Bracket || kind == syntax.Signal
+	exact := kind == syntax.PC || kind == syntax.SignalBracket || kind == syntax.Signal
 	base, based := uint64(0), false
 	for i := 0; i < len(line); {
 		c := line[i]

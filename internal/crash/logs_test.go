@@ -30,7 +30,7 @@ func TestLogs(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, ".") {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
 		want := deaths(e.Log, e)
-		for name, wrap := range crashtest.Wraps {
+		for name, wrap := range crashtest.Wrappers {
 			t.Run(filepath.Base(e.Path)+"/"+name, func(t *testing.T) {
 				assert.Equal(t, want, deaths([]byte(strings.Join(wrap(lines), "\n")+"\n"), e))
 			})
@@ -43,12 +43,12 @@ func TestLogsOfTwo(t *testing.T) {
 	one, two := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt"), crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	want := append(deaths(one.Log, one), deaths(two.Log, one)...)
 	for name, of := range map[string][2]func([]string) []string{
-		"pods":     {crashtest.Prefix(func(int) string { return "[web-1] " }), crashtest.Prefix(func(int) string { return "[web-2] " })},
-		"names":    {crashtest.Prefix(func(i int) string { return fmt.Sprint(i, " api: ") }), crashtest.Prefix(func(i int) string { return fmt.Sprint(i, " web: ") })},
-		"process":  {crashtest.Prefix(func(int) string { return "daemon[41]: " }), crashtest.Prefix(func(int) string { return "daemon[42]: " })},
-		"services": {crashtest.Prefix(func(int) string { return "web-1  | " }), crashtest.Prefix(func(int) string { return "web-2  | " })},
+		"pods":     {crashtest.PrefixLines(func(int) string { return "[web-1] " }), crashtest.PrefixLines(func(int) string { return "[web-2] " })},
+		"names":    {crashtest.PrefixLines(func(i int) string { return fmt.Sprint(i, " api: ") }), crashtest.PrefixLines(func(i int) string { return fmt.Sprint(i, " web: ") })},
+		"process":  {crashtest.PrefixLines(func(int) string { return "daemon[41]: " }), crashtest.PrefixLines(func(int) string { return "daemon[42]: " })},
+		"services": {crashtest.PrefixLines(func(int) string { return "web-1  | " }), crashtest.PrefixLines(func(int) string { return "web-2  | " })},
 		"objects": {
-			crashtest.Object(func(s string) any { return map[string]any{"pod": "a", "log": s} }), crashtest.Object(func(s string) any { return map[string]any{"pod": "b", "log": s} }),
+			crashtest.JSONLines(func(s string) any { return map[string]any{"pod": "a", "log": s} }), crashtest.JSONLines(func(s string) any { return map[string]any{"pod": "b", "log": s} }),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,12 +108,12 @@ func TestLogsPlace(t *testing.T) {
 // input is, twice of it has no more than twice the crashes, and one that the seam may
 // make up.
 func FuzzLogs(f *testing.F) {
-	for _, log := range crashtest.Inputs(f, ".") {
+	for _, log := range crashtest.AllLogs(f, ".") {
 		f.Add(log)
 	}
 	for _, name := range []string{"docker", "logfmt", "latest first"} {
 		lines := strings.Split(string(crashtest.Read(f, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log), "\n")
-		f.Add([]byte(strings.Join(crashtest.Wraps[name](lines), "\n")))
+		f.Add([]byte(strings.Join(crashtest.Wrappers[name](lines), "\n")))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var logs []Log

@@ -19,7 +19,7 @@ func TestOmitted(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(split, "\n"), "\n")
 	half, first := len(lines)/2, Logs([]byte(split))[0].Line
 	pod := func(name string, lines []string) string {
-		return strings.Join(crashtest.Prefix(func(int) string { return name + "  | " })(lines), "\n") + "\n"
+		return strings.Join(crashtest.PrefixLines(func(int) string { return name + "  | " })(lines), "\n") + "\n"
 	}
 	var others, goroutines, members strings.Builder
 	for i := range 30_000 {

@@ -140,10 +140,10 @@ func (f *Facts) walkingStack() bool {
 
 // gaveUpLine matches what the unwinder says of the goroutine over which it gives up. Some
 // releases do not say which goroutine it is.
-var gaveUpLine = pattern.Compile(`(?m)^runtime: (?:g ?([0-9]+): )?(?:frame\.sp=|unexpected return pc for )`)
+var gaveUpLine = pattern.New(`(?m)^runtime: (?:g ?([0-9]+): )?(?:frame\.sp=|unexpected return pc for )`)
 
 // signalLine matches what the runtime says of a signal: the address and the pc.
-var signalLine = pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
+var signalLine = pattern.New(`(?m)^\[signal [^\n]*? addr=0x([0-9a-f]{1,16}) pc=0x([0-9a-f]{1,16})\]`)
 
 // FailedGoroutine returns the number of the goroutine over which the unwinder gave up: the
 // one that it names before the stacks. It returns "" if the log does not say that it gave

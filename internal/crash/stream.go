@@ -64,7 +64,7 @@ func normalize(l unwrap.Line) line {
 			text = append([]byte{'\t'}, trimmed...)
 		}
 		return line{number: l.Number, text: text, kind: syntax.Location}
-	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
+	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.StackBounds:
 		text = syntax.Trim(text)
 	}
 	return line{number: l.Number, text: text, kind: l.Kind}
@@ -143,7 +143,7 @@ func (s *stream) cutBackward(all bool) {
 	s.consumed = 0
 	n := len(s.lines)
 	if !all {
-		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.Header(); n-- {
+		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.CanBeginCrash(); n-- {
 		}
 		if n == 0 && s.bytes < maxLog {
 			return
@@ -199,8 +199,8 @@ func orderVotes(lines []line) (votes int) {
 // line, and never the other way round.
 func precedesAfterBlank(first, second line) bool {
 	switch first.kind {
-	case syntax.Fatal, syntax.Panic, syntax.Bracket, syntax.PC:
-		return second.kind == syntax.Goroutine || second.kind == syntax.Stack
+	case syntax.Fatal, syntax.Panic, syntax.SignalBracket, syntax.PC:
+		return second.kind == syntax.Goroutine || second.kind == syntax.RuntimeStack
 	}
 	return false
 }
@@ -210,16 +210,16 @@ func precedesAfterBlank(first, second line) bool {
 // order than in the other.
 func precedes(first, second line) bool {
 	switch first.kind {
-	case syntax.Goroutine, syntax.Stack:
+	case syntax.Goroutine, syntax.RuntimeStack:
 		return second.kind == syntax.Call
 	case syntax.Call:
 		return second.kind == syntax.Location
 	case syntax.Signal:
 		return second.kind == syntax.PC
 	case syntax.Fatal, syntax.Panic:
-		return second.kind == syntax.Bracket || second.kind == syntax.Signal && bytes.HasPrefix(first.text, []byte("fatal: "))
-	case syntax.Note:
-		return second.kind == syntax.Frame || second.kind == syntax.Fatal && unwinderFatal.Match(second.text)
+		return second.kind == syntax.SignalBracket || second.kind == syntax.Signal && bytes.HasPrefix(first.text, []byte("fatal: "))
+	case syntax.RuntimeNote:
+		return second.kind == syntax.StackBounds || second.kind == syntax.Fatal && unwinderFatal.Match(second.text)
 	}
 	return false
 }

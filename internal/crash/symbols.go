@@ -12,9 +12,9 @@ import (
 // the address of its line: before go1.16 with a decimal offset. The secondSymbol of a line's
 // two words has a group of its own.
 var (
-	dumpLine     = pattern.Compile(`(?m)^(?:0x)?([0-9a-f]{8,16}): [^\n]*$`)
-	symbol       = pattern.Compile(`<([^<>\n]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
-	secondSymbol = pattern.Compile(`^(?:0x)?[0-9a-f]{8,16}: +[0-9a-f]{8,16} (?:<[^<>]*> ?)? *[0-9a-f]{8,16} <([^<>]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
+	dumpLine     = pattern.New(`(?m)^(?:0x)?([0-9a-f]{8,16}): [^\n]*$`)
+	symbol       = pattern.New(`<([^<>\n]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
+	secondSymbol = pattern.New(`^(?:0x)?[0-9a-f]{8,16}: +[0-9a-f]{8,16} (?:<[^<>]*> ?)? *[0-9a-f]{8,16} <([^<>]+)\+(0x[0-9a-f]{1,8}|[0-9]{1,9})>`)
 )
 
 // dumpClues returns clues from words of a hexdump of the stack that are places in
@@ -51,7 +51,7 @@ func (f *Facts) dumpClues() (clues []Clue) {
 
 // startedAt matches where a goroutine was started. The runtime keeps the pc; the
 // unwinder has no part in it.
-var startedAt = pattern.Compile(`(?m)^created by (\S+)[^\n]*\n\s*[^\n]*:[0-9]+ \+0x([0-9a-f]{1,8})(?: [^\n]*)?$`)
+var startedAt = pattern.New(`(?m)^created by (\S+)[^\n]*\n\s*[^\n]*:[0-9]+ \+0x([0-9a-f]{1,8})(?: [^\n]*)?$`)
 
 // startClues returns clues from where goroutines were started.
 func startClues(log []byte) (clues []Clue) {

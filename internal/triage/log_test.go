@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 		rows := crashtest.Index(t, folder)
 		for i := range rows {
 			row := &rows[i]
-			if row.With != "-" {
+			if row.WithBinary != "-" {
 				made++
 			}
 			t.Run(filepath.Base(folder)+"/"+row.File, func(t *testing.T) { ask(t, crashtest.Read(t, filepath.Join(folder, row.File)), row) })
@@ -77,7 +77,7 @@ func ask(t *testing.T, e crashtest.Entry, row *crashtest.Row) {
 	for _, ask := range []struct {
 		want   *string
 		binary *Binary
-	}{{&row.With, binaryOf(e)}, {&row.Bare, nil}} {
+	}{{&row.WithBinary, binaryOf(e)}, {&row.WithoutBinary, nil}} {
 		if *ask.want == "-" {
 			continue
 		}
@@ -150,7 +150,7 @@ func TestWrapped(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
 		want := answers(t, e.Log, binaryOf(e))
-		for name, wrap := range crashtest.Wraps {
+		for name, wrap := range crashtest.Wrappers {
 			got := answers(t, []byte(strings.Join(wrap(lines), "\n")), binaryOf(e))
 			assert.Equal(t, want, got, "%s, %s", e.Path, name)
 		}
@@ -201,7 +201,7 @@ func TestTwo(t *testing.T) {
 
 func FuzzLog(f *testing.F) {
 	var all Binary
-	for _, log := range crashtest.Inputs(f, crashFolder) {
+	for _, log := range crashtest.AllLogs(f, crashFolder) {
 		f.Add(log)
 	}
 	for _, e := range crashtest.Corpus(f, crashFolder) {

@@ -62,9 +62,9 @@ func read(tb testing.TB, pattern string) (entries []Entry) {
 	return entries
 }
 
-// Inputs are all logs that the package's tests have, whole: of the corpus,
+// AllLogs are all logs that the package's tests have, whole: of the corpus,
 // without header lines, and public ones, for fuzz targets to begin with.
-func Inputs(tb testing.TB, folder string) (logs [][]byte) {
+func AllLogs(tb testing.TB, folder string) (logs [][]byte) {
 	tb.Helper()
 	for _, e := range Corpus(tb, folder) {
 		logs = append(logs, e.Log)
@@ -104,39 +104,41 @@ func Read(tb testing.TB, path string) Entry {
 	return e
 }
 
-// Wraps are what collectors of logs do to the lines of a process.
-var Wraps = map[string]func(lines []string) []string{
+// Wrappers are what collectors of logs do to the lines of a process.
+var Wrappers = map[string]func(lines []string) []string{
 	"as it is":   func(lines []string) []string { return lines },
-	"timestamp":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
-	"short time": Prefix(func(i int) string { return fmt.Sprintf("2026/03/01 17:%02d:%02d ", i/60%60, i%60) }),
-	"syslog":     Prefix(func(i int) string { return fmt.Sprintf("Mar %2d 17:08:59 web-7 daemon[4242]: ", 9+i/200) }),
-	"container":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789+00:00 stderr F ", i%60) }),
-	"compose":    Prefix(func(int) string { return "web-1  | " }),
-	"kubectl":    Prefix(func(int) string { return "[pod/web-7d9f8b6c5-x2x9k/daemon] " }),
-	"level":      Prefix(func(i int) string { return fmt.Sprintf("E0301 17:08:59.%06d   1234 daemon.go:17] ", i) }),
+	"timestamp":  PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
+	"short time": PrefixLines(func(i int) string { return fmt.Sprintf("2026/03/01 17:%02d:%02d ", i/60%60, i%60) }),
+	"syslog":     PrefixLines(func(i int) string { return fmt.Sprintf("Mar %2d 17:08:59 web-7 daemon[4242]: ", 9+i/200) }),
+	"container":  PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789+00:00 stderr F ", i%60) }),
+	"compose":    PrefixLines(func(int) string { return "web-1  | " }),
+	"kubectl":    PrefixLines(func(int) string { return "[pod/web-7d9f8b6c5-x2x9k/daemon] " }),
+	"level":      PrefixLines(func(i int) string { return fmt.Sprintf("E0301 17:08:59.%06d   1234 daemon.go:17] ", i) }),
 	"coloured": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return "\x1b[31m" + s + "\x1b[0m" })
+		return mapLines(lines, func(_ int, s string) string { return "\x1b[31m" + s + "\x1b[0m" })
 	},
-	"CRLF": func(lines []string) []string { return mapped(lines, func(_ int, s string) string { return s + "\r" }) },
+	"CRLF": func(lines []string) []string {
+		return mapLines(lines, func(_ int, s string) string { return s + "\r" })
+	},
 	"tabs expand": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return strings.ReplaceAll(s, "\t", "        ") })
+		return mapLines(lines, func(_ int, s string) string { return strings.ReplaceAll(s, "\t", "        ") })
 	},
 	"tabs trimmed": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return strings.TrimPrefix(s, "\t") })
+		return mapLines(lines, func(_ int, s string) string { return strings.TrimPrefix(s, "\t") })
 	},
-	"docker": Object(func(s string) any {
+	"docker": JSONLines(func(s string) any {
 		return map[string]any{"log": s + "\n", "stream": "stderr", "time": "2026-03-01T17:08:59.1Z"}
 	}),
-	"cloud": Object(func(s string) any {
+	"cloud": JSONLines(func(s string) any {
 		return map[string]any{"textPayload": s, "resource": map[string]any{"labels": map[string]any{"pod_name": "web-1"}}, "severity": "ERROR"}
 	}),
-	"strings": Object(func(s string) any { return s }),
+	"strings": JSONLines(func(s string) any { return s }),
 	"one string": func(lines []string) []string {
 		line, _ := json.Marshal(map[string]string{"msg": "child died", "stderr": strings.Join(lines, "\n")})
 		return []string{string(line)}
 	},
 	"logfmt": func(lines []string) []string {
-		return mapped(lines, func(i int, s string) string { return fmt.Sprintf("ts=17:08:%02d level=error msg=%q", i%60, s) })
+		return mapLines(lines, func(i int, s string) string { return fmt.Sprintf("ts=17:08:%02d level=error msg=%q", i%60, s) })
 	},
 	"latest first": func(lines []string) []string {
 		lines = slices.Clone(lines)
@@ -144,36 +146,36 @@ var Wraps = map[string]func(lines []string) []string{
 		return lines
 	},
 	"latest first, prefixed": func(lines []string) []string {
-		lines = Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d ", i%60) })(lines)
+		lines = PrefixLines(func(i int) string { return fmt.Sprintf("17:08:%02d ", i%60) })(lines)
 		slices.Reverse(lines)
 		return lines
 	},
 	"among others": func(lines []string) (out []string) {
-		for i, l := range Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d daemon: ", i%60) })(lines) {
+		for i, l := range PrefixLines(func(i int) string { return fmt.Sprintf("17:08:%02d daemon: ", i%60) })(lines) {
 			out = append(out, l, fmt.Sprintf("17:08:%02d other: request %d took 3 ms: panics 0", i%60, i))
 		}
 		return out
 	},
 }
 
-func mapped(lines []string, f func(i int, s string) string) (out []string) {
+func mapLines(lines []string, f func(i int, s string) string) (out []string) {
 	for i, s := range lines {
 		out = append(out, f(i, s))
 	}
 	return out
 }
 
-// Prefix puts something before each line.
-func Prefix(of func(i int) string) func([]string) []string {
+// PrefixLines puts something before each line.
+func PrefixLines(of func(i int) string) func([]string) []string {
 	return func(lines []string) []string {
-		return mapped(lines, func(i int, s string) string { return of(i) + s })
+		return mapLines(lines, func(i int, s string) string { return of(i) + s })
 	}
 }
 
-// Object makes each line one of JSON.
-func Object(of func(s string) any) func([]string) []string {
+// JSONLines makes each line one of JSON.
+func JSONLines(of func(s string) any) func([]string) []string {
 	return func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string {
+		return mapLines(lines, func(_ int, s string) string {
 			line, _ := json.Marshal(of(s))
 			return string(line)
 		})

@@ -12,13 +12,13 @@ import (
 // A Row of the index says where a log of the corpus is from, what is known of it,
 // and what is to be answered. "-" stands for what is not known, or not asked.
 type Row struct {
-	File     string
-	Source   string // a public issue, or who made it
-	Go       string // the release that built the program
-	Arch     string // its GOARCH
-	Upstream string // the issue that says what it was
-	With     string // the answer with the binary, as far as the log's headers have it
-	Bare     string // the answer without
+	File          string
+	Source        string // a public issue, or who made it
+	Go            string // the release that built the program
+	Arch          string // its GOARCH
+	Upstream      string // the issue that says what it was
+	WithBinary    string // the answer with the binary, as far as the log's headers have it
+	WithoutBinary string // the answer without
 }
 
 // columns are the first line of the index.
@@ -55,7 +55,7 @@ func WriteIndex(tb testing.TB, folder string, rows []Row) {
 	tb.Helper()
 	lines := []string{columns}
 	for _, r := range rows {
-		lines = append(lines, strings.Join([]string{r.File, r.Source, r.Go, r.Arch, r.Upstream, r.With, r.Bare}, "\t"))
+		lines = append(lines, strings.Join([]string{r.File, r.Source, r.Go, r.Arch, r.Upstream, r.WithBinary, r.WithoutBinary}, "\t"))
 	}
 	require.NoError(tb, os.WriteFile(indexPath(folder), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }

@@ -25,7 +25,7 @@ var texts = []string{
 func FuzzPattern(f *testing.F) {
 	var patterns []*Pattern
 	for _, expr := range expressions {
-		patterns = append(patterns, Compile(expr))
+		patterns = append(patterns, New(expr))
 	}
 	for _, text := range texts {
 		f.Add([]byte(text))
@@ -49,14 +49,14 @@ func TestWords(t *testing.T) {
 		`(?i)exit`: ";", `a*`: ";", `(?m)^x|y`: "x|y;", `(?m)^\s*rip +0x`: "rip;",
 	} {
 		p := compile(expr)
-		assert.Equal(t, want, string(bytes.Join(p.needs, []byte("|")))+";"+string(bytes.Join(p.firsts, []byte("|"))), "%s", expr)
+		assert.Equal(t, want, string(bytes.Join(p.required, []byte("|")))+";"+string(bytes.Join(p.lineStarts, []byte("|"))), "%s", expr)
 	}
 }
 
 // TestFast has long texts in which nothing matches, of lines that begin as matches do.
 func TestFast(t *testing.T) {
 	for _, expr := range expressions {
-		p := Compile(expr)
+		p := New(expr)
 		for _, line := range []string{"all is well\n", "SIGSEGV: x\n", "runtime: g 7: x\n", "panic: x\n", "created by x\n"} {
 			text := []byte(strings.Repeat(line, 1<<20/len(line)))
 			begin := time.Now()

@@ -221,7 +221,7 @@ func (u *unjoiner) line(line []byte) {
 	}
 	if syntax.IsLocation(trimmed) {
 		u.out = append(u.out, '\t')
-	} else if k := syntax.KindOf(trimmed); k == syntax.Goroutine || k == syntax.Stack {
+	} else if k := syntax.KindOf(trimmed); k == syntax.Goroutine || k == syntax.RuntimeStack {
 		u.out = append(u.out, '\n')
 	}
 	u.out = append(append(u.out, trimmed...), '\n')

@@ -59,7 +59,7 @@ func (l *learner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
 	i := item{Line: line, kind: syntax.KindOf(syntax.Trim(line.Text)), begin: -1}
 	if i.kind == syntax.None {
-		i.begin = syntax.Begin(line.Text, MaxPrefix)
+		i.begin = syntax.FindStart(line.Text, MaxPrefix)
 		if i.begin < 0 && endsInGoroutine(line.Text) {
 			l.sink.Skip(line.Number, LongPrefix)
 		}
@@ -87,7 +87,7 @@ func (l *learner) flush(n int) {
 		item := &l.items[i]
 		l.size -= len(item.Text)
 		source, text := l.cut(item)
-		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
+		if source == item.Source && (item.kind >= syntax.StackBounds || item.kind != syntax.None && len(text) < shortest) {
 			l.sink.Line(Line{item.Number, source, text, item.kind})
 			continue
 		}

@@ -4,19 +4,19 @@ import (
 	"bytes"
 )
 
-// marks are what stands where Begin looks for a beginning, by their first bytes:
+// startWords are what stands where Begin looks for a beginning, by their first bytes:
 // only what does so often enough to look further.
-var marks = [256][]string{
+var startWords = [256][]string{
 	'g': {"goroutine "}, 'p': {"panic: "}, 'f': {"fatal error: ", "fatal: morestack", "fatal: bad g"}, 'S': {"SIG"}, 'r': {"runtime"},
 	'[': {"[signal "}, 'P': {"PC=0x"}, 'u': {"unexpected fault address "}, 'E': {"Exception 0x"},
 }
 
-// Begin returns where a line of a crash begins in a line that may have something
+// FindStart returns where a line of a crash begins in a line that may have something
 // before it: at most limit bytes; or -1.
-func Begin(text []byte, limit int) int {
+func FindStart(text []byte, limit int) int {
 	for i := range min(len(text), limit+1) {
-		for _, m := range marks[text[i]] {
-			if len(text)-i >= len(m) && string(text[i:i+len(m)]) == m && starts(text[i:]) {
+		for _, m := range startWords[text[i]] {
+			if len(text)-i >= len(m) && string(text[i:i+len(m)]) == m && startsLine(text[i:]) {
 				return i
 			}
 		}
@@ -24,9 +24,9 @@ func Begin(text []byte, limit int) int {
 	return -1
 }
 
-// starts reports whether a text starts as a line of a crash does, whatever comes
+// startsLine reports whether a text startsLine as a line of a crash does, whatever comes
 // after it.
-func starts(text []byte) bool {
+func startsLine(text []byte) bool {
 	switch text[0] {
 	case 'g':
 		rest := bytes.TrimLeft(text[len("goroutine "):], "0123456789")
