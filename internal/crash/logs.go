@@ -85,14 +85,14 @@ func (f *finder) Line(l unwrap.Line) {
 }
 
 // Skip notes that a line was not read.
-func (f *finder) Skip(number int, why unwrap.Skipped) {
+func (f *finder) Skip(number int, why unwrap.SkipReason) {
 	var what *int
 	switch why {
-	case unwrap.ManyPlaces:
+	case unwrap.ComplexJSON:
 		what = &f.omitted.JSONLines
-	case unwrap.ManyPrefixes:
+	case unwrap.TooManyPrefixes:
 		what = &f.omitted.ManyPrefixLines
-	case unwrap.LongPrefix:
+	case unwrap.PrefixTooLong:
 		what = &f.omitted.LongPrefixLines
 	}
 	f.omitted.Add(what, number)

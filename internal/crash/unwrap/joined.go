@@ -6,10 +6,10 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// split visits the lines that are in one line of a log: after ends of lines that
+// splitLines visits the lines that are in one line of a log: after ends of lines that
 // are written as "\n" or, by rsyslog, as "#012"; or where a line has to have ended
 // when its end has been lost.
-func split(text []byte, visit func(text []byte)) {
+func splitLines(text []byte, visit func(text []byte)) {
 	if bytes.IndexByte(text, '#') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
 		if lines, ok := escaped(text); ok {
 			for _, line := range lines {
@@ -26,7 +26,7 @@ func split(text []byte, visit func(text []byte)) {
 		}
 		return
 	}
-	if len(text) > shortest && isJoined(text) {
+	if len(text) > minJoined && isJoined(text) {
 		for _, line := range bytes.Split(unjoin(text), []byte("\n")) {
 			visit(line)
 		}
@@ -56,27 +56,27 @@ func escaped(text []byte) (lines [][]byte, ok bool) {
 	return nil, false
 }
 
-// shortest is the length of the shortest line that may have been several, bytes.
-const shortest = 60
+// minJoined is the length of the minJoined line that may have been several, bytes.
+const minJoined = 60
 
 // isJoined reports whether the ends of lines have been lost in a text: a goroutine's
 // first line goes on, or there is more than one frame.
 func isJoined(text []byte) bool {
-	if bytes.Contains(text, []byte("]:")) && goesOn(text) {
+	if bytes.Contains(text, []byte("]:")) && callFollowsHeader(text) {
 		return true
 	}
 	if bytes.Count(text, []byte(".go:"))+bytes.Count(text, []byte(".s:")) < 2 {
 		return false
 	}
-	one, ok := nextPlace(text, 0)
+	one, ok := nextLocation(text, 0)
 	if ok {
-		_, ok = nextPlace(text, one.end)
+		_, ok = nextLocation(text, one.end)
 	}
 	return ok
 }
 
-// goesOn reports whether a call follows a goroutine's first line.
-func goesOn(text []byte) bool {
+// callFollowsHeader reports whether a call follows a goroutine's first line.
+func callFollowsHeader(text []byte) bool {
 	const name = "goroutine "
 	for {
 		i := bytes.Index(text, []byte(name))
@@ -99,16 +99,16 @@ func goesOn(text []byte) bool {
 	}
 }
 
-// beginnings are what begins a line, by its first byte.
-var beginnings = map[byte][]string{
+// lineStarts are what begins a line, by its first byte.
+var lineStarts = map[byte][]string{
 	'g': {"goroutine "}, 'r': {"runtime stack:", "runtime: g"}, 'f': {"fatal error: "}, 'p': {"panic: "}, '[': {"[signal "}, 'P': {"PC=0x"},
 	'S': {"SIG"}, 'c': {"created by "}, 's': {"stack=[0x", "stack: frame="}, 'e': {"exit status "},
 }
 
-// begins returns how much of a text certainly belongs to a line that begins where it
+// lineStart returns how much of a text certainly belongs to a line that lineStart where it
 // does, or 0; and whether that is the whole line.
-func begins(text []byte) (length int, whole bool) {
-	for _, b := range beginnings[text[0]] {
+func lineStart(text []byte) (length int, whole bool) {
+	for _, b := range lineStarts[text[0]] {
 		rest, is := bytes.CutPrefix(text, []byte(b))
 		if !is {
 			continue
@@ -154,7 +154,7 @@ func unjoin(text []byte) []byte {
 	u := unjoiner{out: make([]byte, 0, len(text)+len(text)/4)}
 	last := 0
 	for {
-		p, ok := nextPlace(text, last)
+		p, ok := nextLocation(text, last)
 		if !ok {
 			break
 		}
@@ -171,7 +171,7 @@ func unjoin(text []byte) []byte {
 
 // lineEnd returns where the line of a place ends. If nothing stands between an
 // offset and what follows, the offset may have eaten of it: then it says nothing.
-func lineEnd(text []byte, p place) int {
+func lineEnd(text []byte, p location) int {
 	rest := text[p.extra:]
 	switch {
 	case p.extra == p.offset || p.end > p.extra || len(rest) == 0 || !isWord(rest[0]) ||
@@ -198,7 +198,7 @@ func (u *unjoiner) text(text []byte) {
 			from = i + 1
 			continue
 		}
-		length, whole := begins(text[i:])
+		length, whole := lineStart(text[i:])
 		if length == 0 {
 			continue
 		}

@@ -21,22 +21,22 @@ const (
 type scanner struct {
 	names  map[uint64]bool // of those that have been read, by where they stand: whether they name a process
 	levels []level
-	found  []value // of the record
+	values []value // of the record
 	depth  int     // of brackets that are open; more than the levels where it is too deep
 
-	skipped bool // what may be of a crash was passed over, because of a bound
+	skippedCrash bool // what may be of a crash was passed over, because of a bound
 }
 
 // A level is an object or an array that is open.
 type level struct {
-	array bool
-	path  uint64
-	index int    // of the next element
-	key   uint64 // of the next member, and whether it names a process
-	names bool
-	usual bool   // and whether it usually holds the line of a log
-	who   uint64 // what its members say of the process; their order does not matter
-	from  int    // the first of its values in found
+	array         bool
+	path          uint64
+	index         int    // of the next element
+	key           uint64 // of the next member, and whether it names a process
+	keyIdentifies bool
+	keyUsual      bool   // and whether it usually holds the line of a log
+	process       uint64 // what its members say of the process; their order does not matter
+	from          int    // the first of its values in found
 }
 
 // A value is a string, between its quotes.
@@ -61,7 +61,7 @@ func (u *unwrapper) json(number int, text []byte, emit func(path uint64, text []
 	} else if next := bytes.TrimLeft(text[1:], " \t[{"); len(next) == 0 || next[0] != '"' && text[0] == '{' {
 		return false
 	}
-	s := scanner{names: u.names}
+	s := scanner{names: u.nameCache}
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
 		case '"':
@@ -73,7 +73,7 @@ func (u *unwrapper) json(number int, text []byte, emit func(path uint64, text []
 			i += end
 		case '{', '[':
 			if c == '[' {
-				if b, n := octets(text[i:]); n > 0 {
+				if b, n := byteArray(text[i:]); n > 0 {
 					s.value(value{path: s.next(), raw: b, read: true}, false)
 					i += n - 1
 					continue
@@ -98,11 +98,11 @@ func (u *unwrapper) json(number int, text []byte, emit func(path uint64, text []
 	}
 	rest := level{}
 	for _, l := range s.levels { // cut off
-		rest.who += l.who
+		rest.process += l.process
 	}
 	u.record(&s, rest, emit)
-	if s.skipped {
-		u.skip(number, ManyPlaces)
+	if s.skippedCrash {
+		u.skip(number, ComplexJSON)
 	}
 	return true
 }
@@ -112,18 +112,18 @@ func (u *unwrapper) record(s *scanner, l level, emit func(path uint64, text []by
 	var shown [8][]byte
 	n := 0
 values:
-	for _, v := range s.found[l.from:] {
+	for _, v := range s.values[l.from:] {
 		text := v.raw
 		if !v.read {
 			text = unescape(v.raw)
 		}
-		if !u.paths[v.path] {
-			full, is := len(u.paths) >= maxPaths, tells(text)
+		if !u.linePlaces[v.path] {
+			full, is := len(u.linePlaces) >= maxPaths, mayBeCrash(text)
 			if full || !is && !v.usual {
-				s.skipped = s.skipped || full && is
+				s.skippedCrash = s.skippedCrash || full && is
 				continue
 			}
-			u.paths[v.path] = true
+			u.linePlaces[v.path] = true
 		}
 		text = bytes.TrimRight(text, "\r\n")
 		for _, other := range shown[:n] { // a collector has copied it
@@ -135,13 +135,13 @@ values:
 			shown[n] = text
 			n++
 		}
-		emit(v.path^l.who, text)
+		emit(v.path^l.process, text)
 	}
-	s.found = s.found[:l.from]
+	s.values = s.values[:l.from]
 }
 
-// tells reports whether a text may be of a crash.
-func tells(text []byte) bool {
+// mayBeCrash reports whether a text may be of a crash.
+func mayBeCrash(text []byte) bool {
 	return syntax.HasAnchor(text) || syntax.KindOf(bytes.TrimSpace(text)) == syntax.Call
 }
 
@@ -149,7 +149,7 @@ func (s *scanner) open(array bool) {
 	if s.depth++; s.depth > maxDepth {
 		return
 	}
-	s.levels = append(s.levels, level{array: array, path: s.next(), from: len(s.found)})
+	s.levels = append(s.levels, level{array: array, path: s.next(), from: len(s.values)})
 }
 
 // close closes a level, and returns it if it was a record.
@@ -164,7 +164,7 @@ func (s *scanner) close() (l level, record bool) {
 	if n == 0 || !l.array && s.levels[n-1].array {
 		return l, true
 	}
-	s.levels[n-1].who += l.who
+	s.levels[n-1].process += l.process
 	return l, false
 }
 
@@ -190,41 +190,41 @@ func (s *scanner) next() uint64 {
 func (s *scanner) text(raw []byte, key bool) {
 	n := len(s.levels)
 	if s.depth > n {
-		s.skipped = s.skipped || syntax.HasAnchor(raw)
+		s.skippedCrash = s.skippedCrash || syntax.HasAnchor(raw)
 		return
 	}
 	if n > 0 && key && !s.levels[n-1].array {
 		l := &s.levels[n-1]
-		l.key, l.usual = hash(l.path, raw), usual[string(raw)]
+		l.key, l.keyUsual = hash(l.path, raw), usualMembers[string(raw)]
 		var known bool
-		if l.names, known = s.names[l.key]; !known {
-			if l.names = identifies(raw); len(s.names) < maxPaths {
-				s.names[l.key] = l.names
+		if l.keyIdentifies, known = s.names[l.key]; !known {
+			if l.keyIdentifies = identifies(raw); len(s.names) < maxPaths {
+				s.names[l.key] = l.keyIdentifies
 			}
 		}
 		return
 	}
-	s.value(value{path: s.next(), raw: raw, usual: n > 0 && s.levels[n-1].usual}, n > 0 && s.levels[n-1].names)
+	s.value(value{path: s.next(), raw: raw, usual: n > 0 && s.levels[n-1].keyUsual}, n > 0 && s.levels[n-1].keyIdentifies)
 }
 
 func (s *scanner) value(v value, names bool) {
 	if s.depth > len(s.levels) {
 		return
 	}
-	s.found = append(s.found, v)
+	s.values = append(s.values, v)
 	if names && len(v.raw) < maxID {
-		s.levels[len(s.levels)-1].who += hash(v.path, v.raw)
+		s.levels[len(s.levels)-1].process += hash(v.path, v.raw)
 	}
 }
 
 func (s *scanner) number(text []byte) {
-	if n := len(s.levels); n > 0 && n == s.depth && s.levels[n-1].names && len(text) < 12 {
-		s.levels[n-1].who += hash(s.next(), text)
+	if n := len(s.levels); n > 0 && n == s.depth && s.levels[n-1].keyIdentifies && len(text) < 12 {
+		s.levels[n-1].process += hash(s.next(), text)
 	}
 }
 
-// usual are the names of members, and of fields of logfmt, that hold lines of logs.
-var usual = map[string]bool{
+// usualMembers are the names of members, and of fields of logfmt, that hold lines of logs.
+var usualMembers = map[string]bool{
 	"log": true, "msg": true, "message": true, "MESSAGE": true, "textPayload": true, "line": true, "text": true, "stderr": true, "stdout": true,
 	"output": true, "error": true, "err": true, "body": true, "content": true, "event": true, "raw": true, "_raw": true, "panic": true, "stack": true,
 	"stacktrace": true, "stack_trace": true, "exception": true, "@message": true, "Message": true, "Log": true, "data": true, "Output": true,
@@ -263,9 +263,9 @@ func quoteEnd(text []byte) int {
 	return -1
 }
 
-// octets reads an array of the bytes of a text, as journalctl prints one that has
+// byteArray reads an array of the bytes of a text, as journalctl prints one that has
 // control characters in it. n is the array's length in the input, 0 if it is none.
-func octets(text []byte) (b []byte, n int) {
+func byteArray(text []byte) (b []byte, n int) {
 	value, digits := 0, 0
 	for i := 1; i < len(text); i++ {
 		switch c := text[i]; {

@@ -23,7 +23,7 @@ func field(text []byte) (at int, value []byte) {
 			if n < 0 {
 				n = len(rest) // cut off
 			}
-			if usual[string(name)] && begin > 0 {
+			if usualMembers[string(name)] && begin > 0 {
 				return begin, unquote(rest[:min(len(rest), n+1)])
 			}
 			from += n

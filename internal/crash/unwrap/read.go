@@ -10,9 +10,9 @@ import (
 // themselves, bytes: of JSON between two objects, of other text anywhere.
 const maxLine = 1 << 20
 
-// read visits the lines of a log with their ends, and parts of long ones. A part
+// readLines visits the lines of a log with their ends, and parts of long ones. A part
 // has the line's number.
-func read(from io.Reader, visit func(number int, text []byte)) error {
+func readLines(from io.Reader, visit func(number int, text []byte)) error {
 	buffer := make([]byte, 0, 2*maxLine)
 	number, searched := 1, 0 // searched is how much of the buffer has no end of a line
 	for {
@@ -30,7 +30,7 @@ func read(from io.Reader, visit func(number int, text []byte)) error {
 			number++
 		}
 		for len(rest) >= maxLine {
-			part := cutAt(rest[:maxLine])
+			part := cutPoint(rest[:maxLine])
 			visit(number, rest[:part])
 			rest = rest[part:]
 			searched = len(rest)
@@ -48,9 +48,9 @@ func read(from io.Reader, visit func(number int, text []byte)) error {
 	}
 }
 
-// cutAt returns where to cut what is too long: at the end of an object of JSON, of
+// cutPoint returns where to cut what is too long: at the end of an object of JSON, of
 // a line that is escaped, or of a word.
-func cutAt(text []byte) int {
+func cutPoint(text []byte) int {
 	for _, end := range []string{"},", `\n`, " "} {
 		if i := bytes.LastIndex(text, []byte(end)); i > len(text)/2 {
 			return i + len(end)

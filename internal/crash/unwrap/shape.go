@@ -32,9 +32,9 @@ type shaper struct {
 
 // Classes of tokens.
 const (
-	word   = 'a'
-	moment = '0' // what differs from line to line
-	named  = 'n' // a number that names a process
+	word        = 'a'
+	varying     = '0' // what differs from line to line
+	identifying = 'n' // a number that names a process
 )
 
 // next takes a token.
@@ -65,16 +65,16 @@ func (s *shaper) next() bool {
 		if from >= s.address {
 			s.address = from + addressEnd(s.text[from:])
 		}
-		class = moment
-		if s.at <= s.address || s.last == '-' && (s.before == word || s.before == named) ||
+		class = varying
+		if s.at <= s.address || s.last == '-' && (s.before == word || s.before == identifying) ||
 			s.last == '[' && s.at < len(s.text) && s.text[s.at] == ']' {
-			class = named
+			class = identifying
 		}
 	} else if len(token) == 3 && isMonth(token) {
-		class = moment
+		class = varying
 	}
-	if class == moment {
-		s.sum = (s.sum ^ moment) * fnvPrime
+	if class == varying {
+		s.sum = (s.sum ^ varying) * fnvPrime
 	} else {
 		for _, b := range token {
 			s.sum = (s.sum ^ uint64(b)) * fnvPrime

@@ -33,26 +33,26 @@ type Sink interface {
 	// source are recognized only after one with which a part of a crash begins.
 	Forget(source uint64)
 	// Skip says that a line, by its number, may be of a crash and was not read.
-	Skip(number int, why Skipped)
+	Skip(number int, why SkipReason)
 }
 
-// Skipped says why a line was not read.
-type Skipped int
+// SkipReason says why a line was not read.
+type SkipReason int
 
 const (
-	ManyPlaces   Skipped = iota // JSON that is too deep, or at too many places
-	ManyPrefixes                // it has a prefix, and there are too many that one line has
-	LongPrefix                  // its prefix is longer than MaxPrefix
+	ComplexJSON     SkipReason = iota // JSON that is too deep, or at too many places
+	TooManyPrefixes                   // it has a prefix, and there are too many that one line has
+	PrefixTooLong                     // its prefix is longer than MaxPrefix
 )
 
 // Read reads a log. What it holds in memory does not depend on the length of the
 // log, or of its lines.
 func Read(from io.Reader, to Sink) error {
-	l := &learner{sink: to, prefixes: map[uint64]*prefix{}}
-	u := &unwrapper{emit: l.add, skip: to.Skip, paths: map[uint64]bool{}, names: map[uint64]bool{}}
-	n := &near{visit: u.line}
-	p := &pretty{visit: n.line}
-	err := read(from, p.line)
+	l := &prefixLearner{sink: to, prefixes: map[uint64]*prefix{}}
+	u := &unwrapper{emit: l.add, skip: to.Skip, linePlaces: map[uint64]bool{}, nameCache: map[uint64]bool{}}
+	n := &contextFilter{visit: u.line}
+	p := &objectJoiner{visit: n.line}
+	err := readLines(from, p.line)
 	p.flush()
 	l.flush(len(l.items))
 	return err
@@ -61,15 +61,15 @@ func Read(from io.Reader, to Sink) error {
 // An unwrapper takes lines out of JSON.
 type unwrapper struct {
 	emit func(Line)
-	skip func(number int, why Skipped)
+	skip func(number int, why SkipReason)
 	// The places in JSON at which a line of a crash has been seen. What stands in
 	// others is not looked at further.
-	paths map[uint64]bool
-	names map[uint64]bool // of members, by their places: whether they name a process
+	linePlaces map[uint64]bool
+	nameCache  map[uint64]bool // of members, by their places: whether they name a process
 }
 
-// escape matches what a terminal is told: colours, and the links and marks of CI.
-var escape = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|_[^\x07]*\x07)")
+// terminalEscape matches what a terminal is told: colours, and the links and marks of CI.
+var terminalEscape = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|_[^\x07]*\x07)")
 
 func (u *unwrapper) line(number int, text []byte) { u.unwrap(Line{Number: number, Text: text}, 0) }
 
@@ -77,8 +77,8 @@ const maxNested = 3 // JSON in a string of JSON
 
 // unwrap takes a line out of what is in it.
 func (u *unwrapper) unwrap(l Line, depth int) {
-	l.Text = plain(l.Text)
-	if at := objectAt(l.Text); at >= 0 && depth < maxNested {
+	l.Text = stripTerminal(l.Text)
+	if at := jsonStart(l.Text); at >= 0 && depth < maxNested {
 		source := l.Source
 		if at > 0 {
 			source = shapeOf(l.Text[:at], source)
@@ -105,11 +105,11 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 	u.emit(l)
 }
 
-// plain returns a line without a terminal's escapes, the end of a line, and the
+// stripTerminal returns a line without a terminal's escapes, the end of a line, and the
 // spaces with which a terminal is filled.
-func plain(text []byte) []byte {
+func stripTerminal(text []byte) []byte {
 	if bytes.IndexByte(text, 0x1b) >= 0 {
-		text = escape.ReplaceAll(text, nil)
+		text = terminalEscape.ReplaceAll(text, nil)
 	}
 	text = trimEnd(text, " \r\n")
 	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // what was printed over the rest of the line
@@ -126,16 +126,16 @@ func trimEnd(text []byte, few string) []byte {
 	return text
 }
 
-// objectAt returns where an object of JSON begins, after at most MaxPrefix bytes,
+// jsonStart returns where an object of JSON begins, after at most MaxPrefix bytes,
 // with which the line ends; or 0 for an array or a string that is the line; or
 // -1.
-func objectAt(text []byte) int {
+func jsonStart(text []byte) int {
 	trimmed := trimEnd(text, " \t,;'")
 	if len(trimmed) < 3 {
 		return -1
 	}
 	switch last := trimmed[len(trimmed)-1]; {
-	case last != '}' && last != ']' && last != '"' && len(text) < minCut:
+	case last != '}' && last != ']' && last != '"' && len(text) < minCutJSON:
 		return -1
 	}
 	first := bytes.TrimLeft(text, " \t,")
@@ -149,8 +149,8 @@ func objectAt(text []byte) int {
 	return -1
 }
 
-// minCut is the length from which a line of JSON may have been cut off, bytes.
-const minCut = 1000
+// minCutJSON is the length from which a line of JSON may have been cut off, bytes.
+const minCutJSON = 1000
 
 // hash continues a hash with a text. Hashes may be added up.
 func hash(seed uint64, text []byte) uint64 {

@@ -25,7 +25,7 @@ func (s *sink) Forget(source uint64) {
 	s.forgotten[source] = true
 }
 
-func (s *sink) Skip(number int, _ Skipped) { s.skipped = append(s.skipped, number) }
+func (s *sink) Skip(number int, _ SkipReason) { s.skipped = append(s.skipped, number) }
 
 // TestRead takes off what collectors put around the lines of a crash. Those of one
 // process have one source.

@@ -2,8 +2,8 @@ package unwrap
 
 import "bytes"
 
-// A place is the second line of a frame that stands in a longer line.
-type place struct {
+// A location is the second line of a frame that stands in a longer line.
+type location struct {
 	from   int // after the bracket or the white space that ends the first line
 	file   int // where the path begins
 	offset int // the end of the line number, where an offset may begin
@@ -11,9 +11,9 @@ type place struct {
 	end    int
 }
 
-// nextPlace finds the first place in a text from some byte on. It takes time in
+// nextLocation finds the first place in a text from some byte on. It takes time in
 // proportion to the bytes up to the place's end.
-func nextPlace(text []byte, from int) (p place, ok bool) {
+func nextLocation(text []byte, from int) (p location, ok bool) {
 	for at := from; ; {
 		i := bytes.IndexByte(text[at:], ':')
 		if i < 0 {

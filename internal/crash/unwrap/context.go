@@ -11,8 +11,8 @@ const (
 	nearBytes = 64 << 10
 )
 
-// near passes on the lines that are near to an anchor.
-type near struct {
+// contextFilter passes on the lines that are contextFilter to an anchor.
+type contextFilter struct {
 	visit func(number int, text []byte)
 
 	before [nearLines]struct {
@@ -23,7 +23,7 @@ type near struct {
 	after, afterBytes   int // lines and bytes to pass on
 }
 
-func (n *near) line(number int, text []byte) {
+func (n *contextFilter) line(number int, text []byte) {
 	anchor := syntax.HasAnchor(text)
 	if anchor {
 		for ; n.count > 0; n.drop() {
@@ -58,7 +58,7 @@ func (n *near) line(number int, text []byte) {
 }
 
 // drop forgets the first line.
-func (n *near) drop() {
+func (n *contextFilter) drop() {
 	b := &n.before[n.first]
 	n.bytes -= len(b.text)
 	if cap(b.text) > 4<<10 {

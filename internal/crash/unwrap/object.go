@@ -4,25 +4,25 @@ import "bytes"
 
 // Bounds on an object of JSON that is printed on many lines.
 const (
-	maxPretty      = 256 << 10 // bytes
-	maxPrettyLines = 2000
+	maxObjectBytes = 256 << 10 // bytes
+	maxObjectLines = 2000
 )
 
-// pretty joins the lines of an object of JSON that is printed with one member on
+// objectJoiner joins the lines of an object of JSON that is printed with one member on
 // each, as gcloud and jq do.
-type pretty struct {
+type objectJoiner struct {
 	visit func(number int, text []byte)
 
-	lines []prettyLine // of the object so far
+	lines []joinedLine // of the object so far
 	text  []byte       // of the lines
 	depth int          // of brackets that are open
 }
 
-type prettyLine struct{ number, end int }
+type joinedLine struct{ number, end int }
 
-func (p *pretty) line(number int, text []byte) {
+func (p *objectJoiner) line(number int, text []byte) {
 	if len(p.lines) == 0 {
-		if opensPretty(text) {
+		if opensObject(text) {
 			p.add(number, text)
 			p.depth = 1
 			return
@@ -31,13 +31,13 @@ func (p *pretty) line(number int, text []byte) {
 		return
 	}
 	trimmed := bytes.TrimSpace(text)
-	if !isMember(trimmed) || len(p.text)+len(text) > maxPretty || len(p.lines) == maxPrettyLines {
+	if !isMember(trimmed) || len(p.text)+len(text) > maxObjectBytes || len(p.lines) == maxObjectLines {
 		p.flush()
 		p.line(number, text)
 		return
 	}
 	p.add(number, text)
-	if p.depth += brackets(trimmed); p.depth <= 0 {
+	if p.depth += openBrackets(trimmed); p.depth <= 0 {
 		joined, from := p.text[:0], 0
 		for _, l := range p.lines {
 			joined = append(joined, bytes.TrimSuffix(p.text[from:l.end], []byte("\n"))...)
@@ -49,13 +49,13 @@ func (p *pretty) line(number int, text []byte) {
 	}
 }
 
-func (p *pretty) add(number int, text []byte) {
+func (p *objectJoiner) add(number int, text []byte) {
 	p.text = append(p.text, text...)
-	p.lines = append(p.lines, prettyLine{number, len(p.text)})
+	p.lines = append(p.lines, joinedLine{number, len(p.text)})
 }
 
 // flush passes on lines that are not an object.
-func (p *pretty) flush() {
+func (p *objectJoiner) flush() {
 	from := 0
 	for _, l := range p.lines {
 		p.visit(l.number, p.text[from:l.end])
@@ -64,8 +64,8 @@ func (p *pretty) flush() {
 	p.lines, p.text = p.lines[:0], p.text[:0]
 }
 
-// opensPretty reports whether a line is the first of an object.
-func opensPretty(text []byte) bool {
+// opensObject reports whether a line is the first of an object.
+func opensObject(text []byte) bool {
 	if len(text) > 80 || bytes.IndexByte(text, '{') < 0 {
 		return false
 	}
@@ -91,8 +91,8 @@ func isMember(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("true")) || bytes.HasPrefix(text, []byte("false")) || bytes.HasPrefix(text, []byte("null")) || string(text) == "[" || string(text) == "[{"
 }
 
-// brackets returns how many more brackets are opened than closed outside strings.
-func brackets(text []byte) (n int) {
+// openBrackets returns how many more openBrackets are opened than closed outside strings.
+func openBrackets(text []byte) (n int) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
