@@ -45,7 +45,7 @@ func TestClaimedTwice(t *testing.T) {
 		}
 		require.NoError(t, err, name)
 		read := 0
-		require.NoError(t, f.Each(context.Background(), func(_ uint64, memory []byte) bool { read += len(memory); return true }))
+		require.NoError(t, f.VisitMemory(context.Background(), func(_ uint64, memory []byte) bool { read += len(memory); return true }))
 		assert.Equal(t, c.n*size, read, name)
 		require.NoError(t, f.Close())
 	}

@@ -29,7 +29,7 @@ var (
 // Bounds on what a core file may claim.
 const (
 	maxSegments = 1 << 20
-	maxNotes    = 32 << 20 // bytes, of all
+	maxNoteBytes    = 32 << 20 // bytes, of all
 )
 
 // A Segment is memory that the file has.
@@ -76,8 +76,8 @@ type File struct {
 	file *os.File
 }
 
-// Is reports whether what begins so is a core file, of any architecture.
-func Is(begin []byte) bool {
+// IsCore reports whether what begins so is a core file, of any architecture.
+func IsCore(begin []byte) bool {
 	return len(begin) >= 18 && bytes.HasPrefix(begin, []byte(elf.ELFMAG)) &&
 		elf.Type(binary.LittleEndian.Uint16(begin[16:])) == elf.ET_CORE
 }
@@ -108,7 +108,7 @@ func (f *File) read() error {
 		return err
 	}
 	var h elf.Header64
-	if err := f.decode(0, &h); err != nil {
+	if err := f.readStruct(0, &h); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	switch {
@@ -122,7 +122,7 @@ func (f *File) read() error {
 	n := int(h.Phnum)
 	if n == 0xffff { // PN_XNUM: more than fit; the first section says how many
 		var s elf.Section64
-		if err := f.decode(int64(h.Shoff), &s); err != nil {
+		if err := f.readStruct(int64(h.Shoff), &s); err != nil {
 			return fmt.Errorf("section 0 at offset %#x: %w", h.Shoff, err)
 		}
 		n = int(s.Info)
@@ -132,9 +132,9 @@ func (f *File) read() error {
 	}
 	headers := bufio.NewReaderSize(io.NewSectionReader(f.file, int64(h.Phoff), int64(n)*headerSize), 1<<16)
 	size := uint64(info.Size())
-	left, notes := size, uint64(maxNotes)
+	left, notes := size, uint64(maxNoteBytes)
 	for i := range n {
-		p, err := header(headers)
+		p, err := readProgramHeader(headers)
 		if err != nil {
 			return fmt.Errorf("program header %d of %d at offset %#x: %w", i, n, h.Phoff, err)
 		}
@@ -152,10 +152,10 @@ func (f *File) read() error {
 			}
 		case elf.PT_NOTE:
 			if p.Filesz > notes {
-				return fmt.Errorf("notes of more than %d bytes", maxNotes)
+				return fmt.Errorf("notes of more than %d bytes", maxNoteBytes)
 			}
 			notes -= p.Filesz
-			if err := f.notes(int64(p.Off), p.Filesz); err != nil {
+			if err := f.readNotes(int64(p.Off), p.Filesz); err != nil {
 				return err
 			}
 		}
@@ -166,8 +166,8 @@ func (f *File) read() error {
 
 const headerSize = 56 // bytes of an elf.Prog64
 
-// header reads a program header.
-func header(from io.Reader) (p elf.Prog64, err error) {
+// readProgramHeader reads a program readProgramHeader.
+func readProgramHeader(from io.Reader) (p elf.Prog64, err error) {
 	var b [headerSize]byte
 	if _, err = io.ReadFull(from, b[:]); err != nil {
 		return p, err
@@ -180,7 +180,7 @@ func header(from io.Reader) (p elf.Prog64, err error) {
 	return p, nil
 }
 
-func (f *File) decode(offset int64, to any) error {
+func (f *File) readStruct(offset int64, to any) error {
 	return binary.Read(io.NewSectionReader(f.file, offset, int64(binary.Size(to))), binary.LittleEndian, to)
 }
 
@@ -197,8 +197,8 @@ const (
 	statusSize      = statusRegisters + 8*33
 )
 
-// notes reads the notes in a part of the file. One that is cut off ends them.
-func (f *File) notes(offset int64, size uint64) error {
+// readNotes reads the readNotes in a part of the file. One that is cut off ends them.
+func (f *File) readNotes(offset int64, size uint64) error {
 	data := make([]byte, size)
 	if _, err := f.file.ReadAt(data, offset); err != nil && err != io.EOF {
 		return fmt.Errorf("notes at offset %#x: %w", offset, err)
@@ -258,13 +258,13 @@ func (f *File) Read(addr uint64, to []byte) int {
 	return n
 }
 
-const chunk = 1 << 20 // bytes that are read at a time
+const readSize = 1 << 20 // bytes that are read at a time
 
-// Each calls visit with all the memory that the file has, a multiple of 8 bytes
+// VisitMemory calls visit with all the memory that the file has, a multiple of 8 bytes
 // at a time, at addresses that are multiples of 8. Holes in the file, which are
 // zeros, are left out. It ends early where visit returns false.
-func (f *File) Each(ctx context.Context, visit func(addr uint64, memory []byte) bool) error {
-	buffer := make([]byte, chunk)
+func (f *File) VisitMemory(ctx context.Context, visit func(addr uint64, memory []byte) bool) error {
+	buffer := make([]byte, readSize)
 	for _, s := range f.Segments {
 		skip := -s.Addr & 7
 		end := s.offset + int64(s.Size)
@@ -272,12 +272,12 @@ func (f *File) Each(ctx context.Context, visit func(addr uint64, memory []byte) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			from, to := data(f.file, at, end)
+			from, to := nextData(f.file, at, end)
 			if from > at { // to the word in which the data begin
 				at += (from - at) &^ 7
 			}
 			for at < to && at+8 <= end {
-				n := int(min(int64(chunk), (end-at)&^7, (to-at+7)&^7))
+				n := int(min(int64(readSize), (end-at)&^7, (to-at+7)&^7))
 				got, err := io.ReadFull(io.NewSectionReader(f.file, at, int64(n)), buffer[:n])
 				if got &^= 7; got == 0 {
 					if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {

@@ -103,7 +103,7 @@ func TestOpen(t *testing.T) {
 			assert.False(t, ok, "%#x", addr)
 		}
 		seen := map[uint64]int{}
-		require.NoError(t, f.Each(context.Background(), func(addr uint64, memory []byte) bool {
+		require.NoError(t, f.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 			seen[addr] = len(memory)
 			return true
 		}))
@@ -123,7 +123,7 @@ func TestCutOff(t *testing.T) {
 		}
 		got := 0
 		assert.True(t, f.CutOff)
-		assert.NoError(t, f.Each(context.Background(), func(_ uint64, memory []byte) bool { got += len(memory); return true }))
+		assert.NoError(t, f.VisitMemory(context.Background(), func(_ uint64, memory []byte) bool { got += len(memory); return true }))
 		assert.Equal(t, max(0, n-int(at))&^7, got)
 		assert.NoError(t, f.Close())
 	}
@@ -151,8 +151,8 @@ func TestRefused(t *testing.T) {
 	}
 	_, err := Open(t.TempDir())
 	assert.ErrorIs(t, err, ErrFormat)
-	assert.True(t, Is(x86))
-	assert.False(t, Is(program))
+	assert.True(t, IsCore(x86))
+	assert.False(t, IsCore(program))
 }
 
 // seeds are small core files.
@@ -208,7 +208,7 @@ func readCore(t *testing.T, path string, size int) {
 	require.LessOrEqual(t, claimed, uint64(size))
 	require.LessOrEqual(t, len(file.Threads)*statusSize, size)
 	read := 0
-	require.NoError(t, file.Each(context.Background(), func(addr uint64, memory []byte) bool {
+	require.NoError(t, file.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 		if addr%8 != 0 || len(memory)%8 != 0 || len(memory) == 0 {
 			t.Errorf("%d bytes at %#x", len(memory), addr)
 		}

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// data returns the next part of the file, from an offset on, that is no hole;
+// nextData returns the next part of the file, from an offset on, that is no hole;
 // (end, end) where there is none before the end.
-func data(f *os.File, at, end int64) (from, to int64) {
+func nextData(f *os.File, at, end int64) (from, to int64) {
 	from, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
 	switch {
 	case err == unix.ENXIO || err == nil && from >= end:

@@ -31,7 +31,7 @@ func TestSparse(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	read, found := 0, false
-	require.NoError(t, f.Each(context.Background(), func(addr uint64, memory []byte) bool {
+	require.NoError(t, f.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 		read += len(memory)
 		if i := bytes.IndexByte(memory, 0xe8); i >= 0 && !found {
 			found = true
@@ -40,7 +40,7 @@ func TestSparse(t *testing.T) {
 		return true
 	}))
 	assert.True(t, found)
-	assert.Less(t, read, 4*chunk)
+	assert.Less(t, read, 4*readSize)
 }
 
 func BenchmarkSparse(b *testing.B) {
@@ -48,7 +48,7 @@ func BenchmarkSparse(b *testing.B) {
 	for range b.N {
 		f, err := Open(path)
 		require.NoError(b, err)
-		require.NoError(b, f.Each(context.Background(), func(uint64, []byte) bool { return true }))
+		require.NoError(b, f.VisitMemory(context.Background(), func(uint64, []byte) bool { return true }))
 		require.NoError(b, f.Close())
 	}
 }

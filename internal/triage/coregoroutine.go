@@ -34,7 +34,7 @@ func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error
 	if len(windows) == 0 {
 		return nil, nil
 	}
-	err = c.file.Each(ctx, func(addr uint64, memory []byte) bool {
+	err = c.file.VisitMemory(ctx, func(addr uint64, memory []byte) bool {
 		for i := 0; i+8 <= len(memory); i += 8 {
 			word := binary.LittleEndian.Uint64(memory[i:])
 			if word-least > most-least {
@@ -87,7 +87,7 @@ func (c *coreSearch) descriptors(ctx context.Context, found []Interrupted) error
 	for _, f := range found {
 		least, most = min(least, f.At), max(most, f.At)
 	}
-	return c.file.Each(ctx, func(addr uint64, memory []byte) bool {
+	return c.file.VisitMemory(ctx, func(addr uint64, memory []byte) bool {
 		for i := 0; i+16 <= len(memory); i += 8 {
 			lo := binary.LittleEndian.Uint64(memory[i:])
 			if lo < 4096 {

@@ -38,7 +38,7 @@ func File(ctx context.Context, path string, b *Binary) ([]Verdict, error) {
 		begin := make([]byte, 64)
 		if n, err := file.ReadAt(begin, 0); err != nil && err != io.EOF {
 			return nil, err
-		} else if core.Is(begin[:n]) {
+		} else if core.IsCore(begin[:n]) {
 			var v Verdict
 			err := objfile.Guard(func() (err error) { // of the binary
 				v, err = Core(ctx, path, b)

@@ -98,7 +98,7 @@ func plain(begin []byte, from io.Reader) (io.Reader, error) {
 		return nil, ErrEmpty
 	case len(begin) > 262 && string(begin[257:262]) == "ustar":
 		return nil, fmt.Errorf("%w: a tar archive", ErrPacked)
-	case core.Is(begin):
+	case core.IsCore(begin):
 		return nil, errors.New("a core file has to be a file")
 	case isProgram(begin):
 		return nil, ErrBinary
