@@ -28,8 +28,8 @@ var (
 
 // Bounds on what a core file may claim.
 const (
-	maxSegments = 1 << 20
-	maxNoteBytes    = 32 << 20 // bytes, of all
+	maxSegments  = 1 << 20
+	maxNoteBytes = 32 << 20 // bytes, of all
 )
 
 // A Segment is memory that the file has.

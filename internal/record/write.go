@@ -149,16 +149,16 @@ func (w Writer) Diagnosis(r *diagnose.Report) error {
 func (w Writer) Triage(v triage.Verdict) error {
 	w.Go = v.Go
 	record := Triage{
-		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
+		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Reason,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
 	}
 	if v.Count > 1 {
 		record.Count, record.Last = v.Count, v.Last
 	}
-	if v.Neighbour != nil {
-		record.Issues = v.Neighbour.Issues
+	if v.OtherDefect != nil {
+		record.Issues = v.OtherDefect.Issues
 	}
-	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
+	record.Sure, record.Suspect, record.Cut = string(v.Confidence), v.Suspect, v.CutOff
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}

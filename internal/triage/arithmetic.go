@@ -118,7 +118,7 @@ func (s *sites) search(start state, pointer bool, left *int) (steps map[state]st
 		for _, from := range level {
 			calls := s.callers[from.entry]
 			if n == 0 && pointer {
-				calls = s.pointers
+				calls = s.indirect
 			}
 			for _, c := range calls {
 				if *left--; *left <= 0 {
@@ -167,18 +167,18 @@ type site struct {
 // what initializes packages, the runtime calls by pointers.
 type sites struct {
 	callers  map[uint64][]site // by the callee's entry
-	pointers []site            // calls by a pointer, not of the runtime's
+	indirect []site            // calls by a pointer, not of the runtime's
 }
 
 // initializes matches the functions that initialize packages.
 var initializes = regexp.MustCompile(`\.init(?:\.[0-9]+)?$`)
 
 func (b *Binary) sites() *sites {
-	if b.calledFrom != nil {
-		return b.calledFrom
+	if b.callSites != nil {
+		return b.callSites
 	}
 	s := &sites{callers: map[uint64][]site{}}
-	b.calledFrom = s
+	b.callSites = s
 	var main, inits []uint64
 	var byMain, byInit []site
 	for i := range b.table.Len() {
@@ -202,7 +202,7 @@ func (b *Binary) sites() *sites {
 			case name == "runtime.doInit" || name == "runtime.doInit1":
 				byInit = append(byInit, c)
 			case !strings.HasPrefix(name, "runtime."):
-				s.pointers = append(s.pointers, c)
+				s.indirect = append(s.indirect, c)
 			}
 		})
 	}

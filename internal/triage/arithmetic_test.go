@@ -141,7 +141,7 @@ func TestArithmetic(t *testing.T) {
 				require.Equal(t, 2, strings.Count(string(log.Text), "\n"), "%s", log.Text)
 				v := Log(log, b)
 				assert.Equal(t, Undecided, v.Answer)
-				assert.Contains(t, v.Why, "fits split SP")
+				assert.Contains(t, v.Reason, "fits split SP")
 				found := false
 				for _, candidate := range v.Candidates {
 					t.Log(candidate.Sum(), "=", candidate.Chain())

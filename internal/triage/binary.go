@@ -21,10 +21,10 @@ type Binary struct {
 	Go      string          // the release that built it, or ""
 	Windows []window.Window // in which the runtime preempts
 
-	file       *objfile.File
-	table      *pclntab.Table
-	funcs      map[string][]pclntab.Func // by name as a traceback prints it
-	calledFrom *sites                    // once they are needed
+	file      *objfile.File
+	table     *pclntab.Table
+	funcs     map[string][]pclntab.Func // by name as a traceback prints it
+	callSites *sites                    // once they are needed
 }
 
 // Open opens a Go binary for arm64 and finds its windows, within the budget of a
@@ -72,8 +72,8 @@ func (b *Binary) read() (err error) {
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
 
-// Has reports whether the binary has a window of a class.
-func (b *Binary) Has(class window.Class) bool {
+// HasWindow reports whether the binary has a window of a class.
+func (b *Binary) HasWindow(class window.Class) bool {
 	return slices.ContainsFunc(b.Windows, func(w window.Window) bool { return w.Class == class })
 }
 
@@ -81,16 +81,16 @@ func (b *Binary) Has(class window.Class) bool {
 type Fit int
 
 const (
-	Unknown Fit = iota // too little of the binary shows
-	Same               // every frame is one of the binary's
-	Other              // the log is of another build
+	UnknownBuild Fit = iota // too little of the binary shows
+	SameBuild               // every frame is one of the binary's
+	OtherBuild              // the log is of another build
 )
 
 // Frames that say that a log is of a binary, at least; one in so many may
 // disagree: lines of other processes get in between.
 const (
-	enough     = 4
-	goodPerBad = 20
+	minGoodFrames = 4
+	goodPerBad    = 20
 )
 
 // Fits compares the frames of a log with the binary: each function is there and
@@ -98,7 +98,7 @@ const (
 // the binary, or all moved alike.
 func (b *Binary) Fits(frames []crash.Frame) Fit {
 	if b.table == nil { // known by its windows alone
-		return Unknown
+		return UnknownBuild
 	}
 	good, bad := 0, 0
 	moved := map[uint64]int{}
@@ -135,12 +135,12 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	}
 	bad += all - most
 	switch {
-	case good >= enough && bad*goodPerBad <= good:
-		return Same
+	case good >= minGoodFrames && bad*goodPerBad <= good:
+		return SameBuild
 	case bad > 1 && bad*goodPerBad > good:
-		return Other
+		return OtherBuild
 	}
-	return Unknown
+	return UnknownBuild
 }
 
 // isCall reports whether the instruction at an address is a call.

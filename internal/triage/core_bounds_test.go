@@ -138,7 +138,7 @@ func TestCoreBounds(t *testing.T) {
 			}
 			require.NoError(t, err, name)
 			assert.False(t, v.Answer.Split(), "%s", name)
-			t.Log(v.Answer, v.Why)
+			t.Log(v.Answer, v.Reason)
 		})
 	}
 }

@@ -157,14 +157,14 @@ func debuggers(t *testing.T, r remains, b *Binary, f *core.File, i Interrupted) 
 		return string(out)
 	}
 	out := run("", "gdb-multiarch", "-nx", "-batch", "-ex", "file "+r.pinned, "-ex", "core-file "+r.core,
-		"-ex", "thread apply all -q info registers pc sp x29 x30", "-ex", "thread apply all info registers pc", "-ex", fmt.Sprintf("x/2gx %#x", i.At))
+		"-ex", "thread apply all -q info registers pc sp x29 x30", "-ex", "thread apply all info registers pc", "-ex", fmt.Sprintf("x/2gx %#x", i.PCAt))
 	for _, thread := range f.Threads {
 		registers := fmt.Sprintf(`pc +%#x .*\nsp +%#x .*\nx29 +%#x .*\nx30 +%#x `, thread.PC, thread.SP, thread.X[29], thread.X[30])
 		assert.Regexp(t, registers, out)
 		assert.Regexp(t, fmt.Sprintf(`LWP %d\):\npc +%#x `, thread.ID, thread.PC), out)
 	}
-	next, _ := f.Word(i.At + 8)
-	assert.Regexp(t, fmt.Sprintf(`%#x:\s+0x0*%x\s+0x0*%x\n`, i.At, i.Window.PC, next), out)
+	next, _ := f.Word(i.PCAt + 8)
+	assert.Regexp(t, fmt.Sprintf(`%#x:\s+0x0*%x\s+0x0*%x\n`, i.PCAt, i.Window.PC, next), out)
 
 	dlv, err := filepath.Abs("../../tools/bin/dlv")
 	require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestCoreOthers(t *testing.T) {
 		v, err := Core(ctx, cores[0], b)
 		require.NoError(t, err)
 		assert.Equal(t, Answer(want), v.Answer, "%s: %+v", way, v)
-		t.Log(way, v.Answer, v.Why, v.Evidence)
+		t.Log(way, v.Answer, v.Reason, v.Evidence)
 	}
 	// Another binary, and a core file of which the end is not there.
 	dir := t.TempDir()
@@ -219,14 +219,14 @@ func TestCoreOthers(t *testing.T) {
 	v, err := Core(ctx, cores[0], guest)
 	require.NoError(t, err)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "of another program")
+	assert.Contains(t, v.Reason, "of another program")
 	info, err := os.Stat(cores[0])
 	require.NoError(t, err)
 	require.NoError(t, os.Truncate(cores[0], info.Size()/2))
 	v, err = Core(ctx, cores[0], b)
 	require.NoError(t, err)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "cut off")
+	assert.Contains(t, v.Reason, "cut off")
 
 	// The emulator's own core file is one of the host's.
 	if runtime.GOARCH != "arm64" {

@@ -10,14 +10,14 @@ import (
 // An Interrupted is a goroutine that runtime.asyncPreempt has parked in a
 // window.
 type Interrupted struct {
-	Window window.Window
-	At     uint64 // address of the word that holds the interrupted pc
-	SP     uint64 // of the goroutine, where it was interrupted
-	ID     uint64 // of the goroutine, or 0
-	Lo, Hi uint64 // its stack; 0 where its descriptor was not found
-	Parked bool   // the descriptor says that it still is
-	Return uint64 // the word that the unwinder takes for a return address
-	True   uint64 // the return address that it should find
+	Window      window.Window
+	PCAt        uint64 // address of the word that holds the interrupted pc
+	SP          uint64 // of the goroutine, where it was interrupted
+	ID          uint64 // of the goroutine, or 0
+	Lo, Hi      uint64 // its stack; 0 where its descriptor was not found
+	Parked      bool   // the descriptor says that it still is
+	TakenReturn uint64 // the word that the unwinder takes for a return address
+	TrueReturn  uint64 // the return address that it should find
 }
 
 // search finds the goroutines that were interrupted in a window: an aligned word
@@ -28,8 +28,8 @@ func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error
 	least, most := ^uint64(0), uint64(0)
 	for i := range c.binary.Windows {
 		w := &c.binary.Windows[i]
-		windows[w.PC+c.moved] = w
-		least, most = min(least, w.PC+c.moved), max(most, w.PC+c.moved)
+		windows[w.PC+c.loadOffset] = w
+		least, most = min(least, w.PC+c.loadOffset), max(most, w.PC+c.loadOffset)
 	}
 	if len(windows) == 0 {
 		return nil, nil
@@ -41,7 +41,7 @@ func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error
 				continue
 			}
 			if w := windows[word]; w != nil && len(found) < maxFound {
-				if at := addr + uint64(i); c.inPreempt(at - uint64(c.below)) {
+				if at := addr + uint64(i); c.inPreempt(at - uint64(c.callOffset)) {
 					found = append(found, c.describe(*w, at))
 				}
 			}
@@ -51,7 +51,7 @@ func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error
 	if err != nil || len(found) == 0 {
 		return found, err
 	}
-	return found, c.descriptors(ctx, found)
+	return found, c.findDescriptors(ctx, found)
 }
 
 const maxFound = 256 // goroutines in windows
@@ -59,14 +59,14 @@ const maxFound = 256 // goroutines in windows
 // inPreempt reports whether the word at an address is a pc in asyncPreempt.
 func (c *coreSearch) inPreempt(addr uint64) bool {
 	word, ok := c.word(addr)
-	return ok && word >= c.preempt.entry && word < c.preempt.end
+	return ok && word >= c.asyncPreempt.entry && word < c.asyncPreempt.end
 }
 
 func (c *coreSearch) describe(w window.Window, at uint64) Interrupted {
-	i := Interrupted{Window: w, At: at, SP: at + uint64(c.push)}
+	i := Interrupted{Window: w, PCAt: at, SP: at + uint64(c.pushSize)}
 	// A frame has its return address at its bottom.
-	i.Return, _ = c.word(i.SP)
-	i.True, _ = c.word(i.SP - uint64(w.Claimed-w.Actual))
+	i.TakenReturn, _ = c.word(i.SP)
+	i.TrueReturn, _ = c.word(i.SP - uint64(w.Claimed-w.Actual))
 	return i
 }
 
@@ -74,18 +74,18 @@ func (c *coreSearch) describe(w window.Window, at uint64) Interrupted {
 // the same from Go 1.16 to 1.27).
 const gSched = 56 // gobuf: sp, pc, g; a stack's bounds come first
 
-// maxBelowG is how far below the word that holds the interrupted pc a parked
+// maxSavedSPGap is how far below the word that holds the interrupted pc a parked
 // goroutine's saved stack pointer may be, bytes: the frames of asyncPreempt2 and
 // what it calls.
-const maxBelowG = 1024
+const maxSavedSPGap = 1024
 
-// descriptors finds the goroutines' descriptors: what begins with the bounds of
+// findDescriptors finds the goroutines' findDescriptors: what begins with the bounds of
 // a stack, and has its own address among the registers that it saves.
-func (c *coreSearch) descriptors(ctx context.Context, found []Interrupted) error {
+func (c *coreSearch) findDescriptors(ctx context.Context, found []Interrupted) error {
 	left := len(found)
 	least, most := ^uint64(0), uint64(0)
 	for _, f := range found {
-		least, most = min(least, f.At), max(most, f.At)
+		least, most = min(least, f.PCAt), max(most, f.PCAt)
 	}
 	return c.file.VisitMemory(ctx, func(addr uint64, memory []byte) bool {
 		for i := 0; i+16 <= len(memory); i += 8 {
@@ -102,7 +102,7 @@ func (c *coreSearch) descriptors(ctx context.Context, found []Interrupted) error
 			}
 			for n := range found {
 				f := &found[n]
-				if f.Hi != 0 || f.At < lo || f.At >= hi {
+				if f.Hi != 0 || f.PCAt < lo || f.PCAt >= hi {
 					continue
 				}
 				g := addr + uint64(i)
@@ -110,7 +110,7 @@ func (c *coreSearch) descriptors(ctx context.Context, found []Interrupted) error
 					continue
 				}
 				sp, _ := c.word(g + gSched)
-				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.At && f.At-sp <= maxBelowG
+				f.Lo, f.Hi, f.Parked = lo, hi, sp < f.PCAt && f.PCAt-sp <= maxSavedSPGap
 				c.identify(g, f)
 				left--
 			}
@@ -125,7 +125,7 @@ func (c *coreSearch) identify(g uint64, f *Interrupted) {
 	for at := g + gSched + 5*8; at < g+gSched+16*8; at += 8 {
 		top, _ := c.word(at)
 		status, _ := c.word(at + 16)
-		if status &= 0xfff; top <= f.Hi && f.Hi-top < maxBelowG && top > f.At && status >= 1 && status <= 10 {
+		if status &= 0xfff; top <= f.Hi && f.Hi-top < maxSavedSPGap && top > f.PCAt && status >= 1 && status <= 10 {
 			f.ID, _ = c.word(at + 24)
 			return
 		}

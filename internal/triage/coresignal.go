@@ -18,14 +18,14 @@ var unwinders = map[string]window.Class{
 	"runtime.traceStackID":               window.FP,
 }
 
-// unwinding returns what a thread was unwinding by when it faulted, or gave up;
+// unwoundBy returns what a thread was unwoundBy by when it faulted, or gave up;
 // or "". The thread that the kernel names need not be the one: the runtime has all
 // threads print their stacks before it lets one of them end the process
 // (runtime/signal_unix.go, sighandler).
-func (c *coreSearch) unwinding() (class window.Class) {
+func (c *coreSearch) unwoundBy() (class window.Class) {
 	for _, t := range c.file.Threads {
 		if isFault(t.Signal) {
-			class = unwinders[c.name(t.PC)]
+			class = unwinders[c.funcName(t.PC)]
 		}
 		for sp, depth := t.SP, 0; class == "" && sp != 0 && depth < maxSignals; depth++ {
 			class, sp = c.climb(sp &^ 7)
@@ -74,7 +74,7 @@ func (c *coreSearch) climb(sp uint64) (class window.Class, interrupted uint64) {
 	}
 	for at := 0; at < len(stack); at += 8 {
 		w := word(at)
-		switch name := c.name(w); {
+		switch name := c.funcName(w); {
 		case name == "runtime.throw" || name == "runtime.fatal" || name == "runtime.sigpanic":
 			gaveUp = true
 		case gaveUp && unwinders[name] != "":
@@ -84,7 +84,7 @@ func (c *coreSearch) climb(sp uint64) (class window.Class, interrupted uint64) {
 			continue // no PSTATE of a program's
 		}
 		of := word(at - contextSP)
-		if name := c.name(word(at - contextPC)); name != "" && of%16 == 0 && c.name(word(at-contextLR)) != "" {
+		if name := c.funcName(word(at - contextPC)); name != "" && of%16 == 0 && c.funcName(word(at-contextLR)) != "" {
 			if isFault(int(uint32(word(at-contextSignal)))) && unwinders[name] != "" {
 				return unwinders[name], 0
 			}

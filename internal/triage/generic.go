@@ -6,12 +6,12 @@ import (
 	"splitadd/internal/crash"
 )
 
-// instance reports whether the log shows which instance of a generic function was
+// instanceShown reports whether the log shows which instanceShown of a generic function was
 // interrupted in the window. A goroutine trace prints one name for all, and a pc
-// at an offset that another instance has may be that one's. The unwinder, and the
-// marks in a hexdump, name the instance. Addresses tell as well: a loader moves them
+// at an offset that another instanceShown has may be that one's. The unwinder, and the
+// marks in a hexdump, name the instanceShown. Addresses tell as well: a loader moves them
 // by pages.
-func (l *reader) instance() bool {
+func (l *logCase) instanceShown() bool {
 	w := l.death.Window
 	fns := l.binary.funcs[crash.PrintedName(w.Func)]
 	if u := l.facts.Unwinder; len(fns) < 2 || u != nil && u.Func == w.Func || strings.Contains(l.text, "<"+w.Func+"+0x") {

@@ -71,8 +71,8 @@ func TestGeneric(t *testing.T) {
 	assert.Equal(t, SplitSP, v.Answer, "%+v", v)
 	v = Log(log("main.pick[...]", ""), b)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "one of several instances of main.pick[...]")
+	assert.Contains(t, v.Reason, "one of several instances of main.pick[...]")
 	v = Log(crash.Log{Line: 1, Text: []byte("runtime: g 6: unexpected return pc for " + w.Func + " called from 0xe8e8\nstack: frame={sp:0x400010fe30, fp:0x4000130000} stack=[0x4000100000,0x4000140000)\nfatal error: unknown caller pc\n")}, b)
 	assert.Equal(t, SplitSP, v.Answer, "%+v", v)
-	assert.Equal(t, Likely, v.Sure)
+	assert.Equal(t, Likely, v.Confidence)
 }

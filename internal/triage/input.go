@@ -67,14 +67,14 @@ func (r interruptible) Read(p []byte) (int, error) {
 // be UTF-16, in the order in which the crashes begin. Crashes that read alike have
 // one. What it holds in memory does not grow with the log, but with the verdicts.
 func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
-	text, err := open(bufio.NewReaderSize(from, peeked))
+	text, err := openText(bufio.NewReaderSize(from, peekSize))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer text.Close()
-	j := judge{name: name, binary: b, folder: crash.NewGrouper(), seen: map[uint64]int{}}
+	j := inputJudge{name: name, binary: b, folder: crash.NewGrouper(), seen: map[uint64]int{}}
 	err = objfile.Guard(func() error { // of the binary
-		return crash.Find(text, j.take, &j.omitted)
+		return crash.Find(text, j.judge, &j.omitted)
 	})
 	switch what := j.omitted.String(); {
 	case errors.Is(err, ErrOmitted), err == nil && what == "":
@@ -85,7 +85,7 @@ func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 	default:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	verdicts := j.all(err)
+	verdicts := j.finish(err)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
@@ -99,25 +99,25 @@ const (
 	maxJudged = 2500
 )
 
-// A judge gives the verdicts on the crashes of an input.
-type judge struct {
+// A inputJudge gives the verdicts on the crashes of an input.
+type inputJudge struct {
 	name   string
 	binary *Binary
 	folder *crash.Grouper
 	seen   map[uint64]int // the verdict on crashes that read alike, or -1
 
-	verdicts  []Verdict
-	judged    int
-	more      Verdict // on those that are not shown
-	undecided int     // of them
-	omitted   crash.Omitted
+	verdicts         []Verdict
+	judged           int
+	unshown          Verdict // on those that are not shown
+	unshownUndecided int     // of them
+	omitted          crash.Omitted
 }
 
-func (j *judge) take(l crash.Log) {
+func (j *inputJudge) judge(l crash.Log) {
 	key := j.folder.Key(l)
 	if i, seen := j.seen[key]; seen {
 		if i < 0 {
-			j.more.count(l.Line)
+			j.unshown.count(l.Line)
 		} else {
 			j.verdicts[i].count(l.Line)
 		}
@@ -126,7 +126,7 @@ func (j *judge) take(l crash.Log) {
 	full := len(j.verdicts) >= maxShown
 	switch {
 	case full && !crash.MayBeUnwindFailure(l.Text):
-		j.more.count(l.Line) // and is not remembered: there may be any number
+		j.unshown.count(l.Line) // and is not remembered: there may be any number
 		return
 	case j.judged >= maxJudged:
 		j.omitted.Add(&j.omitted.LateCrashes, l.Line)
@@ -134,7 +134,7 @@ func (j *judge) take(l crash.Log) {
 	default:
 		j.judged++
 		v := Log(l, j.binary)
-		if v.short {
+		if v.truncated {
 			j.omitted.Add(&j.omitted.WordyCrashes, l.Line)
 		}
 		if !full || v.Answer.Split() || v.Suspect {
@@ -145,11 +145,11 @@ func (j *judge) take(l crash.Log) {
 			return
 		}
 		if v.Answer == Undecided {
-			j.undecided++
+			j.unshownUndecided++
 		}
 	}
 	j.seen[key] = -1
-	j.more.count(l.Line)
+	j.unshown.count(l.Line)
 }
 
 // count counts a crash that begins in a line.
@@ -160,17 +160,17 @@ func (v *Verdict) count(line int) {
 	v.Last = max(v.Last, line)
 }
 
-// all returns the verdicts, or one that says that no crash was found. If err says that not
-// all of the log was read, another verdict says so.
-func (j *judge) all(err error) []Verdict {
+// finish returns the verdicts, or one that says that no crash was found. If err says that not
+// finish of the log was read, another verdict says so.
+func (j *inputJudge) finish(err error) []Verdict {
 	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
-	if j.more.Count > 0 {
+	if j.unshown.Count > 0 {
 		v := newVerdict(NotThis, "crashes that are not shown, after many: no unwinder is in them")
-		if j.undecided > 0 {
-			v = newVerdict(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
+		if j.unshownUndecided > 0 {
+			v = newVerdict(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.unshownUndecided))
 			v.Settle = "the same log without the crashes that are shown"
 		}
-		v.Line, v.Last, v.Count = j.more.Line, j.more.Last, j.more.Count
+		v.Line, v.Last, v.Count = j.unshown.Line, j.unshown.Last, j.unshown.Count
 		j.add(v)
 	}
 	if err != nil {
@@ -186,7 +186,7 @@ func (j *judge) all(err error) []Verdict {
 	return j.verdicts
 }
 
-func (j *judge) add(v Verdict) {
+func (j *inputJudge) add(v Verdict) {
 	v.Input = j.name
 	j.verdicts = append(j.verdicts, v)
 }

@@ -85,7 +85,7 @@ func TestEncodings(t *testing.T) {
 	require.ErrorIs(t, err, ErrOmitted)
 	require.Len(t, verdicts, 2)
 	assert.Equal(t, SplitSP, verdicts[0].Answer)
-	assert.Equal(t, "not all of the log was read: unexpected EOF", verdicts[1].Why)
+	assert.Equal(t, "not all of the log was read: unexpected EOF", verdicts[1].Reason)
 }
 
 // TestRefused has inputs that are not a log.
@@ -165,7 +165,7 @@ func TestDifferent(t *testing.T) {
 	require.Equal(t, maxShown+2, len(verdicts))
 	last := verdicts[maxShown+1]
 	assert.Equal(t, Undecided, last.Answer)
-	assert.Contains(t, last.Why, "not all of the log was read: 8 crashes that came after")
+	assert.Contains(t, last.Reason, "not all of the log was read: 8 crashes that came after")
 	assert.NotEmpty(t, last.Settle)
 	assert.Equal(t, maxJudged*3+1, last.Line)
 }
@@ -191,7 +191,7 @@ func TestOmittedSaid(t *testing.T) {
 		assert.Equal(t, c.first, verdicts[0].Answer, name)
 		last := verdicts[c.n-1]
 		assert.Equal(t, Undecided, last.Answer, name)
-		assert.Contains(t, last.Why, "not all of the log was read: 1 ", name)
+		assert.Contains(t, last.Reason, "not all of the log was read: 1 ", name)
 		assert.Equal(t, c.line, last.Line, name)
 		assert.Zero(t, last.Count, name)
 	}

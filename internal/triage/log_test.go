@@ -35,14 +35,14 @@ func list(t testing.TB, data []byte, b *Binary, issues bool) (all []string) {
 	require.NoError(t, err)
 	for _, v := range verdicts {
 		assert.LessOrEqual(t, len(v.Evidence), maxEvidence)
-		assert.True(t, v.Answer.Split() == (v.Window != nil) && v.Answer.Split() != (v.Why != ""), "%+v", v)
+		assert.True(t, v.Answer.Split() == (v.Window != nil) && v.Answer.Split() != (v.Reason != ""), "%+v", v)
 		assert.Equal(t, v.Answer == Undecided, v.Settle != "", "what would settle it: %+v", v)
 		text := string(v.Answer)
-		if v.Why != "" {
-			text += ": " + v.Why
+		if v.Reason != "" {
+			text += ": " + v.Reason
 		}
-		if v.Neighbour != nil && issues {
-			text += fmt.Sprint(" ", v.Neighbour.Issues)
+		if v.OtherDefect != nil && issues {
+			text += fmt.Sprint(" ", v.OtherDefect.Issues)
 		}
 		all = append(all, text)
 	}

@@ -29,7 +29,7 @@ func TestLostPointer(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, verdicts, 1)
 		v := verdicts[0]
-		assert.Equal(t, want, v.Answer, "%s: %s", release, v.Why)
+		assert.Equal(t, want, v.Answer, "%s: %s", release, v.Reason)
 		said := v.Settle + strings.Join(v.Evidence, "\n")
 		assert.Contains(t, said, kind.Remedy, "%s", release)
 		assert.Contains(t, said, "go1.16", "%s", release)

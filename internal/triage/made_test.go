@@ -23,18 +23,18 @@ import (
 
 var makeCorpus = flag.Bool("make", false, "make the logs of the corpus that the victims die with")
 
-// A making is a log of the corpus that a victim dies with.
-type making struct {
+// A corpusLog is a log of the corpus that a victim dies with.
+type corpusLog struct {
 	release, victim string
 	class           window.Class
 	observer        string
-	raced           bool // as built; else pinned
+	stress          bool // as built; else pinned
 }
 
-func makings() (all []making) {
+func corpusLogs() (all []corpusLog) {
 	add := func(victim string, class window.Class, observer string, raced bool, releases ...string) {
 		for _, r := range releases {
-			all = append(all, making{r, victim, class, observer, raced})
+			all = append(all, corpusLog{r, victim, class, observer, raced})
 		}
 	}
 	add("leaf65552", window.SP, "gc", false, "go1.16.15", "go1.17.13", "go1.18.10", "go1.19.13", "go1.20.14", "go1.21.13",
@@ -59,7 +59,7 @@ func TestMake(t *testing.T) {
 	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
 	require.NoError(t, err)
 	guests := map[string]*trial.Guest{}
-	for _, m := range makings() {
+	for _, m := range corpusLogs() {
 		if guests[m.release] == nil {
 			guests[m.release], err = trial.Open(labtest.Guest(t, m.release), e)
 			require.NoError(t, err)
@@ -70,11 +70,11 @@ func TestMake(t *testing.T) {
 }
 
 // log makes a log that names a death of the unwinder's, and its headers.
-func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
+func (m corpusLog) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
 	way, how := "pinned in its "+string(m.class)+" window", ""
-	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.raced}
+	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.stress}
 	config := victim.Config{Victim: m.victim, Observer: m.observer, Victims: 1, Procs: 3, Observe: 20}
-	if m.raced {
+	if m.stress {
 		way, how = "as built", "-raced"
 		config.Victims, config.Procs, config.Observe, config.For = trial.DefaultStress.Victims, trial.DefaultStress.Procs, 0, 30*time.Second
 	} else {

@@ -29,35 +29,35 @@ var (
 
 // Bounds on what is read of an input.
 const (
-	peeked      = 64 << 10 // bytes by which it is known what it is
+	peekSize    = 64 << 10 // bytes by which it is known what it is
 	maxUnpacked = 1 << 30  // bytes that come out of one that is compressed
 	maxWindow   = 64 << 20 // bytes of zstd's window
 	maxLayers   = 2        // compressed twice
 )
 
-// packed are the beginnings of files that are not read.
-var packed = []struct{ magic, name string }{
+// packedFormats are the beginnings of files that are not read.
+var packedFormats = []struct{ magic, name string }{
 	{"\xfd7zXZ", "compressed with xz"}, {"\x04\x22\x4d\x18", "compressed with lz4"}, {"BZh", "compressed with bzip2"},
 	{"PK\x03\x04", "a zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"}, {"Rar!\x1a\x07", "a RAR archive"},
 }
 
-// open returns the text of a log. An error wraps one of those above.
-func open(from *bufio.Reader) (io.ReadCloser, error) {
+// openText returns the text of a log. An error wraps one of those above.
+func openText(from *bufio.Reader) (io.ReadCloser, error) {
 	closers := closers{}
 	for layer := 0; ; layer++ {
-		begin, err := from.Peek(peeked)
+		begin, err := from.Peek(peekSize)
 		if err != nil && err != io.EOF && len(begin) == 0 {
 			closers.Close()
 			return nil, err
 		}
 		unpack := unpacker(begin)
 		if unpack == nil || layer == maxLayers {
-			text, err := plain(begin, from)
+			text, err := decoded(begin, from)
 			if err != nil {
 				closers.Close()
 				return nil, err
 			}
-			return opened{text, closers}, nil
+			return textCloser{text, closers}, nil
 		}
 		unpacked, err := unpack(from)
 		if err != nil {
@@ -65,7 +65,7 @@ func open(from *bufio.Reader) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%w: damaged: %w", ErrPacked, err)
 		}
 		closers = append(closers, unpacked)
-		from = bufio.NewReaderSize(&bounded{from: unpacked, left: maxUnpacked}, peeked)
+		from = bufio.NewReaderSize(&boundedReader{from: unpacked, left: maxUnpacked}, peekSize)
 	}
 }
 
@@ -86,9 +86,9 @@ func unpacker(begin []byte) func(io.Reader) (io.ReadCloser, error) {
 	return nil
 }
 
-// plain returns an input that begins so as UTF-8, or says what it is instead.
-func plain(begin []byte, from io.Reader) (io.Reader, error) {
-	for _, p := range packed {
+// decoded returns an input that begins so as UTF-8, or says what it is instead.
+func decoded(begin []byte, from io.Reader) (io.Reader, error) {
+	for _, p := range packedFormats {
 		if bytes.HasPrefix(begin, []byte(p.magic)) {
 			return nil, fmt.Errorf("%w: %s", ErrPacked, p.name)
 		}
@@ -139,13 +139,13 @@ func isText(begin []byte) bool {
 	return bad <= len(begin)*3/10
 }
 
-// A bounded reader says that its bound is reached.
-type bounded struct {
+// A boundedReader reader says that its bound is reached.
+type boundedReader struct {
 	from io.Reader
 	left int64
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, fmt.Errorf("%w: it has more than %d bytes unpacked", ErrOmitted, maxUnpacked)
 	}
@@ -163,7 +163,7 @@ func (c closers) Close() error {
 	return nil
 }
 
-type opened struct {
+type textCloser struct {
 	io.Reader
 	io.Closer
 }

@@ -32,20 +32,20 @@ const (
 // Split reports whether the answer is this defect.
 func (a Answer) Split() bool { return a == SplitSP || a == SplitFP }
 
-// Sure says how sure an answer is; "" is for those that decide nothing.
-type Sure string
+// Confidence says how sure an answer is; "" is for those that decide nothing.
+type Confidence string
 
 const (
-	Certain Sure = "certain" // the text says so, or the binary
-	Likely  Sure = "likely"  // all that the log shows agrees
+	Certain Confidence = "certain" // the text says so, or the binary
+	Likely  Confidence = "likely"  // all that the log shows agrees
 )
 
 // A Verdict is what one crash was, and why.
 type Verdict struct {
 	Answer Answer
-	Why    string // of NotThis and Undecided: in a few words
+	Reason string // of NotThis and Undecided: in a few words
 
-	Sure Sure // of an answer that decides
+	Confidence Confidence // of an answer that decides
 	// Suspect is true if a crash that is undecided looks like this defect: its
 	// text is one that the defect leaves, and nothing excludes it.
 	Suspect bool
@@ -54,19 +54,19 @@ type Verdict struct {
 	Line     int      // where a log has it, from 1; 0 for a core file
 	Count    int      // crashes in the log that read like it, with itself; 0 for a core file
 	Last     int      // where the last of them begins
-	Cut      string   // where the log is cut off, in a few words; "" if it does not look so
+	CutOff   string   // where the log is cut off, in a few words; "" if it does not look so
 	Go, Arch string   // as the input, or the binary, says; "" where neither does
 	Evidence []string // at most maxEvidence lines
 	Settle   string   // what would settle it; "" where nothing is left to settle
 	Do       []string // what to do
 
-	Window     *window.Window // of a split
-	Candidates []Candidate    // windows that the unwinder's numbers fit
-	Neighbour  *Neighbour     // what it is, or is easily taken for
-	Text       string         // the crash, cut; of a log
-	Code       string         // the disassembly of the window
+	Window      *window.Window // of a split
+	Candidates  []Candidate    // windows that the unwinder's numbers fit
+	OtherDefect *OtherDefect   // what it is, or is easily taken for
+	Text        string         // the crash, cut; of a log
+	Code        string         // the disassembly of the window
 
-	short bool // not all that the runtime said of the crash was looked at
+	truncated bool // not all that the runtime said of the crash was looked at
 }
 
 // Bounds on the evidence of a verdict.
@@ -83,19 +83,19 @@ func (v *Verdict) finish(b *Binary) {
 	for i, e := range v.Evidence {
 		v.Evidence[i] = safe.Cut(e, maxLine)
 	}
-	v.Why = safe.Cut(v.Why, maxLine)
+	v.Reason = safe.Cut(v.Reason, maxLine)
 	if v.Window != nil && b.file != nil {
 		v.Code = window.Disassembly(b.file, *v.Window, 1, 1)
 	}
 }
 
-// A Neighbour is another defect that looks like this one.
-type Neighbour struct {
+// A OtherDefect is another defect that looks like this one.
+type OtherDefect struct {
 	Issues []int // of golang/go
 	What   string
 }
 
-func (n Neighbour) where() string {
+func (n OtherDefect) seeIssues() string {
 	var issues []string
 	for _, i := range n.Issues {
 		issues = append(issues, fmt.Sprintf("golang/go#%d", i))
@@ -105,14 +105,14 @@ func (n Neighbour) where() string {
 
 // newVerdict makes a verdict other than a split.
 func newVerdict(a Answer, why string, evidence ...string) Verdict {
-	v := Verdict{Answer: a, Why: why, Evidence: evidence}
+	v := Verdict{Answer: a, Reason: why, Evidence: evidence}
 	if a == NotThis {
-		v.Sure = Certain
+		v.Confidence = Certain
 	}
 	return v
 }
 
 // split makes the verdict that a death was at a window.
 func split(w window.Window) Verdict {
-	return Verdict{Answer: Answer(crash.SplitKind(w.Class)), Sure: Certain, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
+	return Verdict{Answer: Answer(crash.SplitKind(w.Class)), Confidence: Certain, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
 }

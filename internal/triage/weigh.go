@@ -23,9 +23,9 @@ import (
 // A release, or an architecture, that the log names anywhere else is shown and
 // excludes nothing.
 
-// settleMachine lets a binary that fits the log override what the log says.
-func (l *reader) settleMachine() {
-	if l.fit != Same {
+// trustBinary lets a binary that fits the log override what the log says.
+func (l *logCase) trustBinary() {
+	if l.fit != SameBuild {
 		return
 	}
 	l.facts.Arch, l.facts.NotARM64 = "arm64", ""
@@ -36,7 +36,7 @@ func (l *reader) settleMachine() {
 
 // excluded gives the verdict on a death whose architecture, or release, does not
 // have what it looks like.
-func (l *reader) excluded() (v Verdict, ok bool) {
+func (l *logCase) excluded() (v Verdict, ok bool) {
 	c := l.death.Cause
 	if l.facts.NotARM64 != "" {
 		why := "another architecture"
@@ -45,15 +45,15 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 		}
 		v = newVerdict(NotThis, why, l.death.Evidence, l.facts.NotARM64)
 		if c != nil && l.facts.Arch == "amd64" && len(c.AMD64Issues) > 0 {
-			v.Neighbour = &Neighbour{c.AMD64Issues, why}
-			v.Do = []string{v.Neighbour.where()}
+			v.OtherDefect = &OtherDefect{c.AMD64Issues, why}
+			v.Do = []string{v.OtherDefect.seeIssues()}
 		}
 		return v, true
 	}
 	if l.facts.BeforeGo114 {
 		return newVerdict(NotThis, "a release before go1.14, which preempts nothing asynchronously", l.death.Evidence, "its frames are those of such a release"), true
 	}
-	if what := l.tooSmall(); what != "" {
+	if what := l.tooSmallForSplit(); what != "" {
 		return newVerdict(NotThis, "a stack without a frame that takes two instructions to pop", l.death.Evidence, what), true
 	}
 	// A folder may be named for the release that it had once.
@@ -68,26 +68,26 @@ func (l *reader) excluded() (v Verdict, ok bool) {
 		if c.UnaffectedNote == "" {
 			return newVerdict(NotThis, fmt.Sprintf("%s, which does not have what this looks like", built), l.death.Evidence), true
 		}
-		v = newVerdict(NotThis, c.Summary, l.death.Evidence, where(l.facts.DyingFrame()), fmt.Sprintf("built by %s: %s", built, c.UnaffectedNote))
-		v.Sure = Likely
+		v = newVerdict(NotThis, c.Summary, l.death.Evidence, frameText(l.facts.DyingFrame()), fmt.Sprintf("built by %s: %s", built, c.UnaffectedNote))
+		v.Confidence = Likely
 		return v, true
 	}
 	return v, false
 }
 
-// smallest is less than the smallest frame that takes two instructions to pop,
+// belowSplitFrames is less than the belowSplitFrames frame that takes two instructions to pop,
 // bytes: 65,552 (arm64.Expand).
-const smallest = 1 << 16
+const belowSplitFrames = 1 << 16
 
-// tooSmall describes the stack, or the preempted frame, of the goroutine over which
+// tooSmallForSplit describes the stack, or the preempted frame, of the goroutine over which
 // the unwinder gave up, if no split of the stack pointer fits in it. What the
 // binary shows weighs more.
-func (l *reader) tooSmall() string {
+func (l *logCase) tooSmallForSplit() string {
 	c, u := l.death.Cause, l.facts.Unwinder
 	if c == nil || c.Class != window.SP || l.death.Window != nil || u == nil || u.GoroutineID != l.facts.FailedGoroutine() {
 		return ""
 	}
-	if u.Lo > 0 && u.Hi > u.Lo && u.Hi-u.Lo < smallest {
+	if u.Lo > 0 && u.Hi > u.Lo && u.Hi-u.Lo < belowSplitFrames {
 		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame 65552", u.Hi-u.Lo)
 	}
 	for _, f := range l.facts.Frames {
@@ -98,8 +98,8 @@ func (l *reader) tooSmall() string {
 	return ""
 }
 
-// cut says where the log is cut off, or "".
-func (l *reader) cut() string {
+// whereCut says where the log is whereCut off, or "".
+func (l *logCase) whereCut() string {
 	first, last := l.log.Line, l.log.Line+strings.Count(strings.TrimRight(l.text, "\n"), "\n")
 	lines := strings.Split(strings.TrimRight(l.text, "\n"), "\n")
 	end := lines[len(lines)-1]
