@@ -32,9 +32,9 @@ type corpusLog struct {
 }
 
 func corpusLogs() (all []corpusLog) {
-	add := func(victim string, class window.Class, observer string, raced bool, releases ...string) {
+	add := func(victim string, class window.Class, observer string, stress bool, releases ...string) {
 		for _, r := range releases {
-			all = append(all, corpusLog{r, victim, class, observer, raced})
+			all = append(all, corpusLog{r, victim, class, observer, stress})
 		}
 	}
 	add("leaf65552", window.SP, "gc", false, "go1.16.15", "go1.17.13", "go1.18.10", "go1.19.13", "go1.20.14", "go1.21.13",
@@ -75,7 +75,7 @@ func (m corpusLog) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text 
 	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.stress}
 	config := victim.Config{Victim: m.victim, Observer: m.observer, Victims: 1, Procs: 3, Observe: 20}
 	if m.stress {
-		way, how = "as built", "-raced"
+		way, how = "as built", "-stress"
 		config.Victims, config.Procs, config.Observe, config.For = trial.DefaultStress.Victims, trial.DefaultStress.Procs, 0, 30*time.Second
 	} else {
 		for _, w := range g.Preemptible(m.victim) {

@@ -22,7 +22,7 @@ type Row struct {
 }
 
 // columns are the first line of the index.
-const columns = "file\tsource\tgo\tarch\tupstream\twith\tbare"
+const columns = "file\tsource\tgo\tarch\tupstream\twith\twithout"
 
 // Index reads the index in a folder of logs. There is one row for each log.
 func Index(tb testing.TB, folder string) (rows []Row) {
