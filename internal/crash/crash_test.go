@@ -177,7 +177,7 @@ func TestCutQuotes(t *testing.T) {
 	for name, want := range map[string]string{
 		"go1.27.4-sp-leaf65552-gc-stress":    "goroutine 34 ", // named by the unwinder
 		"go1.27.4-fp-leaf69632-trace-stress": "goroutine 39 ", // running when its thread faulted
-		"go1.25.12-sp-leaf65552-gc":         "goroutine 19 ",
+		"go1.25.12-sp-leaf65552-gc":          "goroutine 19 ",
 	} {
 		log, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 		require.NoError(t, err)

@@ -158,9 +158,6 @@ func (l *logCase) otherCause(c *crash.Cause) Verdict {
 		v.OtherDefect = &OtherDefect{c.Issues, why}
 		v.Do = append(v.Do, v.OtherDefect.seeIssues())
 	}
-	if c.Read != "" {
-		v.Do = append(v.Do, c.Read)
-	}
 	return v
 }
 
