@@ -152,7 +152,7 @@ func (s *stream) beginsAnother(lines []line, i int) bool {
 		if unwinderFatal.Match(l.text) {
 			return processEnd.Match(before.text)
 		}
-		if near && o.unwindFailed && before.kind == syntax.Location && hasAny(l.text, "unexpected signal") {
+		if near && o.unwindFailed && before.kind == syntax.Location && syntax.HasAny(l.text, "unexpected signal") {
 			return false // it dies in the middle of a stack that it cannot unwind
 		}
 	}
@@ -162,7 +162,7 @@ func (s *stream) beginsAnother(lines []line, i int) bool {
 
 // saysUnwindFailed reports whether a note says that a stack cannot be unwound.
 func saysUnwindFailed(note []byte) bool {
-	return hasAny(note, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
+	return syntax.HasAny(note, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
 }
 
 // previousLine returns the last line before line i that is not blank, and whether it is

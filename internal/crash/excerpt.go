@@ -10,42 +10,42 @@ import (
 	"splitadd/internal/crash/pattern"
 )
 
-// Lines of a crash that are shown, from where it begins and to where the
-// interrupted goroutine is.
+// Bounds on an excerpt.
 const (
-	maxHead = 12
-	maxTail = 12
-	maxText = 160 // of a line, bytes
+	maxHead = 12  // lines from the beginning of the crash
+	maxTail = 12  // lines of the interrupted goroutine
+	maxText = 160 // bytes of a line
 )
 
-// namedGoroutine matches the number of a goroutine that the unwinder gives up on.
+// namedGoroutine matches the number of the goroutine on which the unwinder gave up.
 var namedGoroutine = pattern.New(`(?m)^runtime: g ?([0-9]+): (?:frame\.sp=|unexpected return pc for )`)
 
-// likelihood says how sure it is that a preempted goroutine, as printed, is the one that
-// could not be unwound; 0 is that it is not. The log may name one by its number, and
-// no other is it then. Else it is the one whose stack was scanned at the time, or
-// whose thread faulted (runtime/traceback.go, goroutineheader).
-func likelihood(goroutine []string, id, function string) (sure int) {
+// likelihood rates how likely it is that a preempted goroutine, given as its lines, is the
+// one that could not be unwound. 0 means that it is not. If the log has the number of the
+// goroutine, id is that number, and no other goroutine is rated above 0. Otherwise the rate
+// is higher if the goroutine is in the function, and if its stack was being scanned or it
+// was running when its thread faulted (runtime/traceback.go, goroutineheader).
+func likelihood(goroutine []string, id, function string) (rate int) {
 	if id != "" {
 		if strings.HasPrefix(goroutine[0], "goroutine "+id+" ") {
 			return 1
 		}
 		return 0
 	}
-	sure = 1
+	rate = 1
 	if strings.Contains(strings.Join(goroutine, "\n"), "\n"+function+"(") {
-		sure += 2
+		rate += 2
 	}
 	if strings.Contains(goroutine[0], "(scan)") || strings.Contains(goroutine[0], "[running") {
-		sure++
+		rate++
 	}
-	return sure
+	return rate
 }
 
-// Excerpt cuts a log sensibly: its first lines, which say what the process died of,
-// the fatal error, and the goroutine that could not be unwound, with its frames,
-// if it was preempted: if the log does not say which, one that was preempted in
-// the function.
+// Excerpt shortens a log. It keeps the first lines, which say what the process died of, the
+// line of the fatal error, and the first lines of the goroutine that could not be unwound,
+// if it was preempted. If the log does not say which goroutine that was, Excerpt keeps one
+// that was preempted in the function.
 func Excerpt(log []byte, function string) string {
 	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(log, []byte("?")))), "\n")
 	for i, line := range lines {
@@ -55,7 +55,7 @@ func Excerpt(log []byte, function string) string {
 		}
 		lines[i] = line
 	}
-	shown := min(maxHead, len(lines)) // lines that are in the text or were cut
+	shown := min(maxHead, len(lines)) // the number of lines that are in the text or are left out before it
 	text := strings.Join(lines[:shown], "\n")
 	show := func(from, to int) {
 		if from > shown {
@@ -83,8 +83,8 @@ func Excerpt(log []byte, function string) string {
 		for end < min(i+maxTail, len(lines)) && lines[end] != "" {
 			end++
 		}
-		if sure := likelihood(lines[i:end], id, function); sure >= best && sure > 0 {
-			from, to, best = i, end, sure
+		if rate := likelihood(lines[i:end], id, function); rate >= best && rate > 0 {
+			from, to, best = i, end, rate
 		}
 	}
 	if from >= 0 {
