@@ -2,9 +2,10 @@ package crash
 
 import (
 	"bytes"
+	"strings"
+
 	"splitadd/internal/crash/pattern"
 	"splitadd/internal/crash/syntax"
-	"strings"
 )
 
 // A Frame is one frame of a stack, as a log prints it.

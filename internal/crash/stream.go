@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bytes"
 	"container/list"
 
 	"splitadd/internal/crash/syntax"
@@ -10,40 +9,42 @@ import (
 
 // A line is a line of a stream.
 type line struct {
-	number      int // its number, from 1
+	number      int // its number in the input, from 1
 	text        []byte
 	kind        syntax.Kind
 	provesCrash bool // only a Go process that dies prints it
 }
 
-// A stream is the lines of one source, from the first that may be of a crash.
+// A stream is the lines of one source, from the first that may belong to a crash. It cuts
+// them into crashes.
 type stream struct {
-	emit     func(Log) // takes a crash
-	source   uint64    // of its lines
-	activity *list.Element
-	lastLine int // the last of the lines of the input that is one of it
+	emit     func(Log) // takes a complete crash
+	source   uint64
+	activity *list.Element // its place in finder.byActivity
+	lastLine int           // its last line, by the number of lines that the finder had read
 
-	arrived  []line // as they came
-	lines    []line // without blank lines that a collector has put between them
-	consumed int    // how many of lines are there only for what follows: at most lookBack
-	bytes    int    // bytes of both, and of the open crash
+	arrived  []line // lines from which spacing has not been removed
+	lines    []line // lines from which spacing has been removed
+	consumed int    // how many of lines have been consumed, at most lookBack: they are kept for previousLine
+	bytes    int    // the size of arrived, of lines and of the open crash
 
-	orderVotes   int // above 0 if lines come in the order of time, below if latest first
-	spacingVotes int // above 0 if there is a blank line after each
+	orderVotes   int // above 0 if lines are in the order of time; below 0 if the latest comes first
+	spacingVotes int // above 0 if a collector has put a blank line after each line
 
-	crash     *openCrash
-	sawCrash  bool // one of its lines has told that a process died
-	lostStart bool // lines that come before those that are left were dropped
+	crash    *openCrash // nil if none is open
+	sawCrash bool       // one of the lines proves that a process died
+	lostEnd  bool       // the crash to come was too long, and its last lines were dropped
 }
 
 const (
-	batchLines   = 4096    // lines that are looked at together
-	lookBack     = 4       // lines that have been taken, by which it is known whether another crash begins
-	margin       = 400     // lines that stay, to be looked at with those to come
-	lineOverhead = 64      // bytes that a line takes
-	batchBytes   = 8 << 20 // bytes that are looked at together
+	batchLines   = 4096    // lines that are cut together
+	batchBytes   = 8 << 20 // bytes that are cut together
+	lookBack     = 4       // lines that are kept after they have been consumed
+	margin       = 400     // lines at the end of a batch that are cut with the next batch
+	lineOverhead = 64      // bytes that a line needs besides its text
 )
 
+// add adds a line. When there are enough lines, it cuts them into crashes.
 func (s *stream) add(l unwrap.Line) {
 	line := normalize(l)
 	line.provesCrash = provesCrash(line)
@@ -54,8 +55,8 @@ func (s *stream) add(l unwrap.Line) {
 	}
 }
 
-// normalize returns a line as the runtime prints it: collectors trim, or expand, the
-// tab of a location.
+// normalize returns a line as the runtime prints it. Collectors remove or expand the tab at
+// the beginning of a location, and put white space before other lines.
 func normalize(l unwrap.Line) line {
 	text := l.Text
 	switch {
@@ -70,7 +71,8 @@ func normalize(l unwrap.Line) line {
 	return line{number: l.Number, text: text, kind: l.Kind}
 }
 
-// finish completes the crash that is open, and returns where it begins; 0 if there is none.
+// finish completes the open crash. It returns the line in which that crash begins, or 0 if
+// no crash was open.
 func (s *stream) finish() (at int) {
 	if !s.sawCrash {
 		return 0
@@ -83,7 +85,7 @@ func (s *stream) finish() (at int) {
 	return at
 }
 
-// endCrash completes the crash that is open.
+// endCrash completes the open crash, if any.
 func (s *stream) endCrash() {
 	if s.crash != nil && s.crash.isCrash {
 		s.emit(s.crash.Log)
@@ -91,8 +93,8 @@ func (s *stream) endCrash() {
 	s.crash = nil
 }
 
-// cut cuts what there is of the stream into crashes; unless it is all there
-// is, but for what depends on lines to come.
+// cut cuts lines into crashes. If all is false, more lines will come, and cut keeps the
+// lines whose meaning may depend on them.
 func (s *stream) cut(all bool) {
 	s.removeSpacing(all)
 	if !all && len(s.lines) < 2*margin && s.bytes < batchBytes {
@@ -115,8 +117,8 @@ func (s *stream) cut(all bool) {
 	}
 }
 
-// cutForward cuts lines in the order of time, and keeps those that it does not cut, and a
-// few before them.
+// cutForward cuts lines that are in the order of time. It keeps the lines that it does not
+// cut and up to lookBack lines before them.
 func (s *stream) cutForward(all bool) {
 	n := len(s.lines)
 	if !all {
@@ -129,15 +131,15 @@ func (s *stream) cutForward(all bool) {
 	s.drop(n - s.consumed)
 }
 
-// drop keeps the lines from the nth on.
+// drop drops the first n lines.
 func (s *stream) drop(n int) {
 	rest := copy(s.lines, s.lines[n:])
 	clear(s.lines[rest:])
 	s.lines = s.lines[:rest]
 }
 
-// cutBackward cuts lines that come latest first: those up to the last with which a
-// crash begins, so that the rest is a crash whose beginning is to come.
+// cutBackward cuts lines that come latest first. It cuts up to the last line that can begin
+// a crash. The lines after it belong to a crash whose beginning has not come yet.
 func (s *stream) cutBackward(all bool) {
 	s.drop(s.consumed)
 	s.consumed = 0
@@ -148,9 +150,9 @@ func (s *stream) cutBackward(all bool) {
 		if n == 0 && s.bytes < maxLog {
 			return
 		}
-		if n == 0 { // too long: what comes is nearer to its beginning
+		if n == 0 { // the crash is too long: drop its end, because its beginning says more
 			s.drop(len(s.lines) / 2)
-			s.lostStart = true
+			s.lostEnd = true
 			return
 		}
 	}
@@ -162,103 +164,8 @@ func (s *stream) cutBackward(all bool) {
 		s.consume(turned, i)
 	}
 	if s.crash != nil {
-		s.crash.Truncated, s.lostStart = s.crash.Truncated || s.lostStart, false
+		s.crash.Truncated, s.lostEnd = s.crash.Truncated || s.lostEnd, false
 	}
 	s.endCrash()
 	s.drop(n)
-}
-
-// orderVotes votes on the orderVotes of lines: by pairs of lines of which the runtime prints
-// one after the other.
-func orderVotes(lines []line) (votes int) {
-	var before line
-	blank := false
-	for _, l := range lines {
-		if len(l.text) == 0 {
-			blank = true
-			continue
-		}
-		follow, weight := precedes, 2
-		if blank {
-			follow = precedesAfterBlank
-		} else if before.kind == syntax.Call || l.kind == syntax.Call && before.kind == syntax.Location {
-			weight = 1
-		}
-		if follow(before, l) {
-			votes += weight
-		}
-		if follow(l, before) {
-			votes -= weight
-		}
-		before, blank = l, false
-	}
-	return votes
-}
-
-// precedesAfterBlank reports whether the runtime prints a line after another and a blank
-// line, and never the other way round.
-func precedesAfterBlank(first, second line) bool {
-	switch first.kind {
-	case syntax.Fatal, syntax.Panic, syntax.SignalBracket, syntax.PC:
-		return second.kind == syntax.Goroutine || second.kind == syntax.RuntimeStack
-	}
-	return false
-}
-
-// precedes reports whether the runtime prints a line right after another, and never
-// the other way round. Of calls and their locations, each stack has one more pair in its
-// order than in the other.
-func precedes(first, second line) bool {
-	switch first.kind {
-	case syntax.Goroutine, syntax.RuntimeStack:
-		return second.kind == syntax.Call
-	case syntax.Call:
-		return second.kind == syntax.Location
-	case syntax.Signal:
-		return second.kind == syntax.PC
-	case syntax.Fatal, syntax.Panic:
-		return second.kind == syntax.SignalBracket || second.kind == syntax.Signal && bytes.HasPrefix(first.text, []byte("fatal: "))
-	case syntax.RuntimeNote:
-		return second.kind == syntax.StackBounds || second.kind == syntax.Fatal && unwinderFatal.Match(second.text)
-	}
-	return false
-}
-
-// removeSpacing takes out blank lines that stand after every line: where lines that the
-// runtime prints one after the other have one between them.
-func (s *stream) removeSpacing(all bool) {
-	n := len(s.arrived)
-	for !all && n > 0 && len(s.arrived[n-1].text) == 0 { // more may come
-		n--
-	}
-	raw := s.arrived[:n]
-	last := -1 // the last line that is not blank
-	for i, l := range raw {
-		if len(bytes.TrimSpace(l.text)) == 0 {
-			continue
-		}
-		if last >= 0 && (precedes(raw[last], l) || precedes(l, raw[last])) {
-			if i == last+2 {
-				s.spacingVotes++
-			} else if i == last+1 {
-				s.spacingVotes--
-			}
-		}
-		last = i
-	}
-	blank := 0
-	for _, l := range raw {
-		if len(bytes.TrimSpace(l.text)) == 0 {
-			if blank++; s.spacingVotes > 0 && blank != 2 {
-				continue
-			}
-			l.text = nil
-		} else {
-			blank = 0
-		}
-		s.lines = append(s.lines, l)
-	}
-	rest := copy(s.arrived, s.arrived[n:])
-	clear(s.arrived[rest:])
-	s.arrived = s.arrived[:rest]
 }
