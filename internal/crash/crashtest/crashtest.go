@@ -1,5 +1,5 @@
-// Package crashtest gives tests the logs of the corpus, and what collectors of
-// logs make of them.
+// Package crashtest gives tests the logs of the corpus, and writes lines as log collectors
+// do.
 package crashtest
 
 import (
@@ -17,18 +17,17 @@ import (
 	"splitadd/internal/window"
 )
 
-// An Entry of the corpus is a file in the folder testdata of package crash:
-// header lines, a blank line, and what a process printed. "window" headers are
-// the windows of its binary; the others say what is to be answered, and where the
-// log is from.
+// An Entry is a log of the corpus with its headers. The file has header lines, a blank line,
+// and what a process printed. The headers "window" are the windows of the program's binary.
+// The other headers are the expected answers and where the log is from.
 type Entry struct {
 	Path    string
-	Header  []string // in order
+	Header  []string // the header lines, in order
 	Windows []window.Window
 	Log     []byte
 }
 
-// Get returns the values of a header.
+// Get returns the values of all headers with a key.
 func (e Entry) Get(key string) (values []string) {
 	for _, line := range e.Header {
 		if value, ok := strings.CutPrefix(line, key+": "); ok {
@@ -38,14 +37,15 @@ func (e Entry) Get(key string) (values []string) {
 	return values
 }
 
-// Corpus reads all entries; folder is that of package crash, from the test's.
+// Corpus reads the entries in the folder testdata of package crash. The argument is the path
+// from the test to that package.
 func Corpus(tb testing.TB, folder string) []Entry {
 	tb.Helper()
 	return read(tb, filepath.Join(folder, "testdata/*.txt"))
 }
 
-// Public reads the entries that are written to the facts of public issues: they
-// have no headers but for where they are from.
+// Public reads the entries in testdata/public, which are written from the facts of public
+// issues. Their headers say only where they are from.
 func Public(tb testing.TB, folder string) []Entry {
 	tb.Helper()
 	return read(tb, filepath.Join(folder, "testdata/public/*.txt"))
@@ -62,8 +62,8 @@ func read(tb testing.TB, pattern string) (entries []Entry) {
 	return entries
 }
 
-// AllLogs are all logs that the package's tests have, whole: of the corpus,
-// without header lines, and public ones, for fuzz targets to begin with.
+// AllLogs returns all logs, to begin fuzzing with: those of the corpus without headers, and
+// the public ones with headers.
 func AllLogs(tb testing.TB, folder string) (logs [][]byte) {
 	tb.Helper()
 	for _, e := range Corpus(tb, folder) {
@@ -81,7 +81,7 @@ func AllLogs(tb testing.TB, folder string) (logs [][]byte) {
 	return logs
 }
 
-// Read reads an entry.
+// Read reads an entry from a file.
 func Read(tb testing.TB, path string) Entry {
 	tb.Helper()
 	data, err := os.ReadFile(path)
@@ -104,7 +104,7 @@ func Read(tb testing.TB, path string) Entry {
 	return e
 }
 
-// Wrappers are what collectors of logs do to the lines of a process.
+// Wrappers are functions that change the lines of a process as log collectors do, by name.
 var Wrappers = map[string]func(lines []string) []string{
 	"as it is":   func(lines []string) []string { return lines },
 	"timestamp":  PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
@@ -158,6 +158,7 @@ var Wrappers = map[string]func(lines []string) []string{
 	},
 }
 
+// mapLines returns f of each line.
 func mapLines(lines []string, f func(i int, s string) string) (out []string) {
 	for i, s := range lines {
 		out = append(out, f(i, s))
@@ -165,18 +166,18 @@ func mapLines(lines []string, f func(i int, s string) string) (out []string) {
 	return out
 }
 
-// PrefixLines puts something before each line.
-func PrefixLines(of func(i int) string) func([]string) []string {
+// PrefixLines returns a wrapper that puts the prefix of line i before each line.
+func PrefixLines(prefix func(i int) string) func([]string) []string {
 	return func(lines []string) []string {
-		return mapLines(lines, func(i int, s string) string { return of(i) + s })
+		return mapLines(lines, func(i int, s string) string { return prefix(i) + s })
 	}
 }
 
-// JSONLines makes each line one of JSON.
-func JSONLines(of func(s string) any) func([]string) []string {
+// JSONLines returns a wrapper that replaces each line by a value in JSON.
+func JSONLines(value func(s string) any) func([]string) []string {
 	return func(lines []string) []string {
 		return mapLines(lines, func(_ int, s string) string {
-			line, _ := json.Marshal(of(s))
+			line, _ := json.Marshal(value(s))
 			return string(line)
 		})
 	}

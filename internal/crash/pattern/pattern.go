@@ -1,6 +1,9 @@
-// Package pattern has regular expressions that cost little on text that they do not
-// match, which is most of a long log. A Pattern names words that every match contains; the
-// expression is tried only if they are in the text.
+// Package pattern has regular expressions that are fast on text that they do not match. Most
+// of a long log is such text.
+//
+// A Pattern derives words from its expression, of which every match contains at least one.
+// It tries the expression only on a text that has one of them. If all matches begin at the
+// start of a line with known words, it tries the expression only there.
 package pattern
 
 import (
@@ -11,25 +14,25 @@ import (
 	"sync"
 )
 
-// A Pattern is a regular expression. It is not tried on a text without the words
-// that each match has. One whose matches begin where a line does, with known words,
-// is tried there alone.
+// A Pattern is a regular expression in Go's syntax. Its methods return what those of a
+// regexp.Regexp return.
 type Pattern struct {
 	expr     string
-	compiled func() *compiled // compiles it when first asked: a program has many patterns
+	compiled func() *compiled // compiles expr the first time
 }
 
-// A compiled is what a Pattern is compiled to.
+// A compiled is a compiled expression with the words that its matches have.
 type compiled struct {
 	anywhere *regexp.Regexp
-	required [][]byte // each match has one of them; nil if it may have none
+	required [][]byte // each match has one of them; nil if no words are known
 
-	atLineStart *regexp.Regexp // matches at the beginning of a text; nil if it is tried everywhere
-	lineStarts  [][]byte       // each match of line begins with one of them
+	atLineStart *regexp.Regexp // matches at the beginning of a text; nil if matches may begin anywhere
+	lineStarts  [][]byte       // each match of atLineStart begins with one of them
 }
 
-// New returns the pattern of an expression in Go's syntax. The first use of one that
-// cannot be compiled panics.
+// New returns the pattern of an expression. The expression is compiled when it is first
+// used, because a program has many patterns and uses few. If it cannot be compiled, its
+// first use panics.
 func New(expr string) *Pattern {
 	return &Pattern{expr, sync.OnceValue(func() *compiled { return compile(expr) })}
 }
@@ -38,12 +41,13 @@ func compile(expr string) *compiled {
 	c := &compiled{anywhere: regexp.MustCompile(expr)}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		panic(err) // the compiler has read it
+		panic(err) // cannot happen: regexp has parsed it
 	}
 	for _, word := range requiredWords(tree) {
 		c.required = append(c.required, []byte(word))
 	}
-	// What goes on to the end of the text would make it quadratic.
+	// If a match could span lines, each line would be tried up to the end of the text, in
+	// quadratic time.
 	if words := lineStartWords(tree); len(words) > 0 && !spansLines(tree) {
 		c.atLineStart = regexp.MustCompile(`\A(?:` + expr + `)`)
 		for _, word := range words {
@@ -56,10 +60,10 @@ func compile(expr string) *compiled {
 // String returns the expression.
 func (p *Pattern) String() string { return p.expr }
 
-// SubexpIndex returns the number of a group by its name, as of a regexp.Regexp.
+// SubexpIndex returns the number of the group with a name.
 func (p *Pattern) SubexpIndex(name string) int { return p.compiled().anywhere.SubexpIndex(name) }
 
-// Match reports whether a text has a match.
+// Match reports whether the text has a match.
 func (p *Pattern) Match(text []byte) bool { return p.FindSubmatchIndex(text) != nil }
 
 // FindSubmatch returns the first match and its groups, or nil.
@@ -87,8 +91,7 @@ func (p *Pattern) FindAllSubmatch(text []byte, n int) (all [][][]byte) {
 	return all
 }
 
-// FindSubmatchIndex returns the places of the first match and of its groups, or
-// nil.
+// FindSubmatchIndex returns the places of the first match and of its groups, or nil.
 func (p *Pattern) FindSubmatchIndex(text []byte) []int {
 	c := p.compiled()
 	switch {
@@ -100,7 +103,7 @@ func (p *Pattern) FindSubmatchIndex(text []byte) []int {
 	return c.findInLines(text, 0)
 }
 
-// findInLines finds a match in a line that begins at some byte or after it.
+// findInLines finds a match in a line that begins at index at or after it.
 func (c *compiled) findInLines(text []byte, at int) []int {
 	if at > 0 && at <= len(text) && text[at-1] != '\n' {
 		at += lineLength(text[at:])
@@ -124,7 +127,7 @@ func (c *compiled) findInLines(text []byte, at int) []int {
 	return nil
 }
 
-// lineLength returns the length of the first line of a text, with its end.
+// lineLength returns the length of the first line of a text, including its newline.
 func lineLength(text []byte) int {
 	if n := bytes.IndexByte(text, '\n'); n >= 0 {
 		return n + 1
@@ -132,6 +135,7 @@ func lineLength(text []byte) int {
 	return len(text)
 }
 
+// mayMatch reports whether the text has one of the required words.
 func (c *compiled) mayMatch(text []byte) bool {
 	for _, word := range c.required {
 		if bytes.Contains(text, word) {
@@ -141,6 +145,7 @@ func (c *compiled) mayMatch(text []byte) bool {
 	return c.required == nil
 }
 
+// submatches returns the parts of a text that a match m, as of FindSubmatchIndex, describes.
 func submatches(text []byte, m []int) (parts [][]byte) {
 	for i := 0; i < len(m); i += 2 {
 		var part []byte
@@ -152,7 +157,7 @@ func submatches(text []byte, m []int) (parts [][]byte) {
 	return parts
 }
 
-// requiredWords returns words of which each match has one, or nil.
+// requiredWords returns words of which each match contains at least one, or nil.
 func requiredWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpLiteral:
@@ -167,8 +172,8 @@ func requiredWords(tree *syntax.Regexp) (words []string) {
 		}
 	case syntax.OpConcat:
 		for _, sub := range tree.Sub {
-			if of := requiredWords(sub); minLength(of) > minLength(words) {
-				words = of
+			if found := requiredWords(sub); minLength(found) > minLength(words) {
+				words = found
 			}
 		}
 	case syntax.OpAlternate:
@@ -177,10 +182,11 @@ func requiredWords(tree *syntax.Regexp) (words []string) {
 	return words
 }
 
-// union returns the words of all alternatives, or nil if one has none.
-func union(alternatives []*syntax.Regexp, of func(*syntax.Regexp) []string) (words []string) {
+// union returns the words that wordsOf returns for all alternatives, or nil if it returns
+// nil for one of them.
+func union(alternatives []*syntax.Regexp, wordsOf func(*syntax.Regexp) []string) (words []string) {
 	for _, a := range alternatives {
-		more := of(a)
+		more := wordsOf(a)
 		if more == nil {
 			return nil
 		}
@@ -189,6 +195,7 @@ func union(alternatives []*syntax.Regexp, of func(*syntax.Regexp) []string) (wor
 	return words
 }
 
+// minLength returns the length of the shortest word, or 0 if there are no words.
 func minLength(words []string) int {
 	if len(words) == 0 {
 		return 0
@@ -200,8 +207,8 @@ func minLength(words []string) int {
 	return n
 }
 
-// lineStartWords returns words with one of which each match begins, if each begins where
-// a line does; or nil.
+// lineStartWords returns the words with which a match begins, if every match begins at the
+// start of a line. Otherwise it returns nil.
 func lineStartWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpCapture:
@@ -225,7 +232,7 @@ func spansLines(tree *syntax.Regexp) bool {
 	return slices.ContainsFunc(tree.Sub, spansLines)
 }
 
-// firstWords returns words with one of which each match begins, or nil.
+// firstWords returns words of which each match begins with one, or nil.
 func firstWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpLiteral:

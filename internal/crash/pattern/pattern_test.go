@@ -21,7 +21,7 @@ var texts = []string{
 	"runtime: g 7: \nruntime: g8: x unknown pc\n", "panic: x\npanic: y\nz\n[signal", "y\nxy\n", "\n  rip   0x1\n", "ababc", "c", "panic: \npanic: xx\n", "PC=0x1PC=0x2\nPC=0x3", "created by f\n\ta.go:1\ncreated by g\nx",
 }
 
-// FuzzPattern compares a pattern with the expression that it was compiled from.
+// FuzzPattern compares a Pattern with the regular expression that it is made from.
 func FuzzPattern(f *testing.F) {
 	var patterns []*Pattern
 	for _, expr := range expressions {
@@ -41,8 +41,7 @@ func FuzzPattern(f *testing.F) {
 	})
 }
 
-// TestWords has the words without which a pattern is not tried, and with which the
-// lines begin on which it is.
+// TestWords checks the required words and the words at which lines are tried.
 func TestWords(t *testing.T) {
 	for expr, want := range map[string]string{
 		`fatal error: [^\n]*`: "fatal error: ;", `(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*)`: "SIG|Exception 0x;SIG|Exception 0x", `(?ms)^(SIG[^\n]*).*^PC=`: "SIG;",
@@ -53,7 +52,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestFast has long texts in which nothing matches, of lines that begin as matches do.
+// TestFast searches long texts without a match, whose lines begin as matches do.
 func TestFast(t *testing.T) {
 	for _, expr := range expressions {
 		p := New(expr)

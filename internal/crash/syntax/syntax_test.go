@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOf(t *testing.T) {
+func TestKindOf(t *testing.T) {
 	for text, want := range map[string]Kind{
 		"": None, "x": None, "all is well": None, "served (3 ms)": None, "see handler.go:17: bad": None, "error at main.go:7": None,
 		"fatal error: all goroutines are asleep - deadlock!": Fatal, "fatal: morestack on g0": Fatal, "panic: boom": Panic,
@@ -25,7 +25,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestBegin(t *testing.T) {
+func TestFindStart(t *testing.T) {
 	for text, want := range map[string]int{
 		"": -1, "panic: x": 0, "web-1  | panic: x": 9, "runtime error in goroutine leak": -1, "a goroutine 7 [running]:": 2,
 		"Sep 27 kubelet[30117]: runtime: unexpected return pc for runtime.sigpanic called from 0x7ffc3a32103f": 23, "SIGNAL SIGBUS: x": 7,
