@@ -9,7 +9,7 @@ import (
 	"splitadd/internal/crash/crashtest"
 )
 
-// TestFacts reads what two logs say, one of them a public report's.
+// TestFacts reads the facts of two logs. One is from a public issue.
 func TestFacts(t *testing.T) {
 	f := FactsOf(crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log)
 	assert.Equal(t, []string{"", "arm64"}, []string{f.Go, f.Arch}) // built with -trimpath
@@ -42,9 +42,8 @@ func TestFacts(t *testing.T) {
 	assert.Equal(t, Facts{}, f)
 }
 
-// TestEarly has the releases that restore frame pointers too late, as the table of kinds
-// has them.
-func TestEarly(t *testing.T) {
+// TestRestoresFPLate checks releases against the table of kinds.
+func TestRestoresFPLate(t *testing.T) {
 	for release, want := range map[string]bool{
 		"go1.20.14": false, "go1.21": true, "go1.21.0": true, "go1.21.6": true, "go1.22.0": false, "go1.27.4": false, "": false, "x": false,
 	} {

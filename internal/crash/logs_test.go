@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deaths are the answers on the crashes in an input.
+// deaths returns the headers for each crash in an input.
 func deaths(data []byte, e crashtest.Entry) (all []string) {
 	for _, log := range Logs(data) {
 		d := Classify(log.Text, e.Windows)
@@ -24,8 +24,8 @@ func deaths(data []byte, e crashtest.Entry) (all []string) {
 	return all
 }
 
-// TestLogs wraps every log of the corpus in every way: the crashes in it, and
-// what they died of, stay the same.
+// TestLogs wraps every log of the corpus in every way. The crashes in it, and what they died
+// of, stay the same.
 func TestLogs(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, ".") {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
@@ -38,7 +38,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// TestLogsOfTwo has two processes die at once, line by line.
+// TestLogsOfTwo mixes the lines of two processes that die at the same time.
 func TestLogsOfTwo(t *testing.T) {
 	one, two := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt"), crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	want := append(deaths(one.Log, one), deaths(two.Log, one)...)
@@ -63,8 +63,8 @@ func TestLogsOfTwo(t *testing.T) {
 	}
 }
 
-// TestLogsGlued has a process die in the middle of a line that it prints, once, and
-// after each restart: the words before the crash are not a collector's prefix.
+// TestLogsGlued has a process that crashes while it prints a line, and crashes in the same way
+// after each restart. The words before the crash are not a prefix that a collector added.
 func TestLogsGlued(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	want := deaths(e.Log, e)
@@ -78,9 +78,9 @@ func TestLogsGlued(t *testing.T) {
 	}
 }
 
-// TestLogsBatch has one process die after another, so that the line in which the second
-// crash begins is at every place around the end of what is looked at together. What
-// stands before it, which tells that it is another, is not forgotten there.
+// TestLogsBatch has two processes that crash one after the other. The second crash begins at
+// each place around the end of a batch of lines. The lines before it, which show that it is
+// another crash, must not be forgotten at the end of the batch.
 func TestLogsBatch(t *testing.T) {
 	for n := batchLines - margin - 20; n < batchLines-margin+20; n++ {
 		log := "panic: boom\n\ngoroutine 1 [running]:\n" + strings.Repeat("goroutine 7 [select]:\n", n) + "exit status 2\n" +
@@ -91,7 +91,7 @@ func TestLogsBatch(t *testing.T) {
 	}
 }
 
-// TestLogsPlace says where in the input a crash begins.
+// TestLogsPlace checks in which line of the input a crash begins.
 func TestLogsPlace(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	filler := strings.Repeat("all is well\n", 10000)
@@ -104,9 +104,8 @@ func TestLogsPlace(t *testing.T) {
 	assert.Empty(t, Logs(nil))
 }
 
-// FuzzLogs looks for crashes whose places, sizes or number make no sense. Whatever an
-// input is, twice of it has no more than twice the crashes, and one that the seam may
-// make up.
+// FuzzLogs looks for crashes whose places, sizes or number make no sense. Two copies of an
+// input have at most twice as many crashes as one, and one more that may span the seam.
 func FuzzLogs(f *testing.F) {
 	for _, log := range crashtest.AllLogs(f, ".") {
 		f.Add(log)
@@ -136,7 +135,7 @@ func FuzzLogs(f *testing.F) {
 	})
 }
 
-// BenchmarkLogs reads 100 MB of log with a crash at its end.
+// BenchmarkLogs reads 100 MB of a log with a crash at its end.
 func BenchmarkLogs(b *testing.B) {
 	e := crashtest.Read(b, "testdata/go1.23.4-sp-leaf65552-gc.txt")
 	for name, line := range map[string]string{

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOmitted has crashes that are not read to their ends, or not at all: each time that
-// is said.
+// TestOmitted has crashes of which the end, or everything, is not read. Each is counted.
 func TestOmitted(t *testing.T) {
 	split := string(crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log)
 	lines := strings.Split(strings.TrimSuffix(split, "\n"), "\n")
@@ -55,8 +54,8 @@ func TestOmitted(t *testing.T) {
 	}
 }
 
-// TestOmittedPrefixes has more prefixes that one line each has than are learned. A crash
-// after them is found, if it has none. That lines with others were not read is said.
+// TestOmittedPrefixes has more prefixes, each on one line only, than are learned. A crash
+// without a prefix is still found after them. The lines that were not read are counted.
 func TestOmittedPrefixes(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt")
 	var log strings.Builder
@@ -74,8 +73,8 @@ func TestOmittedPrefixes(t *testing.T) {
 	assert.Contains(t, omitted.String(), "with a prefix that came after too many others")
 }
 
-// TestOmittedStreams has more streams in the middle of a crash than are kept, and a crash that is
-// too long: both are said.
+// TestOmittedStreams has more streams in the middle of a crash than are kept, and then a
+// crash that is too long. Both are counted.
 func TestOmittedStreams(t *testing.T) {
 	var b strings.Builder
 	for i := range maxStreams + 10 {
@@ -97,7 +96,7 @@ func TestOmittedStreams(t *testing.T) {
 	assert.Empty(t, omitted.String())
 }
 
-// TestLastLineCut has a log that ends within the only line of a crash.
+// TestLastLineCut has a log that ends inside the only line of a crash.
 func TestLastLineCut(t *testing.T) {
 	whole := "runtime: g 7: unexpected return pc for main.f called from 0x1234"
 	for n := len("runtime: g 7: unexpected return pc f"); n <= len(whole); n++ {
