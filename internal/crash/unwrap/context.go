@@ -4,66 +4,67 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// Bounds on what is looked at on either side of a line that every crash has: more
-// than the lines of a goroutine of 100 frames, of which the runtime prints no more.
+// Lines are read if they are this near to an anchor: a line that every crash has. The bound is
+// more than the lines of a goroutine, of which the runtime prints at most 100 frames.
 const (
 	nearLines = 240
 	nearBytes = 64 << 10
 )
 
-// contextFilter passes on the lines that are contextFilter to an anchor.
+// A contextFilter passes on the lines that are near to an anchor.
 type contextFilter struct {
 	visit func(number int, text []byte)
 
-	before [nearLines]struct {
+	before [nearLines]struct { // a ring of the last lines that were not passed on
 		number int
 		text   []byte
 	}
-	first, count, bytes int // of before, which is a ring
-	after, afterBytes   int // lines and bytes to pass on
+	first, count, bytes int // the ring's first line, its lines, and their bytes
+	after, afterBytes   int // lines and bytes that are still near to the last anchor
 }
 
-func (n *contextFilter) line(number int, text []byte) {
+// line takes a line.
+func (f *contextFilter) line(number int, text []byte) {
 	anchor := syntax.HasAnchor(text)
 	if anchor {
-		for ; n.count > 0; n.drop() {
-			b := &n.before[n.first]
-			n.visit(b.number, b.text)
+		for ; f.count > 0; f.drop() {
+			b := &f.before[f.first]
+			f.visit(b.number, b.text)
 		}
-		n.after, n.afterBytes = nearLines, nearBytes
+		f.after, f.afterBytes = nearLines, nearBytes
 	}
-	if anchor || n.after > 0 && n.afterBytes > 0 {
+	if anchor || f.after > 0 && f.afterBytes > 0 {
 		if !anchor {
-			n.after--
-			n.afterBytes -= len(text)
+			f.after--
+			f.afterBytes -= len(text)
 		}
-		n.visit(number, text)
+		f.visit(number, text)
 		return
 	}
 	text = trimEnd(text, "\r\n")
 	if len(text) > nearBytes {
-		for n.count > 0 {
-			n.drop()
+		for f.count > 0 {
+			f.drop()
 		}
 		return
 	}
-	for n.count == nearLines || n.count > 0 && n.bytes+len(text) > nearBytes {
-		n.drop()
+	for f.count == nearLines || f.count > 0 && f.bytes+len(text) > nearBytes {
+		f.drop()
 	}
-	b := &n.before[(n.first+n.count)%nearLines]
+	b := &f.before[(f.first+f.count)%nearLines]
 	b.number = number
 	b.text = append(b.text[:0], text...)
-	n.count++
-	n.bytes += len(text)
+	f.count++
+	f.bytes += len(text)
 }
 
-// drop forgets the first line.
-func (n *contextFilter) drop() {
-	b := &n.before[n.first]
-	n.bytes -= len(b.text)
+// drop removes the first line of the ring.
+func (f *contextFilter) drop() {
+	b := &f.before[f.first]
+	f.bytes -= len(b.text)
 	if cap(b.text) > 4<<10 {
 		b.text = nil
 	}
-	n.first = (n.first + 1) % nearLines
-	n.count--
+	f.first = (f.first + 1) % nearLines
+	f.count--
 }

@@ -2,69 +2,72 @@ package unwrap
 
 import "bytes"
 
-// Bounds on an object of JSON that is printed on many lines.
+// Bounds on a JSON object that is printed on many lines.
 const (
-	maxObjectBytes = 256 << 10 // bytes
+	maxObjectBytes = 256 << 10
 	maxObjectLines = 2000
 )
 
-// objectJoiner joins the lines of an object of JSON that is printed with one member on
-// each, as gcloud and jq do.
+// An objectJoiner joins the lines of a JSON object that is printed with one member on each
+// line, as gcloud and jq print it. It passes on all other lines as they are.
 type objectJoiner struct {
 	visit func(number int, text []byte)
 
-	lines []joinedLine // of the object so far
-	text  []byte       // of the lines
-	depth int          // of brackets that are open
+	lines []joinedLine // the lines of the open object
+	text  []byte       // their texts
+	depth int          // how many brackets are open
 }
 
+// A joinedLine is a line of the open object: its number, and where it ends in the text.
 type joinedLine struct{ number, end int }
 
-func (p *objectJoiner) line(number int, text []byte) {
-	if len(p.lines) == 0 {
+// line takes a line.
+func (j *objectJoiner) line(number int, text []byte) {
+	if len(j.lines) == 0 {
 		if opensObject(text) {
-			p.add(number, text)
-			p.depth = 1
+			j.add(number, text)
+			j.depth = 1
 			return
 		}
-		p.visit(number, text)
+		j.visit(number, text)
 		return
 	}
 	trimmed := bytes.TrimSpace(text)
-	if !isMember(trimmed) || len(p.text)+len(text) > maxObjectBytes || len(p.lines) == maxObjectLines {
-		p.flush()
-		p.line(number, text)
+	if !isMember(trimmed) || len(j.text)+len(text) > maxObjectBytes || len(j.lines) == maxObjectLines {
+		j.flush()
+		j.line(number, text)
 		return
 	}
-	p.add(number, text)
-	if p.depth += openBrackets(trimmed); p.depth <= 0 {
-		joined, from := p.text[:0], 0
-		for _, l := range p.lines {
-			joined = append(joined, bytes.TrimSuffix(p.text[from:l.end], []byte("\n"))...)
+	j.add(number, text)
+	if j.depth += openBrackets(trimmed); j.depth <= 0 {
+		joined, from := j.text[:0], 0
+		for _, l := range j.lines {
+			joined = append(joined, bytes.TrimSuffix(j.text[from:l.end], []byte("\n"))...)
 			from = l.end
 		}
-		number := p.lines[0].number
-		p.lines, p.text = p.lines[:0], p.text[:0]
-		p.visit(number, joined)
+		number := j.lines[0].number
+		j.lines, j.text = j.lines[:0], j.text[:0]
+		j.visit(number, joined)
 	}
 }
 
-func (p *objectJoiner) add(number int, text []byte) {
-	p.text = append(p.text, text...)
-	p.lines = append(p.lines, joinedLine{number, len(p.text)})
+// add adds a line to the open object.
+func (j *objectJoiner) add(number int, text []byte) {
+	j.text = append(j.text, text...)
+	j.lines = append(j.lines, joinedLine{number, len(j.text)})
 }
 
-// flush passes on lines that are not an object.
-func (p *objectJoiner) flush() {
+// flush passes on the lines that look like a part of an object, but are not one.
+func (j *objectJoiner) flush() {
 	from := 0
-	for _, l := range p.lines {
-		p.visit(l.number, p.text[from:l.end])
+	for _, l := range j.lines {
+		j.visit(l.number, j.text[from:l.end])
 		from = l.end
 	}
-	p.lines, p.text = p.lines[:0], p.text[:0]
+	j.lines, j.text = j.lines[:0], j.text[:0]
 }
 
-// opensObject reports whether a line is the first of an object.
+// opensObject reports whether a line may be the first of an object on many lines.
 func opensObject(text []byte) bool {
 	if len(text) > 80 || bytes.IndexByte(text, '{') < 0 {
 		return false
@@ -73,7 +76,7 @@ func opensObject(text []byte) bool {
 	return len(bytes.TrimLeft(text, " ")) == 1
 }
 
-// isMember reports whether a line may be one of an object.
+// isMember reports whether a line may belong to an object on many lines.
 func isMember(text []byte) bool {
 	if len(text) == 0 {
 		return false
@@ -91,7 +94,7 @@ func isMember(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("true")) || bytes.HasPrefix(text, []byte("false")) || bytes.HasPrefix(text, []byte("null")) || string(text) == "[" || string(text) == "[{"
 }
 
-// openBrackets returns how many more openBrackets are opened than closed outside strings.
+// openBrackets returns how many more brackets a line opens than it closes, outside of strings.
 func openBrackets(text []byte) (n int) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
