@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sparse is a core file of 10 GB, of which one page is there.
+// sparse makes a core file of 10 GB with data in one page only.
 func sparse(tb testing.TB) string {
 	const size, at = 10 << 30, 7<<30 + 4096
 	data := image(0, status(1, SIGSEGV), elf.Prog64{Vaddr: 0x40_0000_0000, Off: 4096, Filesz: size})
@@ -25,7 +25,7 @@ func sparse(tb testing.TB) string {
 	return path
 }
 
-// TestSparse does not read holes.
+// TestSparse checks that holes are not read.
 func TestSparse(t *testing.T) {
 	f, err := Open(sparse(t))
 	require.NoError(t, err)
