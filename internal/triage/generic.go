@@ -6,11 +6,11 @@ import (
 	"splitadd/internal/crash"
 )
 
-// instanceShown reports whether the log shows which instanceShown of a generic function was
-// interrupted in the window. A goroutine trace prints one name for all, and a pc
-// at an offset that another instanceShown has may be that one's. The unwinder, and the
-// marks in a hexdump, name the instanceShown. Addresses tell as well: a loader moves them
-// by pages.
+// instanceShown reports whether the log shows which instance of a generic function was
+// interrupted in the window. A goroutine trace prints the same name for all instances. If
+// another instance has an instruction at the same offset, the trace may be about that one. The
+// unwinder's messages, and the symbols in a hexdump, name the instance. So does an address,
+// because a loader moves code by whole pages.
 func (l *logCase) instanceShown() bool {
 	w := l.death.Window
 	fns := l.binary.funcs[crash.PrintedName(w.Func)]
