@@ -155,9 +155,7 @@ func (w Writer) Triage(v triage.Verdict) error {
 	if v.Count > 1 {
 		record.Count, record.Last = v.Count, v.Last
 	}
-	if v.OtherDefect != nil {
-		record.Issues = v.OtherDefect.Issues
-	}
+	record.Issues = v.Issues
 	record.Sure, record.Suspect, record.Cut = string(v.Confidence), v.Suspect, v.CutOff
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())

@@ -154,8 +154,8 @@ func (l *logCase) otherCause(c *crash.Cause) Verdict {
 		v.Confidence = Likely
 	}
 	if len(c.Issues) > 0 {
-		v.OtherDefect = &OtherDefect{c.Issues, reason}
-		v.Do = append(v.Do, v.OtherDefect.seeIssues())
+		v.Issues = c.Issues
+		v.Do = append(v.Do, seeIssues(v.Issues))
 	}
 	return v
 }

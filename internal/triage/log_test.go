@@ -41,8 +41,8 @@ func list(t testing.TB, data []byte, b *Binary, issues bool) (all []string) {
 		if v.Reason != "" {
 			text += ": " + v.Reason
 		}
-		if v.OtherDefect != nil && issues {
-			text += fmt.Sprint(" ", v.OtherDefect.Issues)
+		if len(v.Issues) > 0 && issues {
+			text += fmt.Sprint(" ", v.Issues)
 		}
 		all = append(all, text)
 	}

@@ -59,11 +59,11 @@ type Verdict struct {
 	Settle   string   // what would settle an undecided answer, or ""
 	Do       []string // what the user can do
 
-	Window      *window.Window // of a split
-	Candidates  []Candidate    // windows that fit the unwinder's numbers
-	OtherDefect *OtherDefect   // the defect that it is, or is easily mistaken for
-	Text        string         // an excerpt of the log
-	Code        string         // the disassembly of the window
+	Window     *window.Window // of a split
+	Candidates []Candidate    // windows that fit the unwinder's numbers
+	Issues     []int          // issues of golang/go about the defect that it is, or is easily mistaken for
+	Text       string         // an excerpt of the log
+	Code       string         // the disassembly of the window
 
 	truncated bool // the runtime printed more messages about the crash than were read
 }
@@ -88,16 +88,10 @@ func (v *Verdict) finish(b *Binary) {
 	}
 }
 
-// An OtherDefect is a defect that is not one of this project's but looks like one.
-type OtherDefect struct {
-	Issues []int // issues of golang/go about it
-	What   string
-}
-
-// seeIssues refers the user to the issues.
-func (n OtherDefect) seeIssues() string {
+// seeIssues refers the user to issues of golang/go.
+func seeIssues(numbers []int) string {
 	var issues []string
-	for _, i := range n.Issues {
+	for _, i := range numbers {
 		issues = append(issues, fmt.Sprintf("golang/go#%d", i))
 	}
 	return "see " + strings.Join(issues, ", ")

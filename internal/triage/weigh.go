@@ -45,8 +45,8 @@ func (l *logCase) excluded() (v Verdict, ok bool) {
 		}
 		v = newVerdict(NotThis, reason, l.death.Evidence, l.facts.NotARM64)
 		if c != nil && l.facts.Arch == "amd64" && len(c.AMD64Issues) > 0 {
-			v.OtherDefect = &OtherDefect{c.AMD64Issues, reason}
-			v.Do = []string{v.OtherDefect.seeIssues()}
+			v.Issues = c.AMD64Issues
+			v.Do = []string{seeIssues(v.Issues)}
 		}
 		return v, true
 	}
