@@ -13,7 +13,7 @@ import (
 	"splitadd/internal/lab"
 )
 
-// generic has two instances of a function, of which one has a window.
+// generic is a program with two instances of a function. One of them has a window.
 const generic = `package main
 
 var never, count = false, 0
@@ -35,9 +35,9 @@ func main() {
 }
 `
 
-// TestGeneric reads logs of a generic function: goroutine traces print its name
-// without its type arguments, and the unwinder with them. Where a trace could be of
-// an instance without a window, addresses decide.
+// TestGeneric reads logs of a generic function. Goroutine traces print its name without type
+// arguments, and the unwinder prints it with them. If a trace may be of an instance without a
+// window, addresses decide.
 func TestGeneric(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})

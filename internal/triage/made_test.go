@@ -21,16 +21,17 @@ import (
 	"splitadd/internal/window"
 )
 
-var makeCorpus = flag.Bool("make", false, "make the logs of the corpus that the victims die with")
+var makeCorpus = flag.Bool("make", false, "write the logs of the corpus that victims print")
 
-// A corpusLog is a log of the corpus that a victim dies with.
+// A corpusLog describes a log of the corpus that a victim prints when it dies.
 type corpusLog struct {
 	release, victim string
 	class           window.Class
 	observer        string
-	stress          bool // as built; else pinned
+	stress          bool // the victim runs as built; otherwise it is pinned
 }
 
+// corpusLogs returns all logs of the corpus that victims print.
 func corpusLogs() (all []corpusLog) {
 	add := func(victim string, class window.Class, observer string, stress bool, releases ...string) {
 		for _, r := range releases {
@@ -50,8 +51,8 @@ func corpusLogs() (all []corpusLog) {
 	return all
 }
 
-// TestMake makes them anew. What is to be answered is written by -update, here
-// and in package crash, and read by a person.
+// TestMake writes these logs. -update writes the expected answers, here and in package crash.
+// Then a person has to read the difference.
 func TestMake(t *testing.T) {
 	if !*makeCorpus {
 		t.Skip("writes the corpus: go test ./internal/triage -run Make -args -make")
@@ -69,7 +70,8 @@ func TestMake(t *testing.T) {
 	}
 }
 
-// log makes a log that names a death of the unwinder's, and its headers.
+// log runs the victim until it prints a log that names an unwind failure. It returns the name
+// and the text of the file, with headers.
 func (m corpusLog) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
 	way, how := "pinned in its "+string(m.class)+" window", ""
 	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.stress}
@@ -92,7 +94,7 @@ func (m corpusLog) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text 
 	for _, w := range g.Preemptible(m.victim) {
 		fmt.Fprintf(&head, "window: %s %s+%#x\n", w.Kind(), w.Func, w.Offset())
 	}
-	for range 5 { // until one tells
+	for range 5 { // until the log shows an unwind failure
 		result, err := e.Run(context.Background(), job)
 		require.NoError(t, err)
 		if d := crash.Classify(result.Output, g.Windows); d.Kind.WhileUnwinding() || m.observer == "stacks" && d.Kind != "" {

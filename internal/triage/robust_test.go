@@ -14,9 +14,9 @@ import (
 	"splitadd/internal/crash/crashtest"
 )
 
-var allLogs = flag.Bool("all", false, "every log of the corpus in every way, for minutes")
+var allLogs = flag.Bool("all", false, "test every log of the corpus in every way, which takes minutes")
 
-// sampled reports whether a case is one of about one in n.
+// sampled reports whether a case is in the sample, which has about one case in n.
 func sampled(n uint32, what ...any) bool {
 	if *allLogs {
 		return true
@@ -26,7 +26,8 @@ func sampled(n uint32, what ...any) bool {
 	return h.Sum32()%n == 0
 }
 
-// collectors are what more of them make of the lines of a process.
+// collectors are more functions that change the lines of a process as log collectors do. See
+// crashtest.Wrappers.
 var collectors = map[string]func(lines []string) []string{
 	"docker logs -t": crashtest.PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.%09dZ ", i%60, 101284384+i) }),
 	"kubectl, timestamps": crashtest.PrefixLines(func(i int) string {
@@ -97,7 +98,7 @@ var collectors = map[string]func(lines []string) []string{
 	"spaces before": crashtest.PrefixLines(func(int) string { return "    " }),
 }
 
-// TestCollectors wraps logs as collectors do: the answers stay.
+// TestCollectors wraps logs as collectors do. The answers stay the same.
 func TestCollectors(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
@@ -106,7 +107,7 @@ func TestCollectors(t *testing.T) {
 			if sampled(3, e.Path, name) {
 				got := answers(t, []byte(strings.Join(wrap(lines), "\n")+"\n"), binaryOf(e))
 				if strings.HasSuffix(name, " before") && len(got) == len(want) && strings.HasPrefix(got[0], "undecided") {
-					continue // white space is not learned as a prefix: an answer may become undecided
+					continue // white space is not learned as a prefix, so an answer may become undecided
 				}
 				assert.Equal(t, want, got, "%s, %s", filepath.Base(e.Path), name)
 			}
@@ -114,9 +115,8 @@ func TestCollectors(t *testing.T) {
 	}
 }
 
-// TestMissing takes lines out of logs, wrapped or not: any three, or all from one
-// on. An answer may become undecided; it never becomes another, and a crash never
-// becomes several.
+// TestMissing removes lines from logs, wrapped or not: three lines, or all after one. An answer
+// may become undecided, but never another answer, and a crash never becomes several.
 func TestMissing(t *testing.T) {
 	wraps := map[string]func(lines []string) []string{"as it is": crashtest.Wrappers["as it is"], "latest first": crashtest.Wrappers["latest first"], "Fluent Bit": collectors["Fluent Bit"], "journald, short": collectors["journald, short"], "double-spaced": collectors["double-spaced"]}
 	for _, e := range crashtest.Corpus(t, crashFolder) {
