@@ -89,7 +89,7 @@ var incgoFault = pattern.New(`\baddr=0x118\b`)
 var fatalErrorLine = pattern.New(`(?m)^fatal error: `)
 
 const (
-	growingStack        = "a goroutine that was growing its stack, which is never preempted: assembly code moved the stack pointer without the unwinder's knowledge"
+	growingStack        = "a goroutine that was growing its stack, and so was not preempted: assembly code moved the stack pointer without the unwinder's knowledge"
 	tracebackStuck      = "traceback stuck: a frame without unwind information, or of size 0"
 	signalInC           = "a signal in C code"
 	faultOutsideRuntime = "a fault outside the runtime"
