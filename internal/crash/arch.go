@@ -14,8 +14,8 @@ import (
 //
 // The architecture of the host that built the binary is not a clue, although the path of
 // a toolchain may name it:
-// golang.org/toolchain@v0.0.1-go1.23.4.linux-amd64/src/runtime/proc.go. Neither is what
-// other programs print near a crash.
+// golang.org/toolchain@v0.0.1-go1.23.4.linux-amd64/src/runtime/proc.go. Lines that other
+// programs print near a crash are not clues either.
 type Clue struct {
 	// Arch is a GOARCH, a file suffix that stands for two of them, as "ppc64x" does, or
 	// notARM64.
@@ -111,7 +111,7 @@ func (f *Facts) clues() (clues []Clue) {
 func (f *Facts) narrowStack() string {
 	const low, high = 1 << 16, 1 << 32
 	if u := f.Unwinder; u != nil && u.Lo >= low && u.Hi > u.Lo && u.Hi < high {
-		return fmt.Sprintf("its stack [%#x,%#x) is that of a 32-bit machine", u.Lo, u.Hi)
+		return fmt.Sprintf("its stack [%#x,%#x) is below 4 GiB, as on a 32-bit machine", u.Lo, u.Hi)
 	}
 	n := 0
 	for _, frame := range f.Frames {
@@ -123,7 +123,7 @@ func (f *Facts) narrowStack() string {
 		}
 	}
 	if n > 1 {
-		return fmt.Sprintf("its %d frames are at addresses of a 32-bit machine", n)
+		return fmt.Sprintf("its %d frames are below 4 GiB, as on a 32-bit machine", n)
 	}
 	return ""
 }

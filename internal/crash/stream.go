@@ -41,7 +41,7 @@ const (
 	batchBytes   = 8 << 20 // bytes that are cut together
 	lookBack     = 4       // lines that are kept after they have been consumed
 	margin       = 400     // lines at the end of a batch that are cut with the next batch
-	lineOverhead = 64      // bytes that a line needs besides its text
+	lineOverhead = 64      // bytes that a line needs in addition to its text
 )
 
 // add adds a line. When there are enough lines, it cuts them into crashes.

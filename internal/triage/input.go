@@ -107,7 +107,7 @@ type inputJudge struct {
 
 	verdicts         []Verdict
 	judged           int     // crashes that were judged
-	unshown          Verdict // where and how many the crashes are that are not shown
+	unshown          Verdict // the lines and the number of the crashes that are not shown
 	unshownUndecided int     // how many of them are undecided
 	omitted          crash.Omitted
 }
