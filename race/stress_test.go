@@ -66,7 +66,7 @@ func timeToCrash(b *testing.B, c victim.Case, w window.Window) {
 		require.NoError(b, err)
 	}
 	// Under the tracer, a leaf function with both windows may die of the other one.
-	require.True(b, r.Outcome == trial.Survived || r.Outcome == trial.Died && r.Death.Kind.Unwinding(), "%v\n%s", r, r.Log)
+	require.True(b, r.Outcome == trial.Survived || r.Outcome == trial.Died && r.Death.Kind.WhileUnwinding(), "%v\n%s", r, r.Log)
 	b.ReportMetric(0, "ns/op") // the time of a run that reached its limit means nothing
 	b.ReportMetric(r.Exposed, "s/exposed")
 	b.ReportMetric(float64(r.Observations), "observations")

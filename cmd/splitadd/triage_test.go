@@ -84,5 +84,5 @@ func TestTriage(t *testing.T) {
 	cmd, stdout, stderr = splitadd(t, "triage", "-binary", binaries["go1.23.4"], plain)
 	_ = cmd.Run()
 	require.Equal(t, exitSuspect, cmd.ProcessState.ExitCode(), "it looks like a split all the same: %s", stderr)
-	assert.Contains(t, stdout.String(), ": undecided: the log is of another build than ")
+	assert.Contains(t, stdout.String(), ": undecided: the log is from another build than ")
 }

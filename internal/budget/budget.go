@@ -1,6 +1,6 @@
-// Package budget limits what one file may cost to read: work, memory, windows and
-// bytes of output, each in proportion to the file's size. Binaries may be hostile,
-// so every loop over their contents spends from a Budget, which panics at its limit.
+// Package budget limits what it may cost to read a file: work, memory, windows and bytes of
+// output, each in proportion to the file's size. Binaries may be hostile. So every loop over
+// the contents of a file spends from its Budget, which panics at the limit.
 package budget
 
 import (
@@ -10,25 +10,24 @@ import (
 	"sync/atomic"
 )
 
-// ErrExceeded is wrapped by the error for a file that takes more than its budget.
+// ErrExceeded is wrapped by the error for a file that exceeds its budget.
 var ErrExceeded = errors.New("not a binary that the Go linker wrote")
 
-// A Limit is how much of something a file may take: Base, and PerMB for each MiB of
-// the file.
+// A Limit is how much of something a file may take: Base plus PerMB for each MiB of the file.
 type Limit struct{ Base, PerMB int64 }
 
 func (l Limit) of(size int64) int64 { return l.Base + size>>10*l.PerMB>>10 }
 
-// Limits are what a file may take.
+// Limits are the limits for a file.
 type Limits struct {
-	Work    Limit // units: one is a table's value decoded, an instruction looked at, or 8 bytes searched
-	Memory  Limit // bytes held at a time, beyond a few for each function
+	Work    Limit // units: a unit is one decoded value of a table, one instruction, or 8 bytes of a search
+	Memory  Limit // bytes held at the same time, apart from a few for each function
 	Windows Limit
-	Output  Limit // bytes of names, files and disassembly, for all windows together
+	Output  Limit // bytes of names, files and disassembly of all windows together
 }
 
-// Default is at least ten times what the measured programs take: see TestReal of the
-// package survey. The bases are for small files.
+// Default is at least ten times what programs in practice need: TestReal of package survey
+// measures that. The bases are for small files.
 var Default = Limits{
 	Work:    Limit{12 << 20, 12 << 20},
 	Memory:  Limit{96 << 20, 5 << 18},
@@ -36,20 +35,22 @@ var Default = Limits{
 	Output:  Limit{16 << 20, 512 << 10},
 }
 
-// A Budget is what is left for one file. Its methods may be called from several
-// goroutines. The methods that spend panic with a *LimitPanic at the limit, so that loops do
-// not need checks. objfile.Guard turns that into an error. A nil Budget has no limits.
+// A Budget is what is left of the limits for one file. Its methods may be called from several
+// goroutines. The methods that spend panic with a *LimitPanic at the limit, so that loops need
+// no checks. objfile.Guard turns the panic into an error. A nil Budget has no limits.
 type Budget struct {
 	ctx                           context.Context
 	work, memory, windows, output meter
 }
 
+// A meter counts the use of one limit.
 type meter struct {
-	used, most atomic.Int64
+	used, peak atomic.Int64
 	limit      int64
 }
 
-// New returns the budget of a file of size bytes. It ends when ctx is done.
+// New returns the budget for a file of size bytes. When ctx is done, the next check of Work
+// panics.
 func New(ctx context.Context, l Limits, size int64) *Budget {
 	b := &Budget{ctx: ctx}
 	b.work.limit, b.memory.limit = l.Work.of(size), l.Memory.of(size)
@@ -60,7 +61,7 @@ func New(ctx context.Context, l Limits, size int64) *Budget {
 // A LimitPanic is the value that the methods of a Budget panic with.
 type LimitPanic struct{ Err error }
 
-// spend adds to what is used, and returns what it was before.
+// spend adds n to what is used, and returns what was used before.
 func (m *meter) spend(n int, what string) (before int64) {
 	used := m.used.Add(int64(n))
 	if used > m.limit || n < 0 {
@@ -69,9 +70,9 @@ func (m *meter) spend(n int, what string) (before int64) {
 	return used - int64(n)
 }
 
-// interval is the number of units of work between checks of the context. So many units
-// take some milliseconds.
-const interval = 1 << 18
+// checkInterval is the number of units of work between checks of the context. That many units
+// take a few milliseconds.
+const checkInterval = 1 << 18
 
 // Work spends units of work.
 func (b *Budget) Work(n int) {
@@ -79,24 +80,24 @@ func (b *Budget) Work(n int) {
 		return
 	}
 	before := b.work.spend(n, "steps of work")
-	if before/interval != (before+int64(n))/interval || before == 0 {
+	if before/checkInterval != (before+int64(n))/checkInterval || before == 0 {
 		if err := b.ctx.Err(); err != nil {
 			panic(&LimitPanic{err})
 		}
 	}
 }
 
-// Hold takes memory, in bytes, until Free gives it back.
+// Hold takes n bytes of memory until Free gives them back.
 func (b *Budget) Hold(n int) {
 	if b == nil {
 		return
 	}
 	used := b.memory.spend(n, "bytes of memory") + int64(n)
-	for most := b.memory.most.Load(); used > most && !b.memory.most.CompareAndSwap(most, used); most = b.memory.most.Load() {
+	for most := b.memory.peak.Load(); used > most && !b.memory.peak.CompareAndSwap(most, used); most = b.memory.peak.Load() {
 	}
 }
 
-// Free gives back memory that Hold took.
+// Free gives back n bytes of memory that Hold took.
 func (b *Budget) Free(n int) {
 	if b != nil {
 		b.memory.used.Add(-int64(n))
@@ -117,19 +118,19 @@ func (b *Budget) Output(n int) {
 	}
 }
 
-// A Usage is the share of each limit that is spent; 1 means all of it. For memory it is
-// the largest share at any time.
+// A Usage is the share of each limit that is used, where 1 is all of it. For memory it is the
+// largest share at any time.
 type Usage struct{ Work, Memory, Windows, Output float64 }
 
-// Usage returns how much is spent.
+// Usage returns what is used.
 func (b *Budget) Usage() Usage {
 	if b == nil {
 		return Usage{}
 	}
-	part := func(used, limit int64) float64 { return float64(used) / float64(limit) }
+	share := func(used, limit int64) float64 { return float64(used) / float64(limit) }
 	return Usage{
-		part(b.work.used.Load(), b.work.limit), part(b.memory.most.Load(), b.memory.limit),
-		part(b.windows.used.Load(), b.windows.limit), part(b.output.used.Load(), b.output.limit),
+		share(b.work.used.Load(), b.work.limit), share(b.memory.peak.Load(), b.memory.limit),
+		share(b.windows.used.Load(), b.windows.limit), share(b.output.used.Load(), b.output.limit),
 	}
 }
 

@@ -14,7 +14,7 @@ var limits = budget.Limits{
 	Work: budget.Limit{Base: 1 << 20}, Memory: budget.Limit{Base: 10, PerMB: 5 << 10}, Windows: budget.Limit{Base: 2}, Output: budget.Limit{Base: 3},
 }
 
-// stopped returns the error that f stops with, or nil.
+// stopped calls f and returns the error that it panics with, or nil.
 func stopped(t *testing.T, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loads returns n segments of size bytes each. They start step bytes apart in the
-// file, so that they overlap if step is less than size.
+// loads returns n segments of size bytes each, step bytes apart in the file. They overlap if
+// step is less than size.
 func loads(n int, at, size, step uint64) (list []elf.Prog64) {
 	for i := range uint64(n) {
 		list = append(list, elf.Prog64{Vaddr: 0x10000 * (i + 1), Off: at + step*i, Filesz: size, Memsz: size})
@@ -21,8 +21,8 @@ func loads(n int, at, size, step uint64) (list []elf.Prog64) {
 	return list
 }
 
-// TestClaimedTwice refuses files whose segments are more than the file has: what
-// reads all memory would read it many times over.
+// TestClaimedTwice refuses files whose segments are larger than the file. Otherwise
+// VisitMemory would read the same bytes many times.
 func TestClaimedTwice(t *testing.T) {
 	const size = 1 << 20
 	notes := status(41, SIGSEGV)
@@ -45,14 +45,14 @@ func TestClaimedTwice(t *testing.T) {
 		}
 		require.NoError(t, err, name)
 		read := 0
-		require.NoError(t, f.Each(context.Background(), func(_ uint64, memory []byte) bool { read += len(memory); return true }))
+		require.NoError(t, f.VisitMemory(context.Background(), func(_ uint64, memory []byte) bool { read += len(memory); return true }))
 		assert.Equal(t, c.n*size, read, name)
 		require.NoError(t, f.Close())
 	}
 }
 
-// TestMany opens files of as many program headers, and of as many threads, as there
-// may be: in time and memory in proportion to the file.
+// TestMany opens files with as many program headers, or threads, as there may be. The time
+// and memory that this takes are in proportion to the size of the file.
 func TestMany(t *testing.T) {
 	headers := image(0xffff, status(41, SIGSEGV), loads(maxSegments-1, 4096, 0, 0)...)
 	filled := image(0xffff, nil, loads(500_000, 64, 8, 8)...)

@@ -1,14 +1,13 @@
-// Package core opens core files of Linux for arm64, as a debugger would.
+// Package core reads core files of Linux for arm64.
 //
-// Open reads the headers and the notes: the threads with their registers, the signal, and
-// which files were mapped. Memory is read from the file when it is asked for, so that a
-// large core file costs no more than a small one.
+// Open reads the headers and the notes, which have the threads with their registers and the
+// signal that ended the process. Memory is read from the file only when it is asked for, so
+// that a large core file takes no longer to open than a small one.
 package core
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -22,31 +21,31 @@ import (
 
 // Errors of Open.
 var (
-	ErrFormat = errors.New("no ELF core file")
-	ErrArch   = errors.New("a core file of another architecture")
+	ErrFormat = errors.New("not an ELF core file")
+	ErrArch   = errors.New("a core file of an architecture other than arm64")
 )
 
-// Bounds on what a core file may claim.
+// Bounds on what the headers of a core file may claim.
 const (
-	maxSegments = 1 << 20
-	maxNotes    = 32 << 20 // bytes, of all
+	maxSegments  = 1 << 20
+	maxNoteBytes = 32 << 20 // bytes of all notes together
 )
 
-// A Segment is memory that the file has.
+// A Segment is a range of memory that the file has.
 type Segment struct {
 	Addr, Size uint64
 	offset     int64
 }
 
-// A Thread is one of the process's. The first is the one that died.
+// A Thread is a thread of the process.
 type Thread struct {
 	ID     int
-	Signal int        // that it died of, or was stopped by; 0 is none
+	Signal int        // the signal that it died of or was stopped by, or 0
 	X      [31]uint64 // general registers: X[29] is the frame pointer, X[30] the link register
 	SP, PC uint64
 }
 
-// Signals of Linux that a fault raises.
+// Signals that Linux sends for a fault.
 const (
 	SIGBUS  = 7
 	SIGSEGV = 11
@@ -57,7 +56,7 @@ var signals = map[int]string{
 	SIGSEGV: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 31: "SIGSYS",
 }
 
-// SignalName names a signal by its number on Linux.
+// SignalName returns the name of a signal of Linux.
 func SignalName(n int) string {
 	if name, ok := signals[n]; ok {
 		return name
@@ -68,16 +67,17 @@ func SignalName(n int) string {
 // A File is an open core file.
 type File struct {
 	Path     string
-	Threads  []Thread
+	Threads  []Thread  // the thread that died comes first
 	Segments []Segment // sorted by address
-	Entry    uint64    // the program's entry point in memory, or 0: AT_ENTRY
-	CutOff   bool      // some of the memory, or of the notes, that it should have is not there
+	Entry    uint64    // the address of the program's entry point (AT_ENTRY), or 0
+	CutOff   bool      // the file ends before some of its memory or notes
 
 	file *os.File
 }
 
-// Is reports whether what begins so is a core file, of any architecture.
-func Is(begin []byte) bool {
+// IsCore reports whether a file that begins with these bytes is a core file, of any
+// architecture.
+func IsCore(begin []byte) bool {
 	return len(begin) >= 18 && bytes.HasPrefix(begin, []byte(elf.ELFMAG)) &&
 		elf.Type(binary.LittleEndian.Uint16(begin[16:])) == elf.ET_CORE
 }
@@ -108,7 +108,7 @@ func (f *File) read() error {
 		return err
 	}
 	var h elf.Header64
-	if err := f.decode(0, &h); err != nil {
+	if err := f.readStruct(0, &h); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	switch {
@@ -117,32 +117,41 @@ func (f *File) read() error {
 	case elf.Machine(h.Machine) != elf.EM_AARCH64:
 		return fmt.Errorf("%w: %v", ErrArch, elf.Machine(h.Machine))
 	case elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(h.Ident[elf.EI_DATA]) != elf.ELFDATA2LSB:
-		return fmt.Errorf("%w: neither 64-bit nor little-endian", ErrArch)
+		return fmt.Errorf("%w: not 64-bit little-endian", ErrArch)
 	}
 	n := int(h.Phnum)
-	if n == 0xffff { // PN_XNUM: more than fit; the first section says how many
+	if n == 0xffff { // PN_XNUM: the number does not fit, and section 0 has it
 		var s elf.Section64
-		if err := f.decode(int64(h.Shoff), &s); err != nil {
+		if err := f.readStruct(int64(h.Shoff), &s); err != nil {
 			return fmt.Errorf("section 0 at offset %#x: %w", h.Shoff, err)
 		}
 		n = int(s.Info)
 	}
-	if n > maxSegments || h.Phentsize != uint16(binary.Size(elf.Prog64{})) {
-		return fmt.Errorf("%d segments, headers of %d bytes: want at most %d, of %d", n, h.Phentsize, maxSegments, binary.Size(elf.Prog64{}))
+	if n > maxSegments || h.Phentsize != headerSize {
+		return fmt.Errorf("%d segments with headers of %d bytes: want at most %d with headers of %d", n, h.Phentsize, maxSegments, headerSize)
 	}
-	headers := bufio.NewReaderSize(io.NewSectionReader(f.file, int64(h.Phoff), int64(n)*headerSize), 1<<16)
-	size := uint64(info.Size())
-	left, notes := size, uint64(maxNotes)
+	if err := f.readSegments(int64(h.Phoff), n, uint64(info.Size())); err != nil {
+		return err
+	}
+	sort.Slice(f.Segments, func(i, j int) bool { return f.Segments[i].Addr < f.Segments[j].Addr })
+	return nil
+}
+
+// readSegments reads n program headers at an offset of the file, which has size bytes, and
+// the notes that they describe.
+func (f *File) readSegments(offset int64, n int, size uint64) error {
+	headers := bufio.NewReaderSize(io.NewSectionReader(f.file, offset, int64(n)*headerSize), 1<<16)
+	left, notes := size, uint64(maxNoteBytes)
 	for i := range n {
-		p, err := header(headers)
+		p, err := readProgramHeader(headers)
 		if err != nil {
-			return fmt.Errorf("program header %d of %d at offset %#x: %w", i, n, h.Phoff, err)
+			return fmt.Errorf("program header %d of %d at offset %#x: %w", i, n, uint64(offset), err)
 		}
 		f.CutOff = f.CutOff || p.Off > size || p.Filesz > size-p.Off
 		p.Off = min(p.Off, size)
 		p.Filesz = min(p.Filesz, size-p.Off)
 		if p.Filesz > left {
-			return fmt.Errorf("program headers of more than the file's %d bytes: parts of it are claimed twice", size)
+			return fmt.Errorf("the program headers describe more than the file's %d bytes: parts of it are claimed twice", size)
 		}
 		left -= p.Filesz
 		switch elf.ProgType(p.Type) {
@@ -152,22 +161,21 @@ func (f *File) read() error {
 			}
 		case elf.PT_NOTE:
 			if p.Filesz > notes {
-				return fmt.Errorf("notes of more than %d bytes", maxNotes)
+				return fmt.Errorf("notes of more than %d bytes", maxNoteBytes)
 			}
 			notes -= p.Filesz
-			if err := f.notes(int64(p.Off), p.Filesz); err != nil {
+			if err := f.readNotes(int64(p.Off), p.Filesz); err != nil {
 				return err
 			}
 		}
 	}
-	sort.Slice(f.Segments, func(i, j int) bool { return f.Segments[i].Addr < f.Segments[j].Addr })
 	return nil
 }
 
 const headerSize = 56 // bytes of an elf.Prog64
 
-// header reads a program header.
-func header(from io.Reader) (p elf.Prog64, err error) {
+// readProgramHeader reads a program readProgramHeader.
+func readProgramHeader(from io.Reader) (p elf.Prog64, err error) {
 	var b [headerSize]byte
 	if _, err = io.ReadFull(from, b[:]); err != nil {
 		return p, err
@@ -180,11 +188,12 @@ func header(from io.Reader) (p elf.Prog64, err error) {
 	return p, nil
 }
 
-func (f *File) decode(offset int64, to any) error {
+// readStruct reads a value of fixed size at an offset of the file.
+func (f *File) readStruct(offset int64, to any) error {
 	return binary.Read(io.NewSectionReader(f.file, offset, int64(binary.Size(to))), binary.LittleEndian, to)
 }
 
-// Notes that matter, and where the registers are in them (linux/elfcore.h and
+// The types of the notes that are read, and the offsets of their fields (linux/elfcore.h and
 // arch/arm64/include/uapi/asm/ptrace.h).
 const (
 	noteStatus = 1 // NT_PRSTATUS
@@ -197,8 +206,8 @@ const (
 	statusSize      = statusRegisters + 8*33
 )
 
-// notes reads the notes in a part of the file. One that is cut off ends them.
-func (f *File) notes(offset int64, size uint64) error {
+// readNotes reads the notes in a part of the file, up to the first that is cut off.
+func (f *File) readNotes(offset int64, size uint64) error {
 	data := make([]byte, size)
 	if _, err := f.file.ReadAt(data, offset); err != nil && err != io.EOF {
 		return fmt.Errorf("notes at offset %#x: %w", offset, err)
@@ -230,70 +239,6 @@ func (f *File) notes(offset int64, size uint64) error {
 			}
 		}
 		data = data[min(next, uint64(len(data))):]
-	}
-	return nil
-}
-
-// Word returns the word at an address, and whether the file has it.
-func (f *File) Word(addr uint64) (uint64, bool) {
-	var b [8]byte
-	if f.Read(addr, b[:]) < len(b) {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint64(b[:]), true
-}
-
-// Read reads memory from an address on, up to the end of the segment. It returns
-// how many bytes the file has.
-func (f *File) Read(addr uint64, to []byte) int {
-	i := sort.Search(len(f.Segments), func(i int) bool { return f.Segments[i].Addr > addr }) - 1
-	if i < 0 || addr-f.Segments[i].Addr >= f.Segments[i].Size {
-		return 0
-	}
-	at := addr - f.Segments[i].Addr
-	n, err := f.file.ReadAt(to[:min(uint64(len(to)), f.Segments[i].Size-at)], f.Segments[i].offset+int64(at))
-	if err != nil && err != io.EOF {
-		return 0
-	}
-	return n
-}
-
-const chunk = 1 << 20 // bytes that are read at a time
-
-// Each calls visit with all the memory that the file has, a multiple of 8 bytes
-// at a time, at addresses that are multiples of 8. Holes in the file, which are
-// zeros, are left out. It ends early where visit returns false.
-func (f *File) Each(ctx context.Context, visit func(addr uint64, memory []byte) bool) error {
-	buffer := make([]byte, chunk)
-	for _, s := range f.Segments {
-		skip := -s.Addr & 7
-		end := s.offset + int64(s.Size)
-		for at := s.offset + int64(skip); at+8 <= end; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			from, to := data(f.file, at, end)
-			if from > at { // to the word in which the data begin
-				at += (from - at) &^ 7
-			}
-			for at < to && at+8 <= end {
-				n := int(min(int64(chunk), (end-at)&^7, (to-at+7)&^7))
-				got, err := io.ReadFull(io.NewSectionReader(f.file, at, int64(n)), buffer[:n])
-				if got &^= 7; got == 0 {
-					if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-						return err
-					}
-					return objfile.ErrChanged
-				}
-				if !visit(s.Addr+uint64(at-s.offset), buffer[:got]) {
-					return nil
-				}
-				at += int64(got)
-			}
-			if from >= end {
-				break
-			}
-		}
 	}
 	return nil
 }

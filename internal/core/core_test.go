@@ -15,7 +15,8 @@ import (
 	"splitadd/internal/objfile/objtest"
 )
 
-// image is a core file: headers, notes and memory, as a test wants them.
+// image makes a core file of notes and loads. If phnum is 0, the header has the right number
+// of program headers. If it is 0xffff, section 0 has the number.
 func image(phnum uint16, notes []byte, loads ...elf.Prog64) []byte {
 	h := elf.Header64{
 		Type: uint16(elf.ET_CORE), Machine: uint16(elf.EM_AARCH64), Version: 1,
@@ -44,6 +45,7 @@ func image(phnum uint16, notes []byte, loads ...elf.Prog64) []byte {
 	return b.Bytes()
 }
 
+// note makes a note.
 func note(kind uint32, desc []byte) []byte {
 	var b bytes.Buffer
 	_ = binary.Write(&b, binary.LittleEndian, []uint32{5, uint32(len(desc)), kind})
@@ -53,7 +55,7 @@ func note(kind uint32, desc []byte) []byte {
 	return b.Bytes()
 }
 
-// status is the note of a thread whose registers are 0x100, 0x101 and so on.
+// status makes the note of a thread whose registers are 0x100, 0x101 and so on.
 func status(id, signal int) []byte {
 	desc := make([]byte, 392)
 	binary.LittleEndian.PutUint16(desc[12:], uint16(signal))
@@ -64,6 +66,7 @@ func status(id, signal int) []byte {
 	return note(noteStatus, desc)
 }
 
+// aux makes the note of an auxiliary vector.
 func aux(pairs ...uint64) []byte {
 	var b bytes.Buffer
 	_ = binary.Write(&b, binary.LittleEndian, pairs)
@@ -78,7 +81,7 @@ func write(t testing.TB, data []byte) string {
 
 func TestOpen(t *testing.T) {
 	notes := append(append(status(41, SIGSEGV), aux(3, 0x40, auxEntry, 0x87654000, 0, 0)...), status(42, 0)...)
-	for _, phnum := range []uint16{0, 0xffff} { // as many segments as fit, and more
+	for _, phnum := range []uint16{0, 0xffff} { // the number of segments in the header, and in section 0
 		data := image(phnum, notes, elf.Prog64{Vaddr: 0x9000, Filesz: 16}, elf.Prog64{Vaddr: 0x4000, Filesz: 24})
 		at := uint64(len(data))
 		data = image(phnum, notes, elf.Prog64{Vaddr: 0x9000, Off: at, Filesz: 16}, elf.Prog64{Vaddr: 0x4000, Off: at + 16, Filesz: 24})
@@ -103,7 +106,7 @@ func TestOpen(t *testing.T) {
 			assert.False(t, ok, "%#x", addr)
 		}
 		seen := map[uint64]int{}
-		require.NoError(t, f.Each(context.Background(), func(addr uint64, memory []byte) bool {
+		require.NoError(t, f.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 			seen[addr] = len(memory)
 			return true
 		}))
@@ -111,7 +114,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestCutOff reads what is there of a file that was cut off anywhere.
+// TestCutOff cuts a file off at every byte, and reads what is left.
 func TestCutOff(t *testing.T) {
 	notes := status(41, SIGSEGV)
 	at := uint64(len(image(0, notes, elf.Prog64{})))
@@ -123,7 +126,7 @@ func TestCutOff(t *testing.T) {
 		}
 		got := 0
 		assert.True(t, f.CutOff)
-		assert.NoError(t, f.Each(context.Background(), func(_ uint64, memory []byte) bool { got += len(memory); return true }))
+		assert.NoError(t, f.VisitMemory(context.Background(), func(_ uint64, memory []byte) bool { got += len(memory); return true }))
 		assert.Equal(t, max(0, n-int(at))&^7, got)
 		assert.NoError(t, f.Close())
 	}
@@ -151,11 +154,11 @@ func TestRefused(t *testing.T) {
 	}
 	_, err := Open(t.TempDir())
 	assert.ErrorIs(t, err, ErrFormat)
-	assert.True(t, Is(x86))
-	assert.False(t, Is(program))
+	assert.True(t, IsCore(x86))
+	assert.False(t, IsCore(program))
 }
 
-// seeds are small core files.
+// seeds returns small core files.
 func seeds(tb testing.TB) (images []*objtest.Image) {
 	notes := append(append(status(41, SIGSEGV), aux(auxEntry, 0x1000, 0, 0)...), status(42, 0)...)
 	for _, phnum := range []uint16{0, 0xffff} {
@@ -169,7 +172,7 @@ func seeds(tb testing.TB) (images []*objtest.Image) {
 	return images
 }
 
-// FuzzOpen opens core files as they come, and seeds with changed fields.
+// FuzzOpen opens arbitrary files, and small core files with changed fields.
 func FuzzOpen(f *testing.F) {
 	notes := append(status(1, SIGSEGV), aux(auxEntry, 0x1000, 0, 0)...)
 	f.Add(image(0, notes, elf.Prog64{Vaddr: 0x4000, Off: 64, Filesz: 256}), uint8(0), []byte(nil))
@@ -191,8 +194,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// readCore opens a core file of size bytes, and checks what is read of it against
-// that size.
+// readCore opens a core file of size bytes, and compares what is read of it with the size.
 func readCore(t *testing.T, path string, size int) {
 	file, err := Open(path)
 	if err != nil {
@@ -208,7 +210,7 @@ func readCore(t *testing.T, path string, size int) {
 	require.LessOrEqual(t, claimed, uint64(size))
 	require.LessOrEqual(t, len(file.Threads)*statusSize, size)
 	read := 0
-	require.NoError(t, file.Each(context.Background(), func(addr uint64, memory []byte) bool {
+	require.NoError(t, file.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 		if addr%8 != 0 || len(memory)%8 != 0 || len(memory) == 0 {
 			t.Errorf("%d bytes at %#x", len(memory), addr)
 		}

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// data returns the next part of the file, from an offset on, that is no hole;
-// (end, end) where there is none before the end.
-func data(f *os.File, at, end int64) (from, to int64) {
+// nextData returns the bounds of the next part of the file, between an offset and the end,
+// that is not a hole. If there is none, it returns end, end.
+func nextData(f *os.File, at, end int64) (from, to int64) {
 	from, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
 	switch {
 	case err == unix.ENXIO || err == nil && from >= end:
 		return end, end
-	case err != nil: // a file system that does not tell
+	case err != nil: // the file system does not know
 		return at, end
 	}
 	if to, err = unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sparse is a core file of 10 GB, of which one page is there.
+// sparse makes a core file of 10 GB with data in one page only.
 func sparse(tb testing.TB) string {
 	const size, at = 10 << 30, 7<<30 + 4096
 	data := image(0, status(1, SIGSEGV), elf.Prog64{Vaddr: 0x40_0000_0000, Off: 4096, Filesz: size})
@@ -25,13 +25,13 @@ func sparse(tb testing.TB) string {
 	return path
 }
 
-// TestSparse does not read holes.
+// TestSparse checks that holes are not read.
 func TestSparse(t *testing.T) {
 	f, err := Open(sparse(t))
 	require.NoError(t, err)
 	defer f.Close()
 	read, found := 0, false
-	require.NoError(t, f.Each(context.Background(), func(addr uint64, memory []byte) bool {
+	require.NoError(t, f.VisitMemory(context.Background(), func(addr uint64, memory []byte) bool {
 		read += len(memory)
 		if i := bytes.IndexByte(memory, 0xe8); i >= 0 && !found {
 			found = true
@@ -40,7 +40,7 @@ func TestSparse(t *testing.T) {
 		return true
 	}))
 	assert.True(t, found)
-	assert.Less(t, read, 4*chunk)
+	assert.Less(t, read, 4*readSize)
 }
 
 func BenchmarkSparse(b *testing.B) {
@@ -48,7 +48,7 @@ func BenchmarkSparse(b *testing.B) {
 	for range b.N {
 		f, err := Open(path)
 		require.NoError(b, err)
-		require.NoError(b, f.Each(context.Background(), func(uint64, []byte) bool { return true }))
+		require.NoError(b, f.VisitMemory(context.Background(), func(uint64, []byte) bool { return true }))
 		require.NoError(b, f.Close())
 	}
 }

@@ -5,79 +5,83 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"splitadd/internal/crash/pattern"
 )
 
-// A Clue is one thing in a log that tells what machine the process ran on.
+// A Clue is one thing in a log that shows on which architecture the process ran.
 //
-// The host that built a binary is not: its name is in the path of a toolchain
-// (golang.org/toolchain@v0.0.1-go1.23.4.linux-amd64/src/runtime/proc.go), and in
-// what other programs print near a crash.
+// The architecture of the host that built the binary is not a clue, although the path of
+// a toolchain may name it:
+// golang.org/toolchain@v0.0.1-go1.23.4.linux-amd64/src/runtime/proc.go. Lines that other
+// programs print near a crash are not clues either.
 type Clue struct {
-	Arch   string // a GOARCH, or a file suffix that stands for two, "ppc64x"; notARM64 for any but arm64
-	Weight int    // of the weights below
-	What   string // for people
+	// Arch is a GOARCH, a file suffix that stands for two of them, as "ppc64x" does, or
+	// notARM64.
+	Arch   string
+	Weight int    // one of the weights below
+	What   string // a description for people
 }
 
-// notARM64 is the Arch of clues that exclude arm64 without naming another.
+// notARM64 is the Arch of a clue that excludes arm64 and does not name an architecture.
 const notARM64 = "not arm64"
 
-// Weights of clues. Clues for an architecture, or against arm64, decide if
-// their weights add up to Decisive and no decisive clues contradict them.
+// Weights of clues. The clues for an architecture, or against arm64, decide if their
+// weights add up to at least Decisive and the clues that contradict them do not.
 const (
 	Decisive = 4
 
-	weightRegisters = Decisive     // a register dump, which each architecture prints differently
-	weightFile      = Decisive     // a frame in a file that only one architecture builds
-	weightFault     = Decisive     // the pc of an instruction that faulted, aligned as arm64's never is
-	weightNarrow    = Decisive     // stacks below 4 GiB: a 32-bit machine's
-	weightPC        = Decisive     // the runtime's own frame in which the process died, so aligned, or with its pc one on the same stack
-	weightOffset    = Decisive / 2 // any other frame's offset, so aligned; a word of the stack; where a goroutine was started
-	weightJump      = Decisive / 2 // a jump to an address so aligned
-	// fewest is the share of the offsets that have to be unaligned: one in three. On
-	// amd64 three in four are. On arm64 none is, unless the unwinder took a word
-	// for a return address that is none.
-	fewest = 3
+	weightRegisters = Decisive     // a register dump: each architecture prints it differently
+	weightFile      = Decisive     // a frame in a file that is built for one architecture only
+	weightFault     = Decisive     // an instruction faulted at a misaligned pc
+	weightNarrow    = Decisive     // stacks below 4 GiB, as a 32-bit machine has them
+	weightPC        = Decisive     // a frame of the runtime, on the stack on which the process died, has a misaligned pc
+	weightOffset    = Decisive / 2 // a misaligned offset: of any other frame, of a word on the stack, or of where a goroutine was started
+	weightJump      = Decisive / 2 // a jump to a misaligned address
+
+	// Misaligned offsets count only if at least one offset in misalignedShare is
+	// misaligned. On amd64 three in four are. On arm64 an offset is misaligned only if the
+	// unwinder mistook a word for a return address.
+	misalignedShare = 3
 )
 
-// dumps match a line, or a pair of lines, of the registers that the runtime
-// prints at the end (runtime/signal_GOARCH.go, dumpregs). What has two columns is
-// told apart by the last registers.
-var dumps = []struct {
+// registerDumps match one or two lines of the registers that the runtime prints at the
+// end (runtime/signal_GOARCH.go, dumpregs). If an architecture prints two registers on a
+// line, the pattern matches the last registers, because only they differ between such
+// architectures.
+var registerDumps = []struct {
 	arch  string
 	match *pattern.Pattern
 }{
-	{"amd64", pattern.Compile(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
-	{"386", pattern.Compile(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
-	{"arm", pattern.Compile(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
-	{"arm64", pattern.Compile(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
-	{"riscv64", pattern.Compile(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
-	{"ppc64x", pattern.Compile(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
-	{"mips", pattern.Compile(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
-	{"loong64", pattern.Compile(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
-	{"s390x", pattern.Compile(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
+	{"amd64", pattern.New(`(?m)^\s*rip +0x[0-9a-f]+\s*$`)},
+	{"386", pattern.New(`(?m)^\s*eip +0x[0-9a-f]+\s*$`)},
+	{"arm", pattern.New(`(?m)^\s*cpsr +0x[0-9a-f]+\s*$`)},
+	{"arm64", pattern.New(`(?m)^\s*r29 +0x[0-9a-f]+\s*$`)},
+	{"riscv64", pattern.New(`(?m)^\s*ra +0x[0-9a-f]+\s+sp +0x`)},
+	{"ppc64x", pattern.New(`(?m)^\s*pc +0x[0-9a-f]+\s+ctr +0x`)},
+	{"mips", pattern.New(`(?m)^\s*lo +0x[0-9a-f]+\s+hi +0x`)},
+	{"loong64", pattern.New(`(?m)^\s*r30 +0x[0-9a-f]+\s+r31 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link +0x[0-9a-f]+\s*(?:\n\s*[^l]|\z)`)},
+	{"s390x", pattern.New(`(?m)^\s*r14 +0x[0-9a-f]+\s+r15 +0x[0-9a-f]+\s+pc +0x[0-9a-f]+\s+link `)},
 }
 
-// suffix matches names of files that are built for one architecture.
-var suffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|riscvx|s390x|loong64|mips(?:64)?(?:x|le)?)\.(?:s|go)$`)
+// archSuffix matches the name of a file that is built for one architecture only.
+var archSuffix = regexp.MustCompile(`_(arm64|amd64|386|arm|ppc64x?|ppc64le|riscv64|riscvx|s390x|loong64|mips(?:64)?(?:x|le)?)\.(?:s|go)$`)
 
-// faultPlaces match where the runtime says that a fault was: its address, if it
-// is known, and its pc.
-var faultPlaces = []*pattern.Pattern{
-	pattern.Compile(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
-	pattern.Compile(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
-	pattern.Compile(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
+// faultAddresses match the runtime's messages about a fault. The group "pc" is the pc, and
+// "addr" is the address, if it is known.
+var faultAddresses = []*pattern.Pattern{
+	pattern.New(`(?m)^PC=0x(?P<pc>[0-9a-f]{1,16}) m=[0-9]+ sigcode=-?[0-9]+(?: addr=0x(?P<addr>[0-9a-f]{1,16}))?`),
+	pattern.New(`(?m)^Exception 0x[0-9a-f]+ 0x[0-9a-f]+ 0x(?P<addr>[0-9a-f]{1,16}) 0x(?P<pc>[0-9a-f]{1,16})$`),
+	pattern.New(`(?m)^\[signal [^\n]*? addr=0x(?P<addr>[0-9a-f]{1,16}) pc=0x(?P<pc>[0-9a-f]{1,16})\]`),
 }
 
-// clues returns what the log shows of its architecture.
+// clues returns everything in the log that shows the architecture.
 func (f *Facts) clues() (clues []Clue) {
-	for _, d := range dumps {
-		if m := d.match.FindSubmatch(f.said); m != nil {
+	for _, d := range registerDumps {
+		if m := d.match.FindSubmatch(f.messages); m != nil {
 			line, _, _ := bytes.Cut(bytes.TrimSpace(m[0]), []byte("\n"))
-			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the register dump is that of %s: %s", d.arch, line)})
+			clues = append(clues, Clue{d.arch, weightRegisters, fmt.Sprintf("the registers are printed as on %s: %s", d.arch, line)})
 		}
 	}
 	seen := map[string]bool{}
@@ -86,28 +90,28 @@ func (f *Facts) clues() (clues []Clue) {
 			continue
 		}
 		base := path.Base(strings.ReplaceAll(frame.File, `\`, "/"))
-		if m := suffix.FindStringSubmatch(base); m != nil && !seen[m[1]] {
+		if m := archSuffix.FindStringSubmatch(base); m != nil && !seen[m[1]] {
 			seen[m[1]] = true
 			clues = append(clues, Clue{m[1], weightFile, fmt.Sprintf("%s is in %s", frame.Func, base)})
 		}
 	}
-	if what := f.narrow(); what != "" {
+	if what := f.narrowStack(); what != "" {
 		clues = append(clues, Clue{notARM64, weightNarrow, what})
 	}
-	if what, weight := misalignedFault(f.said); what != "" {
+	if what, weight := misalignedFault(f.messages); what != "" {
 		clues = append(clues, Clue{notARM64, weight, what})
 	}
-	clues = append(append(clues, starters(f.log)...), f.symbols()...)
-	return append(clues, f.misaligned()...)
+	clues = append(append(clues, startClues(f.log)...), f.dumpClues()...)
+	return append(clues, f.misalignedFrames()...)
 }
 
-// narrow describes stacks that are below 4 GiB. On arm64 they are above: the heap
-// begins at 0x4000000000, or where the kernel or chance has it (runtime/malloc.go,
-// mallocinit).
-func (f *Facts) narrow() string {
+// narrowStack describes a stack that is below 4 GiB, or returns "" if there is none. On
+// arm64 stacks are above: the heap begins at 0x4000000000, at an address that the kernel
+// chooses, or at a random address (runtime/malloc.go, mallocinit).
+func (f *Facts) narrowStack() string {
 	const low, high = 1 << 16, 1 << 32
 	if u := f.Unwinder; u != nil && u.Lo >= low && u.Hi > u.Lo && u.Hi < high {
-		return fmt.Sprintf("its stack [%#x,%#x) is that of a 32-bit machine", u.Lo, u.Hi)
+		return fmt.Sprintf("its stack [%#x,%#x) is below 4 GiB, as on a 32-bit machine", u.Lo, u.Hi)
 	}
 	n := 0
 	for _, frame := range f.Frames {
@@ -119,73 +123,13 @@ func (f *Facts) narrow() string {
 		}
 	}
 	if n > 1 {
-		return fmt.Sprintf("its %d frames are at addresses of a 32-bit machine", n)
+		return fmt.Sprintf("its %d frames are below 4 GiB, as on a 32-bit machine", n)
 	}
 	return ""
 }
 
-// misalignedFault describes an instruction that faulted at an address that is
-// not a multiple of 4. One whose own address is the fault, or may be, is a jump to
-// nowhere: arm64 has a SIGBUS for it, but not every emulator of arm64.
-func misalignedFault(log []byte) (what string, weight int) {
-	for _, place := range faultPlaces {
-		m := place.FindSubmatch(log)
-		if m == nil {
-			continue
-		}
-		pc, addr := m[place.SubexpIndex("pc")], m[place.SubexpIndex("addr")]
-		n := hex(pc)
-		if n%4 == 0 {
-			continue
-		}
-		what = fmt.Sprintf("an instruction faulted at %#x: arm64 has them at multiples of 4", n)
-		switch {
-		case len(addr) > 0 && hex(addr) != n:
-			return what, weightFault
-		case bytes.Contains(log, []byte("SIGSEGV")):
-			return what, weightJump
-		}
-	}
-	return "", 0
-}
-
-// misaligned returns clues from offsets of frames that are not multiples of 4.
-// The runtime prints exact pcs and exact offsets: it backs up into the call only
-// to look up the line (runtime/traceback.go, traceback2 and printcreatedby1).
-// What follows a preempted frame is left out: a return address that the unwinder
-// read there may be any word.
-func (f *Facts) misaligned() (clues []Clue) {
-	known, off := 0, 0
-	lost := -1 // the stack whose frames are not believed any more
-	for i, frame := range f.Frames {
-		if !frame.Known || frame.Stack == lost {
-			continue
-		}
-		if frame.Preempted {
-			lost = frame.Stack
-		}
-		known++
-		if frame.Offset%4 == 0 {
-			continue
-		}
-		off++
-		c := Clue{notARM64, weightOffset, fmt.Sprintf("the pc is %s+%#x: arm64 has instructions at multiples of 4", frame.Func, frame.Offset)}
-		// The stack on which the process died is the first. If it was not
-		// preempted, its frames are what they say.
-		if frame.Stack == 0 && frame.Goroutine != unheaded && strings.HasPrefix(frame.Func, "runtime.") &&
-			(i == 0 || frame.PC%4 != 0 && (frame.PC-frame.Offset)%16 == 0) {
-			c.Weight = weightPC
-		}
-		clues = append(clues, c)
-	}
-	if off*fewest < known {
-		return nil
-	}
-	return clues
-}
-
-// weigh sets the architecture by the clues.
-func (f *Facts) weigh() {
+// weighClues sets Arch and NotARM64 from the clues.
+func (f *Facts) weighClues() {
 	weights := map[string]int{}
 	names := map[string]bool{}
 	for _, c := range f.Clues {
@@ -195,8 +139,8 @@ func (f *Facts) weigh() {
 		} else if c.Arch != notARM64 {
 			names[c.Arch] = true
 		}
-		if weights[side] += c.Weight; side == notARM64 && f.Foreign == "" {
-			f.Foreign = c.What
+		if weights[side] += c.Weight; side == notARM64 && f.NotARM64 == "" {
+			f.NotARM64 = c.What
 		}
 	}
 	switch is, not := weights["arm64"] >= Decisive, weights[notARM64] >= Decisive; {
@@ -208,43 +152,6 @@ func (f *Facts) weigh() {
 		}
 	}
 	if f.Arch == "arm64" || weights[notARM64] < Decisive || weights["arm64"] >= Decisive {
-		f.Foreign = ""
+		f.NotARM64 = ""
 	}
-}
-
-// built matches the folder of a toolchain in the path of a file of the runtime's,
-// which names its release: /usr/local/go1.13.8, toolchain@v0.0.1-go1.23.4.linux-amd64,
-// Cellar/go/1.20.6/libexec, hostedtoolcache/go/1.22.1/x64.
-var built = regexp.MustCompile(`(?:\bgo|[/\\]go[/\\])(1\.[0-9]{1,3}(?:\.[0-9]{1,3})?(?:rc[0-9]+|beta[0-9]+)?)(?:\.(?:linux|darwin|windows|freebsd)-[a-z0-9]+)?(?:[/\\](?:libexec|x64|arm64|go))?[/\\]src[/\\]runtime[/\\]`)
-
-// oldest is the release before which nothing is preempted asynchronously.
-const oldest = "go1.14"
-
-// thrown13 matches runtime.throw as releases before go1.14 print it: with a
-// string as two words, and in the first thousand lines of panic.go; go1.14 has it at
-// line 1112, and go1.18, which has it at line 992 again, prints the string in braces.
-var thrown13 = pattern.Compile(`(?m)^runtime\.throw\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n\s*[^\n]*[/\\]?panic\.go:([0-9]+) `)
-
-// releaseOf returns the release that the frames show; or, for old ones, that
-// the process was built by an older one.
-func (f *Facts) releaseOf(log []byte) (release string, old bool) {
-	for _, frame := range f.Frames {
-		if !strings.Contains(frame.File, "src") {
-			continue
-		}
-		if m := built.FindStringSubmatch(frame.File); m != nil {
-			return "go" + m[1], false
-		}
-	}
-	if m := thrown13.FindSubmatch(log); m != nil {
-		n, err := strconv.Atoi(string(m[1]))
-		return "", err == nil && n < 1000
-	}
-	return "", false
-}
-
-// Preempts reports whether frames show that the runtime preempts asynchronously,
-// or that it is of a release after the first that did.
-func (f *Facts) Preempts() bool {
-	return f.has("runtime.asyncPreempt") || f.has("runtime.(*unwinder).")
 }

@@ -1,10 +1,10 @@
 // Package crash says what a Go program died of, from what it printed.
 //
-// Find reads a log and returns the crashes in it, each with its goroutines. Unwrap has
-// taken off what log collectors add. Classify compares the text of a crash with an
-// ordered table, Causes; the first entry that matches is the cause. Given a binary's
-// windows, it also says in which window the goroutine was interrupted, if the log
-// shows it.
+// Find reads a log and returns the crashes in it, each with its goroutines. It reads the
+// log through package unwrap, which removes what log collectors add to each line.
+// Classify compares the text of a crash with an ordered table, Causes. The first entry
+// that matches is the cause. If Classify is given the windows of the binary, it also
+// returns the window in which the goroutine was interrupted, if the log shows it.
 package crash
 
 import (
@@ -16,25 +16,23 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Kind is what a process died of. The zero value means that nothing in its
-// output says so.
+// A Kind is what a process died of. The zero value means that its output does not say.
 type Kind string
 
 const (
-	SplitSP     Kind = "split SP"       // unwound from a window of the stack pointer
-	SplitFP     Kind = "split FP"       // unwound from a window of the frame pointer
-	Unwind      Kind = "unwind failure" // looks like one of these, and the log names no window
+	SplitSP     Kind = "split SP"       // a goroutine in a window of the stack pointer was unwound
+	SplitFP     Kind = "split FP"       // a goroutine in a window of the frame pointer was unwound
+	Unwind      Kind = "unwind failure" // looks like a split, but the log names no window
 	OutOfMemory Kind = "out of memory"
-	Corrupt     Kind = "corrupt result"      // a victim computed something wrong
-	Freed       Kind = "object freed in use" // a victim held it
+	Corrupt     Kind = "corrupt result"      // a victim computed a wrong result
+	Freed       Kind = "object freed in use" // an object that a victim held was freed
 	OtherGo     Kind = "other Go fatal error"
 )
 
-// Unwinding reports whether the process died while a stack was unwound, in a
-// window or of what looks like one.
-func (k Kind) Unwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
+// WhileUnwinding reports whether the process died while the runtime unwound a stack.
+func (k Kind) WhileUnwinding() bool { return k == SplitSP || k == SplitFP || k == Unwind }
 
-// SplitKind returns the kind of a death in a window of a class.
+// SplitKind returns the kind of a death in a window of the given class.
 func SplitKind(class window.Class) Kind {
 	if class == window.FP {
 		return SplitFP
@@ -42,33 +40,34 @@ func SplitKind(class window.Class) Kind {
 	return SplitSP
 }
 
-// A Death is what a log says of a process's end.
+// A Death is what a log says about how a process ended.
 type Death struct {
 	Kind     Kind
-	Cause    *Cause // the first of the table that the log has; nil if it has none
-	Evidence string // the line that tells, at most maxEvidence bytes
-	// Window is where the goroutine was interrupted that could not be unwound;
-	// nil where the log names no window. A Kind of SplitSP or SplitFP has one.
+	Cause    *Cause // the first entry of Causes that matches the log, or nil
+	Evidence string // the line of the log that matched, at most maxEvidence bytes
+	// Window is the window in which the goroutine that could not be unwound was
+	// interrupted. It is nil if the log names no window. If Kind is SplitSP or SplitFP,
+	// it is not nil.
 	Window *window.Window
-	// ByPC is true where the log gives the interrupted pc itself, and false
-	// where it gives the function alone, which has one window of the class.
+	// ByPC is true if the log has the interrupted pc. It is false if the log names only
+	// the function, and the function has a single window of the class.
 	ByPC bool
 }
 
 const maxEvidence = 200
 
-// Classify says what the process died of whose output is given, and in which
-// of the windows of its binary. A death is laid to a window only if the log
-// says that a goroutine was interrupted there. Not every log does: a goroutine
-// that another thread was about to resume while it was scanned is printed with
-// that thread's stack instead of its own (runtime/traceback.go,
-// tracebackothers), and the death is an unwind failure, no more.
+// Classify says what a process died of, from what it printed and the windows of its
+// binary. A death is attributed to a window only if the log says that a goroutine was
+// interrupted there. Some logs do not say it. If another thread was about to resume the
+// goroutine while it was scanned, the runtime prints that thread's stack instead of the
+// goroutine's own (runtime/traceback.go, tracebackothers). The kind of the death is then
+// Unwind.
 func Classify(log []byte, windows []window.Window) Death {
 	f := FactsOf(log)
 	return f.Classify(windows)
 }
 
-// Classify says what the process died of; see the function.
+// Classify is like the function Classify, for the log that the facts are of.
 func (f *Facts) Classify(windows []window.Window) Death {
 	for i := range Causes {
 		c := &Causes[i]
@@ -81,7 +80,7 @@ func (f *Facts) Classify(windows []window.Window) Death {
 			d.Evidence = d.Evidence[:maxEvidence]
 		}
 		if c.Class != "" {
-			if d.Window, d.ByPC = f.find(c.Class, windows); d.Window != nil {
+			if d.Window, d.ByPC = f.interruptedIn(c.Class, windows); d.Window != nil {
 				d.Kind = SplitKind(c.Class)
 			}
 		}
@@ -90,45 +89,45 @@ func (f *Facts) Classify(windows []window.Window) Death {
 	return Death{}
 }
 
-// marked matches what a hexdump of the stack says of a word that is a pc, from
-// Go 1.26 on below it, and before that beside it.
-var marked = pattern.Compile(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
+// markedSymbol matches the symbol that a hexdump of a stack prints for a word that is a
+// pc. Since Go 1.26 the symbol is below the word, and before Go 1.26 beside it.
+var markedSymbol = pattern.New(`<([^<>\n]+)\+0x([0-9a-f]+)>`)
 
-// named matches the function that the unwinder was in when it found a word
-// that is no return address.
-var named = pattern.Compile(`unexpected return pc for ([^\n]+) called from`)
+// unexpectedReturn matches the function whose return address the unwinder did not
+// recognize.
+var unexpectedReturn = pattern.New(`unexpected return pc for ([^\n]+) called from`)
 
-// find returns the window of a class in which the log says a goroutine was
-// interrupted. The offset of a caller is that of its return address, which is
-// never a window's: no window follows a call.
-func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
+// interruptedIn returns the window of a class in which a goroutine was interrupted,
+// according to the log. A caller's offset in the log is that of a return address. It is
+// never the offset of a window, because no window follows a call.
+func (f *Facts) interruptedIn(class window.Class, windows []window.Window) (w *window.Window, byPC bool) {
 	at := func(function string, offset uint64) *window.Window {
 		for i := range windows {
-			if w := &windows[i]; w.Preemptible && w.Class == class && w.Offset() == offset && Names(function, w.Func) {
+			if w := &windows[i]; w.Preemptible && w.Class == class && w.Offset() == offset && SameFunc(function, w.Func) {
 				return w
 			}
 		}
 		return nil
 	}
 	for _, frame := range f.Frames {
-		if w = at(frame.Func, frame.Offset); w != nil && frame.Known {
+		if w = at(frame.Func, frame.Offset); w != nil && frame.HasOffset {
 			return w, true
 		}
 	}
-	for _, m := range marked.FindAllSubmatch(f.log, -1) {
+	for _, m := range markedSymbol.FindAllSubmatch(f.log, -1) {
 		if offset, err := strconv.ParseUint(string(m[2]), 16, 64); err == nil {
 			if w = at(string(m[1]), offset); w != nil {
 				return w, true
 			}
 		}
 	}
-	// Before Go 1.21 the runtime dies again while it prints the goroutine. The
-	// function is the innermost that was unwound, and nothing but an interrupt
-	// leaves a leaf's, or a popped, frame without a return address.
+	// Before Go 1.21 the runtime dies again while it prints the goroutine. Then the log
+	// names only the innermost function. A leaf function, or one that has popped its
+	// frame, lacks a return address only if it was interrupted.
 	w = nil
-	if m := named.FindSubmatch(f.log); m != nil {
+	if m := unexpectedReturn.FindSubmatch(f.log); m != nil {
 		for i := range windows {
-			if c := &windows[i]; c.Preemptible && c.Class == class && Names(string(m[1]), c.Func) {
+			if c := &windows[i]; c.Preemptible && c.Class == class && SameFunc(string(m[1]), c.Func) {
 				if w != nil {
 					return nil, false
 				}
@@ -139,10 +138,10 @@ func (f *Facts) find(class window.Class, windows []window.Window) (w *window.Win
 	return w, false
 }
 
-// Printed returns a function's name as goroutine traces print it, without type
-// arguments (runtime/traceback.go, printFuncName). What the unwinder says when it
-// gives up, and the marks in a hexdump of a stack, have the whole name.
-func Printed(name string) string {
+// PrintedName returns a function's name as goroutine traces print it, without type
+// arguments (runtime/traceback.go, printFuncName). The unwinder's messages and the
+// symbols in a hexdump of a stack have the whole name.
+func PrintedName(name string) string {
 	if name == "runtime.gopanic" {
 		return "panic"
 	}
@@ -152,9 +151,10 @@ func Printed(name string) string {
 	return name
 }
 
-// Names reports whether what a log prints names a function of a function table.
-func Names(logged, function string) bool {
-	return logged == function || logged == Printed(function)
+// SameFunc reports whether a name in a log, with or without type arguments, is that of a
+// function in a function table.
+func SameFunc(logged, function string) bool {
+	return logged == function || logged == PrintedName(function)
 }
 
 func (d Death) String() string {

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the classifier says into the corpus")
 
-// answer returns the headers that state a death.
+// answer returns the headers of the corpus for a death.
 func answer(d Death) []string {
 	lines := []string{"kind: " + string(d.Kind)}
 	if d.Window != nil {
@@ -53,8 +53,8 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestNoWindow takes the windows away: what is left of a split is an unwind
-// failure, and of nothing else does anything change.
+// TestNoWindow classifies the logs without windows. A split becomes an unwind failure, and
+// all other answers stay the same.
 func TestNoWindow(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, ".") {
 		with, without := Classify(e.Log, e.Windows), Classify(e.Log, nil)
@@ -67,8 +67,8 @@ func TestNoWindow(t *testing.T) {
 	}
 }
 
-// TestOtherClass turns the classes of the windows round: a death is not laid
-// to a window of the pointer that its unwinder does not follow.
+// TestOtherClass swaps the classes of the windows. A death is not attributed to a window of
+// the pointer that its unwinder does not follow.
 func TestOtherClass(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, ".") {
 		for i := range e.Windows {
@@ -81,23 +81,23 @@ func TestOtherClass(t *testing.T) {
 	}
 }
 
-// TestCauses forbids entries that are empty, that are there twice, that match
-// anything, that say too little for an answer, and that no log of the corpus
-// reaches: an entry that an earlier one shadows is not reached.
+// TestCauses checks the table. No entry is empty or has the name of another one, none matches
+// an empty log, and each has what an answer needs. Each is the cause of a log of the corpus,
+// so no earlier entry shadows it.
 func TestCauses(t *testing.T) {
 	names := map[string]bool{}
 	for i := range Causes {
 		c := &Causes[i]
 		assert.NotEmpty(t, c.Name)
-		assert.False(t, names[c.Name], "%s is there twice", c.Name)
+		assert.False(t, names[c.Name], "two entries have the name %s", c.Name)
 		names[c.Name] = true
 		assert.NotEmpty(t, c.Kind, c.Name)
 		_, anything := c.matches(&Facts{})
 		assert.False(t, anything, c.Name)
-		assert.Equal(t, c.Says == Possible, c.Class != "", "%s: a window may be the cause", c.Name)
-		assert.Equal(t, c.Says == Open, c.Settle != "", "%s: what would settle it", c.Name)
-		assert.True(t, c.Says != Open || c.What != "", "%s: what it is", c.Name)
-		assert.Equal(t, len(c.Fixed) > 0, c.Lost != "", "%s: what is said of a release outside", c.Name)
+		assert.Equal(t, c.Attribution == MaybeWindow, c.Class != "", "%s: Class is set if a window may be the cause", c.Name)
+		assert.Equal(t, c.Attribution == ManyCauses, c.Settle != "", "%s: Settle is set if there are many causes", c.Name)
+		assert.True(t, c.Attribution != ManyCauses || c.Summary != "", "%s: Summary is set if there are many causes", c.Name)
+		assert.Equal(t, len(c.Fixed) > 0, c.UnaffectedNote != "", "%s: UnaffectedNote is set if Fixed is", c.Name)
 	}
 	for _, e := range append(crashtest.Corpus(t, "."), crashtest.Public(t, ".")...) {
 		for _, log := range append(Logs(e.Log), Log{Text: e.Log}) {
@@ -106,7 +106,7 @@ func TestCauses(t *testing.T) {
 			}
 		}
 	}
-	assert.Empty(t, names, "entries that no log of the corpus reaches")
+	assert.Empty(t, names, "entries that are not the cause of any log of the corpus")
 	for _, class := range []window.Class{window.SP, window.FP} {
 		require.NotNil(t, UnwinderFault(class))
 	}
@@ -117,9 +117,9 @@ func TestNothing(t *testing.T) {
 	assert.Equal(t, Death{}, Classify([]byte("hello\n"), nil))
 }
 
-// TestTwoThreads has two threads die at once, of words that are no return
-// addresses: one begins its dump of a stack where the other was about to say what
-// the error is.
+// TestTwoThreads has two threads that die at the same time, because they found words that
+// are not return addresses. One prints a dump of its stack between "fatal error: " and the
+// text of the other's error.
 func TestTwoThreads(t *testing.T) {
 	log := []byte("runtime: g 7: unexpected return pc for main.f called from 0xe8e8\nruntime: g 8: unexpected return pc for main.f called from 0xe8e8\n" +
 		"stack: frame={sp:0x10, fp:0x20} stack=[0x0,0x1000)\nfatal error:                    7 6 5 4  3 2 1 0   f e d c  b a 9 8  0123456789abcdef\n" +
@@ -135,7 +135,7 @@ func FuzzClassify(f *testing.F) {
 	for _, e := range crashtest.Corpus(f, ".") {
 		windows = append(windows, e.Windows...)
 	}
-	for _, log := range crashtest.Inputs(f, ".") {
+	for _, log := range crashtest.AllLogs(f, ".") {
 		f.Add(log)
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
@@ -150,45 +150,45 @@ func FuzzClassify(f *testing.F) {
 	})
 }
 
-// TestCut cuts every log of the corpus: it is short, says what the process died
-// of, and shows the preempted goroutine where the log has it.
-func TestCut(t *testing.T) {
+// TestExcerpt makes excerpts of all logs of the corpus. They are short, and they have the
+// fatal error if the log has one. The excerpt of a made-up log has the preempted goroutine.
+func TestExcerpt(t *testing.T) {
 	logs, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, logs)
 	for _, name := range logs {
 		log, err := os.ReadFile(name)
 		require.NoError(t, err)
-		cut := Cut(log, "main.victim")
-		assert.LessOrEqual(t, strings.Count(cut, "\n"), maxHead+maxTail+4, "%s", name)
+		excerpt := Excerpt(log, "main.victim")
+		assert.LessOrEqual(t, strings.Count(excerpt, "\n"), maxHead+maxTail+4, "%s", name)
 		if i := strings.Index(string(log), "\nfatal error: "); i >= 0 {
-			assert.Contains(t, cut, "fatal error: ", "%s", name)
+			assert.Contains(t, excerpt, "fatal error: ", "%s", name)
 		}
 	}
 	long := strings.Repeat("x\n", 20) + "fatal error: y\n\ngoroutine 1 [running]:\nruntime.asyncPreempt2()\na.go:1\nother(0)\n\n" +
 		"goroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n\ngoroutine 3 [idle]:\n" + strings.Repeat("é", 300)
-	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Cut([]byte(long), "main.victim"))
-	assert.Equal(t, "", Cut(nil, ""))
+	assert.Equal(t, strings.Repeat("x\n", 12)+"[8 lines cut]\nfatal error: y\n[6 lines cut]\ngoroutine 2 [preempted (scan)]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n[3 lines cut]", Excerpt([]byte(long), "main.victim"))
+	assert.Equal(t, "", Excerpt(nil, ""))
 }
 
-// TestCutQuotes quotes the goroutine that could not be unwound, of several that were
-// preempted in the same function.
-func TestCutQuotes(t *testing.T) {
+// TestExcerptGoroutine has logs with several goroutines that were preempted in the same
+// function. The excerpt has the one that could not be unwound.
+func TestExcerptGoroutine(t *testing.T) {
 	for name, want := range map[string]string{
-		"go1.27.4-sp-leaf65552-gc-raced":    "goroutine 34 ", // named by the unwinder
-		"go1.27.4-fp-leaf69632-trace-raced": "goroutine 39 ", // running when its thread faulted
-		"go1.25.12-sp-leaf65552-gc":         "goroutine 19 ",
+		"go1.27.4-sp-leaf65552-gc-stress":    "goroutine 34 ", // named by the unwinder
+		"go1.27.4-fp-leaf69632-trace-stress": "goroutine 39 ", // running when its thread faulted
+		"go1.25.12-sp-leaf65552-gc":          "goroutine 19 ",
 	} {
 		log, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 		require.NoError(t, err)
-		cut := Cut(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
-		last := cut[strings.LastIndex(cut, "\ngoroutine ")+1:]
+		excerpt := Excerpt(log, "splitadd/internal/victim."+strings.Split(name, "-")[2])
+		last := excerpt[strings.LastIndex(excerpt, "\ngoroutine ")+1:]
 		assert.True(t, strings.HasPrefix(last, want), "%s: %s", name, last)
 	}
 	block := func(id, status string) string {
 		return "\ngoroutine " + id + " [" + status + "]:\nruntime.asyncPreempt2()\n\ta.go:1\nmain.victim(0x0)\n\tb.go:2\n"
 	}
 	head := strings.Repeat("x\n", 20)
-	assert.Contains(t, Cut([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
-	assert.NotContains(t, Cut([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
+	assert.Contains(t, Excerpt([]byte(head+block("1", "preempted")+block("2", "preempted (scan)")+block("3", "preempted")), "main.victim"), "goroutine 2 ", "scanned at the time")
+	assert.NotContains(t, Excerpt([]byte("runtime: g 9: frame.sp=0x10 top=0x20\n"+head+block("1", "preempted (scan)")), "main.victim"), "goroutine 1 ", "not the one that is named")
 }

@@ -7,94 +7,95 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// An open crash is one of which more may come.
-type open struct {
+// An openCrash is a crash that may have more lines.
+type openCrash struct {
 	Log
-	told   bool        // its lines are those of a crash
-	traced bool        // it has a goroutine, or a frame
-	ended  syntax.Kind // of the line that says what it is, or None
-	dying  bool        // the runtime has died once more, while it printed
-	stuck  bool        // it has said that it cannot unwind a stack
-	raised bool        // other threads have been made to print their stacks
-	indent int         // of its first line
-	quiet  int         // lines since the last of a crash
+	isCrash      bool        // at least one of its lines proves that it is a crash
+	hasStack     bool        // it has the first line of a goroutine, or a location
+	diedOf       syntax.Kind // the kind of the line that names the death, or None
+	diedAgain    bool        // the runtime has said that it died again while it printed
+	unwindFailed bool        // the runtime has said that it cannot unwind a stack
+	otherThreads bool        // the runtime has begun to print the stacks of other threads
+	indent       int         // the white space before its first line, bytes
+	otherLines   int         // lines since the last that the runtime prints
 }
 
-// maxQuiet is how many other lines of its source may stand in a crash.
-const maxQuiet = 400
+// maxOtherLines is how many lines in a row may be something else without ending a crash.
+const maxOtherLines = 400
 
-// take adds line i to the crash that is open, or begins one.
-func (s *stream) take(lines []line, i int) {
+// consume adds line i to the open crash, or opens a crash with it. If the line belongs to
+// no crash, consume ignores it.
+func (s *stream) consume(lines []line, i int) {
 	l := lines[i]
 	switch {
-	case l.kind.Header() && (s.open == nil || s.begins(lines, i)):
-		s.end()
-		s.open = &open{Log: Log{Line: l.at}, indent: indent(l.text)}
-	case s.open == nil && startsInside(l):
-		s.open = &open{Log: Log{Line: l.at, Headless: true}, indent: indent(l.text)}
-	case s.open == nil:
+	case l.kind.CanBeginCrash() && (s.crash == nil || s.beginsAnother(lines, i)):
+		s.endCrash()
+		s.crash = &openCrash{Log: Log{Line: l.number}, indent: indent(l.text)}
+	case s.crash == nil && startsMidCrash(l):
+		s.crash = &openCrash{Log: Log{Line: l.number, Headless: true}, indent: indent(l.text)}
+	case s.crash == nil:
 		return
 	}
-	o := s.open
-	o.look(lines, i)
-	o.Line = min(o.Line, l.at)
+	o := s.crash
+	o.note(lines, i)
+	o.Line = min(o.Line, l.number)
 	if len(o.Text)+len(l.text) < maxLog {
 		text := l.text
 		text = text[min(o.indent, indent(text)):]
 		o.Text = append(append(o.Text, text...), '\n')
 	} else {
-		o.Cut = true
+		o.Truncated = true
 	}
-	if o.quiet > maxQuiet {
-		s.end()
+	if o.otherLines > maxOtherLines {
+		s.endCrash()
 	}
 }
 
-// look notes what a line says of the crash that it belongs to.
-func (o *open) look(lines []line, i int) {
+// note records what line i says about the crash.
+func (o *openCrash) note(lines []line, i int) {
 	l := lines[i]
-	if o.quiet++; l.kind != syntax.None {
-		o.quiet = 0
+	if o.otherLines++; l.kind != syntax.None {
+		o.otherLines = 0
 	}
-	o.told = o.told || l.tells
+	o.isCrash = o.isCrash || l.provesCrash
 	switch l.kind {
 	case syntax.Goroutine, syntax.Location:
-		o.traced = true
-	case syntax.Dying:
-		o.dying = true
-	case syntax.Note:
-		o.stuck = o.stuck || isStuck(l.text)
+		o.hasStack = true
+	case syntax.DiedAgain:
+		o.diedAgain = true
+	case syntax.RuntimeNote:
+		o.unwindFailed = o.unwindFailed || saysUnwindFailed(l.text)
 	case syntax.Separator:
-		o.raised = true
+		o.otherThreads = true
 	case syntax.Fatal, syntax.Signal, syntax.Panic:
-		o.ended = l.kind
+		o.diedOf = l.kind
 	}
 }
 
-// tells reports whether only a Go process that dies prints a line.
-func tells(l line) bool {
+// provesCrash reports whether a line is only printed by a Go process that dies.
+func provesCrash(l line) bool {
 	switch l.kind {
-	case syntax.Goroutine, syntax.Stack, syntax.PC, syntax.Bracket:
+	case syntax.Goroutine, syntax.RuntimeStack, syntax.PC, syntax.SignalBracket:
 		return true
 	case syntax.Call:
-		return startsInside(l)
-	case syntax.Note:
-		return telling.Match(l.text)
+		return startsMidCrash(l)
+	case syntax.RuntimeNote:
+		return dyingNote.Match(l.text)
 	case syntax.Fatal:
-		return fatal.Match(l.text) && !compiler.Match(l.text)
+		return runtimeFatal.Match(l.text) && !otherFatal.Match(l.text)
 	case syntax.Signal:
-		return signalled.Match(l.text)
+		return runtimeSignal.Match(l.text)
 	}
 	return false
 }
 
 func indent(text []byte) int { return len(text) - len(syntax.Trim(text)) }
 
-// startsInside reports whether a line can only be of a crash whose beginning is not
-// there.
-func startsInside(l line) bool {
+// startsMidCrash reports whether a line belongs to a crash even if the beginning of the crash
+// is missing.
+func startsMidCrash(l line) bool {
 	switch l.kind {
-	case syntax.Goroutine, syntax.Stack:
+	case syntax.Goroutine, syntax.RuntimeStack:
 		return true
 	case syntax.PC:
 		return bytes.Contains(l.text, []byte("sigcode="))
@@ -105,69 +106,69 @@ func startsInside(l line) bool {
 }
 
 var (
-	// telling matches a line that no process prints but a Go runtime that dies.
-	telling = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
-	// fatal matches what the runtime says when it dies: words of its own trade.
-	fatal = regexp.MustCompile(`^fatal(?: error)?: .*(?:\b(?:runtime|goroutines?|concurrent map|traceback|unknown caller pc|(?:stack|heap) (?:overflow|size|growth)|unexpected signal|out of memory|cannot allocate memory|sync: |morestack|bad g|bad m|[mg]span|mheap|mcache|mcentral|g0|gsignal|gc|sweep\w*|mark\w*|scan\w*|heap|invalid pointer|bad pointer|free object|semaphore|lock|unlock|lfstack\w*|work\w*buf|acquirep|releasep|schedule|exitsyscall|entersyscall|systemstack|newosproc|notesleep|futex\w*|netpoll|timer\w*|defer|recover|panic|malloc|stackalloc|casgstatus|nil context|fault|index out of range|invalid p state|cgo\w*|signal|thread exhaustion|self deadlock|deadlock!?)|found bad|checkptr)`)
-	// signalled matches what the runtime calls the signals that it dies of.
-	signalled = regexp.MustCompile(`^(?:SIG(?:SEGV: segmentation violation|BUS: bus error|ILL: illegal instruction|SYS: bad system call|ABRT: abort|TRAP: trace trap|FPE: floating-point exception|QUIT: quit)|Exception 0x[0-9a-f]+ 0x)`)
-	// compiler matches what others say with the same first words.
-	compiler = regexp.MustCompile(`No such file|file not found|errors emitted|printer`)
-	// thrown matches what the runtime says after a line about what it was unwinding.
-	thrown = regexp.MustCompile(`^fatal error: (?:traceback did not unwind completely|unknown caller pc|traceback stuck)`)
-	// exit matches what others say of a process that has ended.
-	exit = regexp.MustCompile(`(?i)\bexit(?:ed)?(?: status| with| code)|\bexited\b|\brestart|\bstarted\b|\bstarting\b`)
+	// dyingNote matches a RuntimeNote that is only printed by a Go runtime that dies.
+	dyingNote = regexp.MustCompile(`^runtime: (?:g ?[0-9]+: |unexpected return pc |traceback stuck|goroutine stack exceeds|out of memory|pointer |marked free object|bad pointer|split stack|failed to create new OS thread)`)
+	// runtimeFatal matches a fatal error whose text has words that the Go runtime uses.
+	runtimeFatal = regexp.MustCompile(`^fatal(?: error)?: .*(?:\b(?:runtime|goroutines?|concurrent map|traceback|unknown caller pc|(?:stack|heap) (?:overflow|size|growth)|unexpected signal|out of memory|cannot allocate memory|sync: |morestack|bad g|bad m|[mg]span|mheap|mcache|mcentral|g0|gsignal|gc|sweep\w*|mark\w*|scan\w*|heap|invalid pointer|bad pointer|free object|semaphore|lock|unlock|lfstack\w*|work\w*buf|acquirep|releasep|schedule|exitsyscall|entersyscall|systemstack|newosproc|notesleep|futex\w*|netpoll|timer\w*|defer|recover|panic|malloc|stackalloc|casgstatus|nil context|fault|index out of range|invalid p state|cgo\w*|signal|thread exhaustion|self deadlock|deadlock!?)|found bad|checkptr)`)
+	// runtimeSignal matches the descriptions that the Go runtime prints for signals.
+	runtimeSignal = regexp.MustCompile(`^(?:SIG(?:SEGV: segmentation violation|BUS: bus error|ILL: illegal instruction|SYS: bad system call|ABRT: abort|TRAP: trace trap|FPE: floating-point exception|QUIT: quit)|Exception 0x[0-9a-f]+ 0x)`)
+	// otherFatal matches fatal errors of other programs, such as C compilers.
+	otherFatal = regexp.MustCompile(`No such file|file not found|errors emitted|printer`)
+	// unwinderFatal matches the fatal errors that follow a message of the unwinder.
+	unwinderFatal = regexp.MustCompile(`^fatal error: (?:traceback did not unwind completely|unknown caller pc|traceback stuck)`)
+	// processEnd matches what other programs print when a process has ended or starts.
+	processEnd = regexp.MustCompile(`(?i)\bexit(?:ed)?(?: status| with| code)|\bexited\b|\brestart|\bstarted\b|\bstarting\b`)
 )
 
-// begins reports whether a header, line i, is of another process than the crash
-// that is open.
-func (s *stream) begins(lines []line, i int) bool {
-	o, l := s.open, lines[i]
-	before, near := previous(lines, i)
-	if o.dies(lines, i) && !exit.Match(before.text) {
+// beginsAnother reports whether line i, which can begin a crash, begins another crash than
+// the open one.
+func (s *stream) beginsAnother(lines []line, i int) bool {
+	o, l := s.crash, lines[i]
+	before, near := previousLine(lines, i)
+	if o.diesAgain(lines, i) && !processEnd.Match(before.text) {
 		return false
 	}
-	if near && before.kind == syntax.Goroutine { // it dies of the frames to come
+	if near && before.kind == syntax.Goroutine { // the runtime dies while it prints this goroutine
 		return false
 	}
 	switch l.kind {
-	case syntax.Bracket: // follows another header
-		return o.traced && !before.kind.Header() && before.kind != syntax.Dying
-	case syntax.Note:
-		// Before the first frame more than one thread may say that it cannot unwind.
-		return (o.traced || o.ended != syntax.None && !isStuck(l.text) && !near) && diesNext(lines[i+1:])
+	case syntax.SignalBracket: // belongs to the line before it, if that can begin a crash
+		return o.hasStack && !before.kind.CanBeginCrash() && before.kind != syntax.DiedAgain
+	case syntax.RuntimeNote:
+		// Before the first stack, several threads may say that they cannot unwind one.
+		return (o.hasStack || o.diedOf != syntax.None && !saysUnwindFailed(l.text) && !near) && deathFollows(lines[i+1:])
 	case syntax.Signal:
-		if o.raised || o.traced && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
-			return false // of another thread
+		if o.otherThreads || o.hasStack && i+1 < len(lines) && bytes.Contains(lines[i+1].text, []byte("sigcode=18446744073709551610")) {
+			return false // the runtime makes another thread print its stack
 		}
-		return o.traced || o.ended != syntax.None && !(near && before.kind.Header())
+		return o.hasStack || o.diedOf != syntax.None && !(near && before.kind.CanBeginCrash())
 	case syntax.Panic:
-		if !o.traced && indent(l.text) > o.indent || before.kind == syntax.Panic && bytes.Contains(before.text, []byte("[recovered")) {
-			return false // the next of those that were being handled
+		if !o.hasStack && indent(l.text) > o.indent || before.kind == syntax.Panic && bytes.Contains(before.text, []byte("[recovered")) {
+			return false // the panic above was being handled when this one began
 		}
-		if near && o.traced && (o.Headless || o.ended == syntax.Panic) && bytes.Contains(l.text, []byte("[recovered")) && before.kind >= syntax.Goroutine {
-			return false // what was printed when it was recovered
+		if near && o.hasStack && (o.Headless || o.diedOf == syntax.Panic) && bytes.Contains(l.text, []byte("[recovered")) && before.kind >= syntax.Goroutine {
+			return false // this belongs to the same series of recovered panics
 		}
 	case syntax.Fatal:
-		if thrown.Match(l.text) {
-			return exit.Match(before.text)
+		if unwinderFatal.Match(l.text) {
+			return processEnd.Match(before.text)
 		}
-		if near && o.stuck && before.kind == syntax.Location && hasAny(l.text, "unexpected signal") {
-			return false // it dies in the middle of a stack that it cannot unwind
+		if near && o.unwindFailed && before.kind == syntax.Location && syntax.HasAny(l.text, "unexpected signal") {
+			return false // the runtime dies while it prints a stack that it cannot unwind
 		}
 	}
-	// Two threads may die at once.
-	return o.traced || o.ended != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.Note))
+	// If two threads die at the same time, each prints such a line.
+	return o.hasStack || o.diedOf != syntax.None && !(near && (before.kind == l.kind || before.kind == syntax.RuntimeNote))
 }
 
-// isStuck reports whether a note says that a stack cannot be unwound.
-func isStuck(note []byte) bool {
-	return hasAny(note, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
+// saysUnwindFailed reports whether a RuntimeNote says that a stack cannot be unwound.
+func saysUnwindFailed(note []byte) bool {
+	return syntax.HasAny(note, "unexpected return pc for ", ": frame.sp=", "traceback stuck")
 }
 
-// previous returns the last line before line i that is not blank, and whether it is
-// the one before.
-func previous(lines []line, i int) (l line, near bool) {
+// previousLine returns the last line before line i that is not blank, and whether it is
+// line i-1. It looks back lookBack lines.
+func previousLine(lines []line, i int) (l line, near bool) {
 	for j := i - 1; j >= max(0, i-lookBack); j-- {
 		if len(lines[j].text) > 0 {
 			return lines[j], j == i-1
@@ -176,36 +177,37 @@ func previous(lines []line, i int) (l line, near bool) {
 	return line{}, false
 }
 
-// dies reports whether a header is of a process that dies once more while it
-// prints: a runtime says so, once.
-func (o *open) dies(lines []line, i int) bool {
-	if l, _ := previous(lines, i); l.kind == syntax.Dying {
+// diesAgain reports whether line i is printed because the process of the open crash died
+// again while it printed. The runtime says so, but only once.
+func (o *openCrash) diesAgain(lines []line, i int) bool {
+	if l, _ := previousLine(lines, i); l.kind == syntax.DiedAgain {
 		return true
 	}
-	if o.dying {
+	if o.diedAgain {
 		return false
 	}
 	for _, l := range lines[i:min(len(lines), i+4)] {
-		if l.kind == syntax.Dying {
+		if l.kind == syntax.DiedAgain {
 			return true
 		}
 	}
 	return false
 }
 
-// diesNext reports whether a process dies of what the lines before say: whether one
-// that says what it dies of comes before a frame.
-func diesNext(lines []line) bool {
+// deathFollows reports whether the process died of what a RuntimeNote before these lines
+// says: whether a line that names the death comes before any stack, and the runtime did not
+// die again there.
+func deathFollows(lines []line) bool {
 	for i, l := range lines {
 		switch {
-		case l.kind.Ends():
+		case l.kind.NamesDeath():
 			for _, l := range lines[i:min(len(lines), i+4)] {
-				if l.kind == syntax.Dying {
+				if l.kind == syntax.DiedAgain {
 					return false
 				}
 			}
 			return true
-		case l.kind == syntax.Goroutine || l.kind == syntax.Stack || l.kind == syntax.Location || l.kind == syntax.Call:
+		case l.kind == syntax.Goroutine || l.kind == syntax.RuntimeStack || l.kind == syntax.Location || l.kind == syntax.Call:
 			return false
 		}
 	}

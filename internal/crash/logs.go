@@ -10,39 +10,39 @@ import (
 	"splitadd/internal/crash/unwrap"
 )
 
-// Bounds on what is held in memory of a log while it is read.
+// Bounds on what is held in memory while a log is read.
 const (
 	maxLog     = 4 << 20  // bytes of a crash
-	maxStreams = 20000    // ways in which lines are wrapped, or processes
-	maxHeld    = 64 << 20 // bytes of crashes that may go on
+	maxStreams = 20000    // streams
+	maxHeld    = 64 << 20 // bytes of all streams together
 )
 
-// A Log is one crash as its process printed it: what a collector of logs put
-// round its lines is taken off, in the order in which they were printed.
+// A Log is one crash. It has the lines that the process printed, in the order in which it
+// printed them, without what log collectors add.
 type Log struct {
 	Text []byte // at most maxLog bytes
-	Line int    // of the input, from 1: the first that belongs to it
-	// Headless is true if the log begins among the goroutines: what the process
-	// died of was cut off, or never printed.
-	Headless bool
-	Cut      bool // there was more of it than maxLog bytes
+	Line int    // the number of its first line in the input, from 1
+	// Headless is true if what the process died of is missing: the log begins among the
+	// goroutines.
+	Headless  bool
+	Truncated bool // the crash has more than maxLog bytes
 }
 
-// Find calls visit with the crashes in a log, each as soon as it is known to be
-// complete: not in the order of their lines. Lines may have prefixes, or be
-// strings in JSON, one or a whole crash in each; other lines may stand between
-// them; the latest line may come first. What it holds in memory does not grow with
-// the log. What it does not read because of a bound is added to omitted.
+// Find calls visit with each crash in a log as soon as the crash is known to be complete,
+// so not in the order of their lines. Lines may have prefixes. They may be strings in JSON,
+// one line or a whole crash in each string. Other lines may stand between the lines of a
+// crash, and the latest line may come first. The memory that Find needs does not depend on
+// the length of the log. It counts in omitted what it does not read because of a bound.
 func Find(from io.Reader, visit func(Log), omitted *Omitted) error {
-	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, quiet: list.New()}
+	f := finder{visit: visit, omitted: omitted, streams: map[uint64]*stream{}, byActivity: list.New()}
 	err := unwrap.Read(from, &f)
-	for f.quiet.Len() > 0 {
-		f.end(f.quiet.Front().Value.(*stream), false)
+	for f.byActivity.Len() > 0 {
+		f.end(f.byActivity.Front().Value.(*stream), false)
 	}
 	return err
 }
 
-// Logs finds the crashes in an input, in the order in which they begin.
+// Logs returns the crashes in an input, in the order in which they begin.
 func Logs(data []byte) (logs []Log) {
 	// A reader of bytes does not fail.
 	_ = Find(bytes.NewReader(data), func(l Log) { logs = append(logs, l) }, new(Omitted))
@@ -52,17 +52,17 @@ func Logs(data []byte) (logs []Log) {
 
 // A finder finds crashes in streams of lines. It is the sink of unwrap.Read.
 type finder struct {
-	visit   func(Log)
-	streams map[uint64]*stream
-	quiet   *list.List // of the streams, those first that have been quiet for longest
-	lines   int        // that have been read
-	held    int        // bytes
-	omitted *Omitted
+	visit      func(Log)
+	streams    map[uint64]*stream // by source
+	byActivity *list.List         // the streams; those that have had no line for longest come first
+	linesRead  int
+	heldBytes  int // bytes that the streams hold
+	omitted    *Omitted
 }
 
-// Line takes a line.
+// Line adds a line to the stream of its source.
 func (f *finder) Line(l unwrap.Line) {
-	f.lines++
+	f.linesRead++
 	s := f.streams[l.Source]
 	if s == nil {
 		if l.Kind == syntax.None {
@@ -71,65 +71,66 @@ func (f *finder) Line(l unwrap.Line) {
 		if len(f.streams) >= maxStreams {
 			f.evict()
 		}
-		s = &stream{complete: f.complete, source: l.Source}
+		s = &stream{emit: f.complete, source: l.Source}
 		f.streams[l.Source] = s
-		s.place = f.quiet.PushBack(s)
+		s.activity = f.byActivity.PushBack(s)
 	}
-	f.quiet.MoveToBack(s.place)
-	s.last = f.lines
-	before := s.size
+	f.byActivity.MoveToBack(s.activity)
+	s.lastLine = f.linesRead
+	before := s.bytes
 	s.add(l)
-	if f.held += s.size - before; f.held > maxHeld {
+	if f.heldBytes += s.bytes - before; f.heldBytes > maxHeld {
 		f.evict()
 	}
 }
 
-// Skip notes that a line was not read.
-func (f *finder) Skip(number int, why unwrap.Skipped) {
+// Skip counts a line that was not read.
+func (f *finder) Skip(number int, why unwrap.SkipReason) {
 	var what *int
 	switch why {
-	case unwrap.ManyPlaces:
-		what = &f.omitted.JSON
-	case unwrap.ManyPrefixes:
-		what = &f.omitted.Prefixes
-	case unwrap.LongPrefix:
-		what = &f.omitted.Far
+	case unwrap.ComplexJSON:
+		what = &f.omitted.JSONLines
+	case unwrap.TooManyPrefixes:
+		what = &f.omitted.ManyPrefixLines
+	case unwrap.PrefixTooLong:
+		what = &f.omitted.LongPrefixLines
 	}
 	f.omitted.Add(what, number)
 }
 
-// Forget ends the stream of a source whose lines are not recognized any more.
+// Forget ends the stream of a source whose lines are no longer recognized.
 func (f *finder) Forget(source uint64) {
 	if s := f.streams[source]; s != nil {
 		f.end(s, true)
 	}
 }
 
-// complete passes on a crash.
+// complete passes a complete crash to visit.
 func (f *finder) complete(l Log) {
-	if l.Cut {
-		f.omitted.Add(&f.omitted.Long, l.Line)
+	if l.Truncated {
+		f.omitted.Add(&f.omitted.LongCrashes, l.Line)
 	}
 	f.visit(l)
 }
 
-// recent is how many lines others may print in the middle of a crash, as far as
-// anybody could tell.
-const recent = 50000
+// maxGap is how many lines of other sources are assumed to come between two lines of the
+// same crash, at most.
+const maxGap = 50000
 
-// evict ends the half of the streams that have been quiet for longest.
+// evict ends half of the streams: those that have had no line for longest.
 func (f *finder) evict() {
-	for range (f.quiet.Len() + 1) / 2 {
-		f.end(f.quiet.Front().Value.(*stream), true)
+	for range (f.byActivity.Len() + 1) / 2 {
+		f.end(f.byActivity.Front().Value.(*stream), true)
 	}
 }
 
-// end completes the crash of a stream, early if more of the log is to come.
+// end completes the crash of a stream. If the end of the log has not been reached, early is
+// true.
 func (f *finder) end(s *stream, early bool) {
-	f.quiet.Remove(s.place)
-	f.held -= s.size
-	if line := s.finish(); early && line > 0 && f.lines-s.last < recent {
-		f.omitted.Add(&f.omitted.Quiet, line)
+	f.byActivity.Remove(s.activity)
+	f.heldBytes -= s.bytes
+	if line := s.finish(); early && line > 0 && f.linesRead-s.lastLine < maxGap {
+		f.omitted.Add(&f.omitted.InterruptedCrashes, line)
 	}
 	delete(f.streams, s.source)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deaths are the answers on the crashes in an input.
+// deaths returns the headers for each crash in an input.
 func deaths(data []byte, e crashtest.Entry) (all []string) {
 	for _, log := range Logs(data) {
 		d := Classify(log.Text, e.Windows)
@@ -24,13 +24,13 @@ func deaths(data []byte, e crashtest.Entry) (all []string) {
 	return all
 }
 
-// TestLogs wraps every log of the corpus in every way: the crashes in it, and
-// what they died of, stay the same.
+// TestLogs wraps every log of the corpus in every way. The crashes in it, and what they died
+// of, stay the same.
 func TestLogs(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, ".") {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
 		want := deaths(e.Log, e)
-		for name, wrap := range crashtest.Wraps {
+		for name, wrap := range crashtest.Wrappers {
 			t.Run(filepath.Base(e.Path)+"/"+name, func(t *testing.T) {
 				assert.Equal(t, want, deaths([]byte(strings.Join(wrap(lines), "\n")+"\n"), e))
 			})
@@ -38,17 +38,17 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// TestLogsOfTwo has two processes die at once, line by line.
+// TestLogsOfTwo mixes the lines of two processes that die at the same time.
 func TestLogsOfTwo(t *testing.T) {
 	one, two := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt"), crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	want := append(deaths(one.Log, one), deaths(two.Log, one)...)
 	for name, of := range map[string][2]func([]string) []string{
-		"pods":     {crashtest.Prefix(func(int) string { return "[web-1] " }), crashtest.Prefix(func(int) string { return "[web-2] " })},
-		"names":    {crashtest.Prefix(func(i int) string { return fmt.Sprint(i, " api: ") }), crashtest.Prefix(func(i int) string { return fmt.Sprint(i, " web: ") })},
-		"process":  {crashtest.Prefix(func(int) string { return "daemon[41]: " }), crashtest.Prefix(func(int) string { return "daemon[42]: " })},
-		"services": {crashtest.Prefix(func(int) string { return "web-1  | " }), crashtest.Prefix(func(int) string { return "web-2  | " })},
+		"pods":     {crashtest.PrefixLines(func(int) string { return "[web-1] " }), crashtest.PrefixLines(func(int) string { return "[web-2] " })},
+		"names":    {crashtest.PrefixLines(func(i int) string { return fmt.Sprint(i, " api: ") }), crashtest.PrefixLines(func(i int) string { return fmt.Sprint(i, " web: ") })},
+		"process":  {crashtest.PrefixLines(func(int) string { return "daemon[41]: " }), crashtest.PrefixLines(func(int) string { return "daemon[42]: " })},
+		"services": {crashtest.PrefixLines(func(int) string { return "web-1  | " }), crashtest.PrefixLines(func(int) string { return "web-2  | " })},
 		"objects": {
-			crashtest.Object(func(s string) any { return map[string]any{"pod": "a", "log": s} }), crashtest.Object(func(s string) any { return map[string]any{"pod": "b", "log": s} }),
+			crashtest.JSONLines(func(s string) any { return map[string]any{"pod": "a", "log": s} }), crashtest.JSONLines(func(s string) any { return map[string]any{"pod": "b", "log": s} }),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,8 +63,8 @@ func TestLogsOfTwo(t *testing.T) {
 	}
 }
 
-// TestLogsGlued has a process die in the middle of a line that it prints, once, and
-// after each restart: the words before the crash are not a collector's prefix.
+// TestLogsGlued has a process that crashes while it prints a line, and crashes in the same way
+// after each restart. The words before the crash are not a prefix that a collector added.
 func TestLogsGlued(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	want := deaths(e.Log, e)
@@ -78,11 +78,11 @@ func TestLogsGlued(t *testing.T) {
 	}
 }
 
-// TestLogsBatch has one process die after another, so that the line in which the second
-// crash begins is at every place around the end of what is looked at together. What
-// stands before it, which tells that it is another, is not forgotten there.
+// TestLogsBatch has two processes that crash one after the other. The second crash begins at
+// each place around the end of a batch of lines. The lines before it, which show that it is
+// another crash, must not be forgotten at the end of the batch.
 func TestLogsBatch(t *testing.T) {
-	for n := batch - margin - 20; n < batch-margin+20; n++ {
+	for n := batchLines - margin - 20; n < batchLines-margin+20; n++ {
 		log := "panic: boom\n\ngoroutine 1 [running]:\n" + strings.Repeat("goroutine 7 [select]:\n", n) + "exit status 2\n" +
 			"fatal error: unknown caller pc\n\nruntime stack:\nruntime.throw({0x1, 0x2})\n\ta.go:1 +0x8\n" + strings.Repeat("goroutine 7 [select]:\n", 2*margin)
 		logs := Logs([]byte(log))
@@ -91,7 +91,7 @@ func TestLogsBatch(t *testing.T) {
 	}
 }
 
-// TestLogsPlace says where in the input a crash begins.
+// TestLogsPlace checks in which line of the input a crash begins.
 func TestLogsPlace(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.27.4-nil.txt")
 	filler := strings.Repeat("all is well\n", 10000)
@@ -104,16 +104,15 @@ func TestLogsPlace(t *testing.T) {
 	assert.Empty(t, Logs(nil))
 }
 
-// FuzzLogs looks for crashes whose places, sizes or number make no sense. Whatever an
-// input is, twice of it has no more than twice the crashes, and one that the seam may
-// make up.
+// FuzzLogs looks for crashes whose places, sizes or number make no sense. Two copies of an
+// input have at most twice as many crashes as one, and one more that may span the seam.
 func FuzzLogs(f *testing.F) {
-	for _, log := range crashtest.Inputs(f, ".") {
+	for _, log := range crashtest.AllLogs(f, ".") {
 		f.Add(log)
 	}
 	for _, name := range []string{"docker", "logfmt", "latest first"} {
 		lines := strings.Split(string(crashtest.Read(f, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log), "\n")
-		f.Add([]byte(strings.Join(crashtest.Wraps[name](lines), "\n")))
+		f.Add([]byte(strings.Join(crashtest.Wrappers[name](lines), "\n")))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var logs []Log
@@ -136,7 +135,7 @@ func FuzzLogs(f *testing.F) {
 	})
 }
 
-// BenchmarkLogs reads 100 MB of log with a crash at its end.
+// BenchmarkLogs reads 100 MB of a log with a crash at its end.
 func BenchmarkLogs(b *testing.B) {
 	e := crashtest.Read(b, "testdata/go1.23.4-sp-leaf65552-gc.txt")
 	for name, line := range map[string]string{

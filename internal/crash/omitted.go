@@ -9,26 +9,26 @@ import (
 	"splitadd/internal/crash/unwrap"
 )
 
-// Omitted counts what of an input was not read because of a bound.
+// Omitted counts what was not read of an input because of a bound.
 type Omitted struct {
-	Long     int // crashes of which the end was not read
-	Quiet    int // crashes that may have gone on after many others
-	Late     int // crashes after many others that are different
-	Words    int // crashes in which the runtime said more than is looked at
-	JSON     int // lines with JSON that was not read
-	Prefixes int // lines with a prefix, after too many others
-	Far      int // lines with a prefix that is too long
-	AtLine   int // where the first of them begins
+	LongCrashes        int // crashes whose end was not read
+	InterruptedCrashes int // crashes that may have gone on after many lines of other sources
+	LateCrashes        int // crashes that came after many different ones
+	WordyCrashes       int // crashes in which the runtime printed more messages than were read
+	JSONLines          int // lines with JSON that was not read
+	ManyPrefixLines    int // lines with a prefix that came after too many other prefixes
+	LongPrefixLines    int // lines with a prefix that is too long
+	FirstLine          int // the number of the first line of all these
 }
 
-// Add counts one more, which begins in a line, of those that a field of o counts.
+// Add adds one to a field of o, for something that begins in the given line.
 func (o *Omitted) Add(field *int, line int) {
-	if *field++; o.AtLine == 0 || line < o.AtLine {
-		o.AtLine = line
+	if *field++; o.FirstLine == 0 || line < o.FirstLine {
+		o.FirstLine = line
 	}
 }
 
-// String says it in a line; "" if everything was read.
+// String describes what was omitted, in one line. If everything was read, it returns "".
 func (o Omitted) String() string {
 	var parts []string
 	add := func(n int, noun, what string) {
@@ -36,15 +36,15 @@ func (o Omitted) String() string {
 			parts = append(parts, english.Plural(n, noun, "")+" "+what)
 		}
 	}
-	add(o.Long, "crash", fmt.Sprintf("of more than %d bytes, read up to there", maxLog))
-	add(o.Quiet, "crash", "that others interrupted for long, and may have gone on")
-	add(o.Late, "crash", "that came after many others, all different")
-	add(o.Words, "crash", fmt.Sprintf("in which the runtime said more than %d bytes, read up to there", maxSaid))
-	add(o.JSON, "line", "with JSON that is too deep, or at too many places")
-	add(o.Prefixes, "line", "that may be of a crash, with a prefix that came after too many others")
-	add(o.Far, "line", fmt.Sprintf("that may be of a crash, with a prefix of more than %d bytes", unwrap.MaxPrefix))
+	add(o.LongCrashes, "crash", fmt.Sprintf("of more than %d bytes, whose end was not read", maxLog))
+	add(o.InterruptedCrashes, "crash", "that may have gone on after many lines of other processes")
+	add(o.LateCrashes, "crash", "that came after many different ones")
+	add(o.WordyCrashes, "crash", fmt.Sprintf("in which the runtime printed more than %d bytes, not all of which were read", maxMessages))
+	add(o.JSONLines, "line", "with JSON that is too deep or has too many different members")
+	add(o.ManyPrefixLines, "line", "that may belong to a crash, with a prefix that came after too many others")
+	add(o.LongPrefixLines, "line", fmt.Sprintf("that may belong to a crash, with a prefix of more than %d bytes", unwrap.MaxPrefix))
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s; the first begins in line %d", strings.Join(parts, "; "), o.AtLine)
+	return fmt.Sprintf("%s; the first begins in line %d", strings.Join(parts, "; "), o.FirstLine)
 }

@@ -12,14 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOmitted has crashes that are not read to their ends, or not at all: each time that
-// is said.
+// TestOmitted has crashes of which the end, or everything, is not read. Each is counted.
 func TestOmitted(t *testing.T) {
 	split := string(crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt").Log)
 	lines := strings.Split(strings.TrimSuffix(split, "\n"), "\n")
 	half, first := len(lines)/2, Logs([]byte(split))[0].Line
 	pod := func(name string, lines []string) string {
-		return strings.Join(crashtest.Prefix(func(int) string { return name + "  | " })(lines), "\n") + "\n"
+		return strings.Join(crashtest.PrefixLines(func(int) string { return name + "  | " })(lines), "\n") + "\n"
 	}
 	var others, goroutines, members strings.Builder
 	for i := range 30_000 {
@@ -36,16 +35,16 @@ func TestOmitted(t *testing.T) {
 		want Omitted
 	}{
 		"nothing":       {split, Omitted{}},
-		"many prefixes": {pod("api-1", lines[:half]) + others.String() + pod("api-1", lines[half:]), Omitted{Quiet: 1, AtLine: first}},
-		"a long crash":  {split + goroutines.String(), Omitted{Long: 1, AtLine: first}},
-		"latest first":  {strings.Join(latest, "\n"), Omitted{Long: 1}},
-		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{JSON: 30_001 - 1<<14}},
+		"many prefixes": {pod("api-1", lines[:half]) + others.String() + pod("api-1", lines[half:]), Omitted{InterruptedCrashes: 1, FirstLine: first}},
+		"a long crash":  {split + goroutines.String(), Omitted{LongCrashes: 1, FirstLine: first}},
+		"latest first":  {strings.Join(latest, "\n"), Omitted{LongCrashes: 1}},
+		"many members":  {members.String() + `{"b":"fatal error: traceback did not unwind completely"}`, Omitted{JSONLines: 30_001 - 1<<14}},
 	} {
 		var logs []Log
 		var got Omitted
 		require.NoError(t, Find(strings.NewReader(c.log), func(l Log) { logs = append(logs, l) }, &got))
-		if c.want.AtLine == 0 {
-			got.AtLine = 0
+		if c.want.FirstLine == 0 {
+			got.FirstLine = 0
 		}
 		assert.Equal(t, c.want, got, name)
 		assert.Equal(t, c.want == Omitted{}, got.String() == "", name)
@@ -55,8 +54,8 @@ func TestOmitted(t *testing.T) {
 	}
 }
 
-// TestOmittedPrefixes has more prefixes that one line each has than are learned. A crash
-// after them is found, if it has none. That lines with others were not read is said.
+// TestOmittedPrefixes has more prefixes, each on one line only, than are learned. A crash
+// without a prefix is still found after them. The lines that were not read are counted.
 func TestOmittedPrefixes(t *testing.T) {
 	e := crashtest.Read(t, "testdata/go1.23.4-sp-leaf65552-gc.txt")
 	var log strings.Builder
@@ -69,13 +68,13 @@ func TestOmittedPrefixes(t *testing.T) {
 	require.NoError(t, Find(strings.NewReader(log.String()), func(l Log) { logs = append(logs, l) }, &omitted))
 	require.Len(t, logs, 1)
 	assert.Equal(t, deaths(e.Log, e), []string{strings.Join(answer(Classify(logs[0].Text, e.Windows)), "; ")})
-	assert.Greater(t, omitted.Prefixes, 1000)
-	assert.Greater(t, omitted.AtLine, 500_000)
+	assert.Greater(t, omitted.ManyPrefixLines, 1000)
+	assert.Greater(t, omitted.FirstLine, 500_000)
 	assert.Contains(t, omitted.String(), "with a prefix that came after too many others")
 }
 
-// TestOmittedStreams has more streams in the middle of a crash than are kept, and a crash that is
-// too long: both are said.
+// TestOmittedStreams has more streams in the middle of a crash than are kept, and then a
+// crash that is too long. Both are counted.
 func TestOmittedStreams(t *testing.T) {
 	var b strings.Builder
 	for i := range maxStreams + 10 {
@@ -85,19 +84,19 @@ func TestOmittedStreams(t *testing.T) {
 	var omitted Omitted
 	require.NoError(t, Find(strings.NewReader(b.String()), func(Log) { found++ }, &omitted))
 	assert.Equal(t, maxStreams+10, found)
-	assert.Greater(t, omitted.Quiet, 0)
+	assert.Greater(t, omitted.InterruptedCrashes, 0)
 	assert.Contains(t, omitted.String(), "the first begins in line 1")
 
 	long := nilPanic + strings.Repeat("goroutine 7 [running]:\nmain.main()\n\ta.go:1 +0x8\n\n", maxLog/40)
 	omitted = Omitted{}
-	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Cut); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
-	assert.Equal(t, Omitted{Long: 1, AtLine: 1}, omitted)
+	require.NoError(t, Find(strings.NewReader(long), func(l Log) { assert.True(t, l.Truncated); assert.LessOrEqual(t, len(l.Text), maxLog) }, &omitted))
+	assert.Equal(t, Omitted{LongCrashes: 1, FirstLine: 1}, omitted)
 	omitted = Omitted{}
 	require.NoError(t, Find(strings.NewReader(nilPanic), func(Log) {}, &omitted))
 	assert.Empty(t, omitted.String())
 }
 
-// TestLastLineCut has a log that ends within the only line of a crash.
+// TestLastLineCut has a log that ends inside the only line of a crash.
 func TestLastLineCut(t *testing.T) {
 	whole := "runtime: g 7: unexpected return pc for main.f called from 0x1234"
 	for n := len("runtime: g 7: unexpected return pc f"); n <= len(whole); n++ {

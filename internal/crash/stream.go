@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bytes"
 	"container/list"
 
 	"splitadd/internal/crash/syntax"
@@ -10,147 +9,150 @@ import (
 
 // A line is a line of a stream.
 type line struct {
-	at    int // its number, from 1
-	text  []byte
-	kind  syntax.Kind
-	tells bool // only a Go process that dies prints it
+	number      int // its number in the input, from 1
+	text        []byte
+	kind        syntax.Kind
+	provesCrash bool // only a Go process that dies prints it
 }
 
-// A stream is the lines of one source, from the first that may be of a crash.
+// A stream is the lines of one source, from the first that may belong to a crash. It cuts
+// them into crashes.
 type stream struct {
-	complete func(Log) // takes a crash
-	source   uint64    // of its lines
-	place    *list.Element
-	last     int // the last of the lines of the input that is one of it
+	emit     func(Log) // takes a complete crash
+	source   uint64
+	activity *list.Element // its place in finder.byActivity
+	lastLine int           // its last line, by the number of lines that the finder had read
 
-	raw   []line // as they came
-	lines []line // without blank lines that a collector has put between them
-	taken int    // how many of lines are there only for what follows: at most lookBack
-	size  int    // bytes of both, and of the open crash
+	arrived  []line // lines from which spacing has not been removed
+	lines    []line // lines from which spacing has been removed
+	consumed int    // how many of lines have been consumed, at most lookBack: they are kept for previousLine
+	bytes    int    // the size of arrived, of lines and of the open crash
 
-	order  int // above 0 if lines come in the order of time, below if latest first
-	spaced int // above 0 if there is a blank line after each
+	orderVotes   int // above 0 if lines are in the order of time; below 0 if the latest comes first
+	spacingVotes int // above 0 if a collector has put a blank line after each line
 
-	open  *open
-	told  bool // one of its lines has told that a process died
-	short bool // lines that come before those that are left were dropped
+	crash    *openCrash // nil if none is open
+	sawCrash bool       // one of the lines proves that a process died
+	lostEnd  bool       // the crash to come was too long, and its last lines were dropped
 }
 
 const (
-	batch    = 4096    // lines that are looked at together
-	lookBack = 4       // lines that have been taken, by which it is known whether another crash begins
-	margin   = 400     // lines that stay, to be looked at with those to come
-	weight   = 64      // bytes that a line takes
-	most     = 8 << 20 // bytes that are looked at together
+	batchLines   = 4096    // lines that are cut together
+	batchBytes   = 8 << 20 // bytes that are cut together
+	lookBack     = 4       // lines that are kept after they have been consumed
+	margin       = 400     // lines at the end of a batch that are cut with the next batch
+	lineOverhead = 64      // bytes that a line needs in addition to its text
 )
 
+// add adds a line. When there are enough lines, it cuts them into crashes.
 func (s *stream) add(l unwrap.Line) {
-	line := normal(l)
-	line.tells = tells(line)
-	s.told = s.told || line.tells
-	s.raw = append(s.raw, line)
-	if s.size += len(l.Text) + weight; len(s.raw) >= batch || s.size >= most {
-		s.process(false)
+	line := normalize(l)
+	line.provesCrash = provesCrash(line)
+	s.sawCrash = s.sawCrash || line.provesCrash
+	s.arrived = append(s.arrived, line)
+	if s.bytes += len(l.Text) + lineOverhead; len(s.arrived) >= batchLines || s.bytes >= batchBytes {
+		s.cut(false)
 	}
 }
 
-// normal returns a line as the runtime prints it: collectors trim, or expand, the
-// tab of a location.
-func normal(l unwrap.Line) line {
+// normalize returns a line as the runtime prints it. Collectors remove or expand the tab at
+// the beginning of a location, and put white space before other lines.
+func normalize(l unwrap.Line) line {
 	text := l.Text
 	switch {
 	case l.Kind == syntax.Location || l.Kind == syntax.None && syntax.IsLocation(text):
 		if trimmed := syntax.Trim(text); len(trimmed)+1 != len(text) || text[0] != '\t' {
 			text = append([]byte{'\t'}, trimmed...)
 		}
-		return line{at: l.Number, text: text, kind: syntax.Location}
-	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.Frame:
+		return line{number: l.Number, text: text, kind: syntax.Location}
+	case l.Kind != syntax.None && l.Kind != syntax.Panic && l.Kind != syntax.StackBounds:
 		text = syntax.Trim(text)
 	}
-	return line{at: l.Number, text: text, kind: l.Kind}
+	return line{number: l.Number, text: text, kind: l.Kind}
 }
 
-// finish completes the crash that is open, and returns where it begins; 0 if there is none.
+// finish completes the open crash. It returns the line in which that crash begins, or 0 if
+// no crash was open.
 func (s *stream) finish() (at int) {
-	if !s.told {
+	if !s.sawCrash {
 		return 0
 	}
-	s.process(true)
-	if s.open != nil && s.open.told {
-		at = s.open.Line
+	s.cut(true)
+	if s.crash != nil && s.crash.isCrash {
+		at = s.crash.Line
 	}
-	s.end()
+	s.endCrash()
 	return at
 }
 
-// end completes the crash that is open.
-func (s *stream) end() {
-	if s.open != nil && s.open.told {
-		s.complete(s.open.Log)
+// endCrash completes the open crash, if any.
+func (s *stream) endCrash() {
+	if s.crash != nil && s.crash.isCrash {
+		s.emit(s.crash.Log)
 	}
-	s.open = nil
+	s.crash = nil
 }
 
-// process cuts what there is of the stream into crashes; unless it is all there
-// is, but for what depends on lines to come.
-func (s *stream) process(all bool) {
-	s.unspace(all)
-	if !all && len(s.lines) < 2*margin && s.size < most {
+// cut cuts lines into crashes. If all is false, more lines will come, and cut keeps the
+// lines whose meaning may depend on them.
+func (s *stream) cut(all bool) {
+	s.removeSpacing(all)
+	if !all && len(s.lines) < 2*margin && s.bytes < batchBytes {
 		return
 	}
-	s.order += order(s.lines[s.taken:])
-	if s.order < 0 {
-		s.backward(all)
+	s.orderVotes += orderVotes(s.lines[s.consumed:])
+	if s.orderVotes < 0 {
+		s.cutBackward(all)
 	} else {
-		s.forward(all)
+		s.cutForward(all)
 	}
-	s.size = 0
-	for _, lines := range [][]line{s.raw, s.lines} {
+	s.bytes = 0
+	for _, lines := range [][]line{s.arrived, s.lines} {
 		for _, l := range lines {
-			s.size += len(l.text) + weight
+			s.bytes += len(l.text) + lineOverhead
 		}
 	}
-	if s.open != nil {
-		s.size += len(s.open.Text)
+	if s.crash != nil {
+		s.bytes += len(s.crash.Text)
 	}
 }
 
-// forward cuts lines in the order of time, and keeps those that it does not cut, and a
-// few before them.
-func (s *stream) forward(all bool) {
+// cutForward cuts lines that are in the order of time. It keeps the lines that it does not
+// cut and up to lookBack lines before them.
+func (s *stream) cutForward(all bool) {
 	n := len(s.lines)
 	if !all {
-		n = max(s.taken, n-min(margin, n/2))
+		n = max(s.consumed, n-min(margin, n/2))
 	}
-	for i := s.taken; i < n; i++ {
-		s.take(s.lines, i)
+	for i := s.consumed; i < n; i++ {
+		s.consume(s.lines, i)
 	}
-	s.taken = min(n, lookBack)
-	s.keep(n - s.taken)
+	s.consumed = min(n, lookBack)
+	s.drop(n - s.consumed)
 }
 
-// keep keeps the lines from the nth on.
-func (s *stream) keep(n int) {
+// drop drops the first n lines.
+func (s *stream) drop(n int) {
 	rest := copy(s.lines, s.lines[n:])
 	clear(s.lines[rest:])
 	s.lines = s.lines[:rest]
 }
 
-// backward cuts lines that come latest first: those up to the last with which a
-// crash begins, so that the rest is a crash whose beginning is to come.
-func (s *stream) backward(all bool) {
-	s.keep(s.taken)
-	s.taken = 0
+// cutBackward cuts lines that come latest first. It cuts up to the last line that can begin
+// a crash. The lines after it belong to a crash whose beginning has not come yet.
+func (s *stream) cutBackward(all bool) {
+	s.drop(s.consumed)
+	s.consumed = 0
 	n := len(s.lines)
 	if !all {
-		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.Header(); n-- {
+		for n -= min(margin, n/2); n > 0 && !s.lines[n-1].kind.CanBeginCrash(); n-- {
 		}
-		if n == 0 && s.size < maxLog {
+		if n == 0 && s.bytes < maxLog {
 			return
 		}
-		if n == 0 { // too long: what comes is nearer to its beginning
-			s.keep(len(s.lines) / 2)
-			s.short = true
+		if n == 0 { // the crash is too long: drop its end, because its beginning says more
+			s.drop(len(s.lines) / 2)
+			s.lostEnd = true
 			return
 		}
 	}
@@ -159,106 +161,11 @@ func (s *stream) backward(all bool) {
 		turned[n-1-i] = l
 	}
 	for i := range turned {
-		s.take(turned, i)
+		s.consume(turned, i)
 	}
-	if s.open != nil {
-		s.open.Cut, s.short = s.open.Cut || s.short, false
+	if s.crash != nil {
+		s.crash.Truncated, s.lostEnd = s.crash.Truncated || s.lostEnd, false
 	}
-	s.end()
-	s.keep(n)
-}
-
-// order votes on the order of lines: by pairs of lines of which the runtime prints
-// one after the other.
-func order(lines []line) (votes int) {
-	var before line
-	blank := false
-	for _, l := range lines {
-		if len(l.text) == 0 {
-			blank = true
-			continue
-		}
-		follow, weight := follow, 2
-		if blank {
-			follow = followAfterBlank
-		} else if before.kind == syntax.Call || l.kind == syntax.Call && before.kind == syntax.Location {
-			weight = 1
-		}
-		if follow(before, l) {
-			votes += weight
-		}
-		if follow(l, before) {
-			votes -= weight
-		}
-		before, blank = l, false
-	}
-	return votes
-}
-
-// followAfterBlank reports whether the runtime prints a line after another and a blank
-// line, and never the other way round.
-func followAfterBlank(first, second line) bool {
-	switch first.kind {
-	case syntax.Fatal, syntax.Panic, syntax.Bracket, syntax.PC:
-		return second.kind == syntax.Goroutine || second.kind == syntax.Stack
-	}
-	return false
-}
-
-// follow reports whether the runtime prints a line right after another, and never
-// the other way round. Of calls and their locations, each stack has one more pair in its
-// order than in the other.
-func follow(first, second line) bool {
-	switch first.kind {
-	case syntax.Goroutine, syntax.Stack:
-		return second.kind == syntax.Call
-	case syntax.Call:
-		return second.kind == syntax.Location
-	case syntax.Signal:
-		return second.kind == syntax.PC
-	case syntax.Fatal, syntax.Panic:
-		return second.kind == syntax.Bracket || second.kind == syntax.Signal && bytes.HasPrefix(first.text, []byte("fatal: "))
-	case syntax.Note:
-		return second.kind == syntax.Frame || second.kind == syntax.Fatal && thrown.Match(second.text)
-	}
-	return false
-}
-
-// unspace takes out blank lines that stand after every line: where lines that the
-// runtime prints one after the other have one between them.
-func (s *stream) unspace(all bool) {
-	n := len(s.raw)
-	for !all && n > 0 && len(s.raw[n-1].text) == 0 { // more may come
-		n--
-	}
-	raw := s.raw[:n]
-	last := -1 // the last line that is not blank
-	for i, l := range raw {
-		if len(bytes.TrimSpace(l.text)) == 0 {
-			continue
-		}
-		if last >= 0 && (follow(raw[last], l) || follow(l, raw[last])) {
-			if i == last+2 {
-				s.spaced++
-			} else if i == last+1 {
-				s.spaced--
-			}
-		}
-		last = i
-	}
-	blank := 0
-	for _, l := range raw {
-		if len(bytes.TrimSpace(l.text)) == 0 {
-			if blank++; s.spaced > 0 && blank != 2 {
-				continue
-			}
-			l.text = nil
-		} else {
-			blank = 0
-		}
-		s.lines = append(s.lines, l)
-	}
-	rest := copy(s.raw, s.raw[n:])
-	clear(s.raw[rest:])
-	s.raw = s.raw[:rest]
+	s.endCrash()
+	s.drop(n)
 }

@@ -26,7 +26,7 @@ type Count struct {
 	RaceReport string             // the first lines of its first report
 }
 
-var raceReport = pattern.Compile(`(?s)WARNING: DATA RACE\n(.{0,600})`)
+var raceReport = pattern.New(`(?s)WARNING: DATA RACE\n(.{0,600})`)
 
 // add counts a run.
 func (c *Count) add(result process.Result, windows []window.Window) {

@@ -1,7 +1,7 @@
-// Package hint has an error type that also says what the user can do next.
+// Package hint has an error type that also tells the user what to do next.
 package hint
 
-// An Error is an error that the user can fix: what was wrong, and the next step.
+// An Error is an error that the user can fix. Hint is the next step.
 type Error struct {
 	Err  error
 	Hint string

@@ -1,6 +1,5 @@
-// Package output writes the files that a user names. It refuses to overwrite a file
-// that does not look like output of the same command, and it replaces a file in one
-// step.
+// Package output writes files that the user names. It does not overwrite a file unless that
+// looks like output of the same command, and it replaces a file in one step.
 package output
 
 import (
@@ -14,25 +13,27 @@ import (
 	"github.com/rogpeppe/go-internal/robustio"
 )
 
-// The reasons not to write to a file.
+// Errors of Check and Replace: the reasons not to write to a file.
 var (
 	ErrInput      = errors.New("it is an input, which is never written to")
 	ErrNotRegular = errors.New("not a regular file")
 	ErrForeign    = errors.New("it exists and holds something else")
 )
 
-// A Kind is a kind of output. Only a file of the same kind may be replaced.
+// A Kind is a kind of output. A file may only be replaced by output of its own kind.
 type Kind struct {
-	Name string // "records", say
-	// Verify reads a file and returns why it is not of this kind, or nil.
+	Name string // for messages, as "records"
+	// Verify reads a file. It returns nil if the file is of this kind, and otherwise an
+	// error that says why it is not.
 	Verify func(io.Reader) error
 }
 
-// Check returns nil if path may be written to: if it does not exist, or is a regular file
-// that is empty or of a kind and is not one of the inputs, even under another name.
-// Symbolic links are not followed. An input that does not exist is passed over.
+// Check returns nil if path may be written to. It may be if the file does not exist. It also
+// may be if it is a regular file that is empty or of the given kind, and is not one of the
+// inputs, even under another name. Check does not follow a symbolic link at path. It ignores
+// an input that does not exist.
 func Check(path string, kind Kind, inputs ...string) error {
-	info, err := regular(path)
+	info, err := statRegular(path)
 	if info == nil || err != nil {
 		return err
 	}
@@ -55,8 +56,9 @@ func Check(path string, kind Kind, inputs ...string) error {
 	return nil
 }
 
-// regular returns the information about a regular file, or nil if there is no file.
-func regular(path string) (fs.FileInfo, error) {
+// statRegular returns information about a regular file. If there is no file, it returns nil
+// and no error.
+func statRegular(path string) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -73,12 +75,11 @@ func regular(path string) (fs.FileInfo, error) {
 	return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
 }
 
-// Replace writes a file as a whole: readers see either the old contents or all of the
-// new contents. If fill fails, nothing changes. An existing file keeps its
-// permissions, and a new one has perm. It is an error if path exists and is not a
-// regular file.
+// Replace writes a file in one step: a reader sees either the old contents or all of the new
+// contents. If fill fails, nothing changes. An existing file keeps its permissions, and a new
+// file gets perm. If path exists and is not a regular file, Replace returns ErrNotRegular.
 func Replace(path string, perm fs.FileMode, fill func(*os.File) error) error {
-	there, err := regular(path)
+	existing, err := statRegular(path)
 	if err != nil {
 		return err
 	}
@@ -88,26 +89,26 @@ func Replace(path string, perm fs.FileMode, fill func(*os.File) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	half, err := os.OpenFile(filepath.Join(dir, filepath.Base(path)), os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
+	temp, err := os.OpenFile(filepath.Join(dir, filepath.Base(path)), os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
 	if err != nil {
 		return err
 	}
-	if there != nil {
-		err = half.Chmod(there.Mode().Perm())
+	if existing != nil {
+		err = temp.Chmod(existing.Mode().Perm())
 	}
 	if err == nil {
-		err = fill(half)
+		err = fill(temp)
 	}
 	if err == nil {
-		err = half.Sync()
+		err = temp.Sync()
 	}
-	if err := errors.Join(err, half.Close()); err != nil {
+	if err := errors.Join(err, temp.Close()); err != nil {
 		return err
 	}
-	return robustio.Rename(half.Name(), path)
+	return robustio.Rename(temp.Name(), path)
 }
 
-// Write replaces a file by data.
+// Write replaces the contents of a file by data. See Replace.
 func Write(path string, data []byte) error {
 	return Replace(path, 0o666, func(file *os.File) error {
 		_, err := file.Write(data)

@@ -77,5 +77,5 @@ func TestReplace(t *testing.T) {
 	}
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	assert.Len(t, left, 2, "a half is left")
+	assert.Len(t, left, 2, "no temporary file is left")
 }

@@ -95,7 +95,7 @@ func (w Writer) Run(r trial.Run) error {
 		if r.Death.Window != nil {
 			function = r.Death.Window.Func
 		}
-		record.Log = crash.Cut(r.Log, function)
+		record.Log = crash.Excerpt(r.Log, function)
 	}
 	if r.Death.Window != nil {
 		record.Window = hex(r.Death.Window.PC)
@@ -149,16 +149,14 @@ func (w Writer) Diagnosis(r *diagnose.Report) error {
 func (w Writer) Triage(v triage.Verdict) error {
 	w.Go = v.Go
 	record := Triage{
-		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Why,
+		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Reason,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
 	}
 	if v.Count > 1 {
 		record.Count, record.Last = v.Count, v.Last
 	}
-	if v.Neighbour != nil {
-		record.Issues = v.Neighbour.Issues
-	}
-	record.Sure, record.Suspect, record.Cut = string(v.Sure), v.Suspect, v.Cut
+	record.Issues = v.Issues
+	record.Sure, record.Suspect, record.Cut = string(v.Confidence), v.Suspect, v.CutOff
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}

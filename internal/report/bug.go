@@ -21,7 +21,7 @@ func Proof(to io.Writer, p repro.Proof) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s; %s\n%s\nStress runs: %s\n", p.Go, p.Engine, pinnedLine(p), stressLine(p))
 	if p.Log != nil {
-		fmt.Fprintf(&b, "\n%s\n", safe.Lines(crash.Cut(p.Log, p.Window.Func)))
+		fmt.Fprintf(&b, "\n%s\n", safe.Lines(crash.Excerpt(p.Log, p.Window.Func)))
 	}
 	var comment strings.Builder
 	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
@@ -68,7 +68,7 @@ func Bug(to io.Writer, p repro.Proof) error {
 		Fixed:    english.WordSeries(known.Fixed, "and"),
 	}
 	if p.Log != nil {
-		b.Log = safe.Lines(crash.Cut(p.Log, p.Window.Func))
+		b.Log = safe.Lines(crash.Excerpt(p.Log, p.Window.Func))
 	}
 	var text bytes.Buffer
 	if err := bugTemplate.Execute(&text, b); err != nil {

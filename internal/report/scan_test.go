@@ -123,7 +123,7 @@ func TestBinary(t *testing.T) {
 func TestHostile(t *testing.T) {
 	const bad = "\x1b[2J\x00\x7f\u0085\u202e\u2066\xff\u2028end"
 	v := triage.Verdict{
-		Answer: triage.Undecided, Why: bad, Input: "in\n" + bad, Line: 1, Go: bad, Arch: bad, Evidence: []string{bad}, Settle: bad, Do: []string{bad},
+		Answer: triage.Undecided, Reason: bad, Input: "in\n" + bad, Line: 1, Go: bad, Arch: bad, Evidence: []string{bad}, Settle: bad, Do: []string{bad},
 		Text: "goroutine 1\n\tmain.go " + bad, Code: bad,
 	}
 	for name, write := range map[string]func(*bytes.Buffer) error{

@@ -62,8 +62,8 @@ func triageLines(v triage.Verdict) (said, next []string) {
 	for _, c := range v.Candidates {
 		said = append(said, "candidate: "+c.Chain())
 	}
-	if v.Cut != "" {
-		said = append(said, "the log is "+v.Cut)
+	if v.CutOff != "" {
+		said = append(said, "the log is "+v.CutOff)
 	}
 	if v.Settle != "" {
 		next = append(next, "what would settle it: "+v.Settle)
@@ -93,11 +93,11 @@ func triageAnswer(v triage.Verdict) string {
 	if v.Window != nil {
 		answer += fmt.Sprintf(" in %s+%#x", v.Window.Func, v.Window.Offset())
 	}
-	if v.Why != "" {
-		answer += ": " + v.Why
+	if v.Reason != "" {
+		answer += ": " + v.Reason
 	}
-	if v.Sure != "" {
-		answer += fmt.Sprintf(" (%s)", v.Sure)
+	if v.Confidence != "" {
+		answer += fmt.Sprintf(" (%s)", v.Confidence)
 	}
 	return answer
 }

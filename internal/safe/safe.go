@@ -1,6 +1,6 @@
-// Package safe makes untrusted text safe to print: names from binaries, paths and lines
-// of logs. The result takes one line and looks like what it contains: a terminal or a log
-// viewer does not hide, move or act on any character in it.
+// Package safe makes untrusted text safe to print: names from binaries, paths, and lines of
+// logs. The result has one line and looks like what it contains. It has no character that a
+// terminal or a log viewer hides, moves or acts on.
 package safe
 
 import (
@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s on one line, without characters that a terminal or a viewer acts on
-// instead of showing them. It escapes characters that are not printable, as Go's string
-// literals do: control characters (C0, DEL, C1), newlines, line separators,
-// bidirectional overrides and isolates, other invisible characters, and bytes
-// that are not UTF-8. Tabs become spaces. See strconv.IsPrint.
+// Text returns s on one line, without characters that a terminal or a viewer does not simply
+// show. It escapes characters that are not printable, as Go's string literals do: control
+// characters (C0, DEL, C1), newlines, line separators, bidirectional overrides and isolates,
+// other invisible characters, and bytes that are not UTF-8. See strconv.IsPrint. Tabs become
+// spaces.
 func Text(s string) string { return escape(strings.ReplaceAll(s, "\t", " ")) }
 
 // escape is like Text, but keeps tabs.
@@ -45,7 +45,7 @@ func Cut(s string, most int) string {
 	return Text(s[:most]) + "..."
 }
 
-// Lines is like Text for each line of s, but keeps tabs. A line may end with CR LF.
+// Lines is like Text for each line of s, but keeps tabs. It removes a CR before a newline.
 func Lines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
@@ -54,8 +54,8 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Error returns the lines of an error's text. There is one line, or one for each error
-// that errors.Join has joined.
+// Error returns the text of an error as lines: one line, or one for each error that
+// errors.Join has joined.
 func Error(err error) (lines []string) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var texts []string

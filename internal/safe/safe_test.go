@@ -51,7 +51,7 @@ func TestError(t *testing.T) {
 	assert.Equal(t, []string{`a: one\nsplitadd: hint: two: two`}, safe.Error(fmt.Errorf("a: %w: %w", one, two)))
 }
 
-// FuzzText shows that the result has no character that a terminal acts on.
+// FuzzText checks that the result has no character that a terminal acts on.
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b\u202e\xff\n")
 	f.Fuzz(func(t *testing.T, s string) {

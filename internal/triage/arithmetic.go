@@ -1,33 +1,29 @@
 package triage
 
 import (
-	"encoding/binary"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
-	"splitadd/internal/arm64"
 	"splitadd/internal/crash"
-	"splitadd/internal/pclntab"
 	"splitadd/internal/window"
 )
 
-// A Candidate is a window that the unwinder's numbers fit. Interrupted in it,
-// with the callers' frames above, the stack pointer is where the unwinder gave
-// up (golang/go#69389 has such numbers, and nothing else).
+// A Candidate is a window that fits the numbers that the unwinder printed. If a goroutine is
+// interrupted in it, with the frames of the callers above, the unwinder stops where it did.
+// golang/go#69389 has only these numbers.
 type Candidate struct {
 	Window  window.Window
-	Callers []Caller // the innermost first; empty where the log names the function
+	Callers []Caller // the innermost first; empty if the log names the window's function
 }
 
 // A Caller is a function in a chain of calls.
 type Caller struct {
 	Func  string
-	Frame int64 // bytes between the stack pointers at its entry and at the call
+	Frame int64 // bytes from its stack pointer at entry to its stack pointer at the call
 }
 
-// Sum returns the addition that gives top - frame.sp.
+// Sum returns the sum that is equal to top - frame.sp, as text.
 func (c Candidate) Sum() string {
 	terms := []string{fmt.Sprint(c.Window.Actual)}
 	for _, caller := range c.Callers {
@@ -36,7 +32,7 @@ func (c Candidate) Sum() string {
 	return strings.Join(terms, " + ")
 }
 
-// Chain names the functions, the innermost first.
+// Chain returns the names of the functions in the chain of calls, the innermost first.
 func (c Candidate) Chain() string {
 	names := []string{fmt.Sprintf("%s+%#x", c.Window.Func, c.Window.Offset())}
 	for _, caller := range c.Callers {
@@ -45,26 +41,26 @@ func (c Candidate) Chain() string {
 	return strings.Join(names, ", called by ")
 }
 
-// Bounds on the search.
+// Bounds on the search for candidates.
 const (
-	maxChain      = 24      // calls
-	maxStates     = 1 << 14 // of the search, at each length
+	maxChain      = 24      // calls in a chain
+	maxStates     = 1 << 14 // states of the search, for each length of a chain
 	maxCandidates = 8
-	maxSteps      = 5 << 20 // from callee to caller, of the search for all windows
+	maxSteps      = 5 << 20 // steps from a callee to a caller, for all windows together
 )
 
-// candidates returns the windows in which an interrupted goroutine would make
-// the unwinder end where it did: those of the function that it names; or else
-// those from which a chain of calls leads to the top of the stack. It reports
-// whether it looked at all chains: there may be very many.
-func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate, all bool) {
+// candidates returns the windows that make the unwinder stop where it did. If it names a
+// function, they are the windows of that function. Otherwise they are the windows from which a
+// chain of calls leads to the top of the stack. all is false if there were too many chains to
+// try them all.
+func (b *Binary) candidates(u *crash.UnwinderState) (found []Candidate, all bool) {
 	steps := maxSteps
 	for _, w := range b.Windows {
 		if w.Class != window.SP || !w.Known || len(found) == maxCandidates {
 			continue
 		}
 		if u.Func != "" {
-			if crash.Names(u.Func, w.Func) {
+			if crash.SameFunc(u.Func, w.Func) {
 				found = append(found, Candidate{Window: w})
 			}
 			continue
@@ -79,22 +75,22 @@ func (b *Binary) candidates(u *crash.Unwinder) (found []Candidate, all bool) {
 	return found, steps > 0
 }
 
-// A state of the search for a chain: a function whose caller is looked for, and
-// the bytes that its callers' frames have to take.
+// A state of the search is a function whose caller is searched for, and how many bytes the
+// frames of its callers have to take.
 type state struct {
 	entry uint64
 	rest  int64
 }
 
+// A step leads from the state of a callee to that of its caller.
 type step struct {
 	from   state
 	caller Caller
 }
 
-// chain returns callers of a window's function whose frames take so many bytes
-// together. Chains of calls by address that end where a goroutine begins are
-// better than those in which the window's function is called by way of a pointer;
-// of the same kind, short ones are better than long ones.
+// chain returns a chain of callers of a window's function whose frames take the given number
+// of bytes. It prefers chains in which all calls name the callee to those in which the
+// window's function is called by a pointer. Among those of one sort, it prefers short chains.
 func (b *Binary) chain(w window.Window, bytes int64, left *int) ([]Caller, bool) {
 	if bytes <= 0 {
 		return nil, bytes == 0
@@ -108,8 +104,8 @@ func (b *Binary) chain(w window.Window, bytes int64, left *int) ([]Caller, bool)
 	return nil, false
 }
 
-// search goes from callee to caller, all chains of one length before those of
-// the next, while steps are left.
+// search goes from callees to callers until a chain has the right size. It tries all chains of
+// one length before longer ones, and stops when no steps are left.
 func (s *sites) search(start state, pointer bool, left *int) (steps map[state]step, end state, ok bool) {
 	steps = map[state]step{}
 	level := []state{start}
@@ -118,7 +114,7 @@ func (s *sites) search(start state, pointer bool, left *int) (steps map[state]st
 		for _, from := range level {
 			calls := s.callers[from.entry]
 			if n == 0 && pointer {
-				calls = s.pointers
+				calls = s.indirect
 			}
 			for _, c := range calls {
 				if *left--; *left <= 0 {
@@ -142,6 +138,7 @@ func (s *sites) search(start state, pointer bool, left *int) (steps map[state]st
 	return nil, state{}, false
 }
 
+// path returns the callers on the way from start to a state.
 func (b *Binary) path(steps map[state]step, at, start state) (callers []Caller) {
 	for at != start {
 		s := steps[at]
@@ -153,100 +150,4 @@ func (b *Binary) path(steps map[state]step, at, start state) (callers []Caller) 
 	}
 	slices.Reverse(callers)
 	return callers
-}
-
-// A site is a call.
-type site struct {
-	entry    uint64 // of the caller
-	frame    int64
-	indirect bool
-}
-
-// sites are the calls of a binary's functions that are not in assembly. A
-// function that nothing calls is one with which a goroutine begins. Main, and
-// what initializes packages, the runtime calls by pointers.
-type sites struct {
-	callers  map[uint64][]site // by the callee's entry
-	pointers []site            // calls by a pointer, not of the runtime's
-}
-
-// initializes matches the functions that initialize packages.
-var initializes = regexp.MustCompile(`\.init(?:\.[0-9]+)?$`)
-
-func (b *Binary) sites() *sites {
-	if b.calledFrom != nil {
-		return b.calledFrom
-	}
-	s := &sites{callers: map[uint64][]site{}}
-	b.calledFrom = s
-	var main, inits []uint64
-	var byMain, byInit []site
-	for i := range b.table.Len() {
-		fn, err := b.table.Func(i)
-		if err != nil || fn.Assembly() {
-			continue
-		}
-		name := fn.Name()
-		switch {
-		case name == "main.main":
-			main = append(main, fn.Entry)
-		case initializes.MatchString(name):
-			inits = append(inits, fn.Entry)
-		}
-		b.calls(fn, func(c site, callee uint64) {
-			switch {
-			case !c.indirect:
-				s.callers[callee] = append(s.callers[callee], c)
-			case name == "runtime.main":
-				byMain = append(byMain, c)
-			case name == "runtime.doInit" || name == "runtime.doInit1":
-				byInit = append(byInit, c)
-			case !strings.HasPrefix(name, "runtime."):
-				s.pointers = append(s.pointers, c)
-			}
-		})
-	}
-	for _, entry := range main {
-		s.callers[entry] = append(s.callers[entry], byMain...)
-	}
-	for _, entry := range inits {
-		s.callers[entry] = append(s.callers[entry], byInit...)
-	}
-	return s
-}
-
-// calls visits the calls of a function, those of one kind and frame once. The
-// callee of one by a pointer is 0.
-func (b *Binary) calls(fn pclntab.Func, visit func(c site, callee uint64)) {
-	code, err := b.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
-	if err != nil {
-		return
-	}
-	type call struct {
-		site
-		callee uint64
-	}
-	seen := map[call]bool{}
-	var values pclntab.Values
-	for at := 0; at < len(code); at += 4 {
-		flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
-		if flow != arm64.Call {
-			continue
-		}
-		if values == nil {
-			if values, err = fn.PCSP(); err != nil {
-				return
-			}
-		}
-		pc := fn.Entry + uint64(at)
-		frame, _ := values.At(fn.Entry, pc)
-		c := call{site: site{fn.Entry, int64(frame), !direct}}
-		if direct {
-			c.callee = pc + uint64(offset)
-		}
-		if frame > 0 && !seen[c] {
-			seen[c] = true
-			visit(c.site, c.callee)
-		}
-	}
 }

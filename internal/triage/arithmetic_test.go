@@ -18,9 +18,9 @@ import (
 	"splitadd/internal/lab/labtest"
 )
 
-// Chained has three functions with windows, and dies in one of them: below
-// frames of known size in a goroutine, or while its package is initialized, as
-// the program of golang/go#69389 did.
+// chained is a program that dies in a window of main.first or main.second. Its callers have
+// frames of known size. The window is reached in a goroutine or, as in golang/go#69389, while
+// the package is initialized.
 const chained = `package main
 
 import (
@@ -94,9 +94,9 @@ func main() {
 }
 `
 
-// TestArithmetic gives the unwinder's numbers alone, as golang/go#69389 has them:
-// the windows that they fit are few, and the one in which the process died is
-// among them, with the functions that called it.
+// TestArithmetic gives only the unwinder's numbers, as in golang/go#69389. Few windows fit
+// them. The window in which the process died is one of these, with the functions that called
+// it.
 func TestArithmetic(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
@@ -112,58 +112,64 @@ func TestArithmetic(t *testing.T) {
 		b, err := Open(context.Background(), path)
 		require.NoError(t, err)
 		defer b.Close()
-		for _, c := range []struct{ function, args, caller, root string }{
+		for _, c := range []chainedCase{
 			{"main.first", "", "main.middle", "main.main.func1"},
 			{"main.second", "", "main.middle", "main.main.func1"},
 			{"main.second", "init", "", "runtime.main"}, // a function literal, whose name changed with the releases
 		} {
-			t.Run(release+"/"+c.function+" "+c.args, func(t *testing.T) {
-				var w *window.Window
-				for i := range b.Windows {
-					if b.Windows[i].Func == c.function && b.Windows[i].Class == window.SP {
-						w = &b.Windows[i]
-					}
-				}
-				require.NotNil(t, w)
-				pinned := filepath.Join(t.TempDir(), "pinned")
-				require.NoError(t, patch.Pin(b.file, w.PC, pinned))
-				var logs []crash.Log
-				var whole Verdict
-				for range 5 { // until the log tells; most do
-					r, err := e.Run(ctx, lab.Job{Path: pinned, Args: strings.Fields(c.args), Deadline: time.Minute})
-					require.NoError(t, err)
-					logs = crash.Logs(r.Output)
-					require.NotEmpty(t, logs)
-					if whole = Log(logs[0], b); whole.Answer == SplitSP {
-						break
-					}
-				}
-				require.Equal(t, SplitSP, whole.Answer, "%s", logs[0].Text)
-				assert.Contains(t, whole.Evidence[2], "are those of")
-
-				log := logs[0]
-				log.Text = log.Text[:strings.Index(string(log.Text), "\n\n")]
-				require.Equal(t, 2, strings.Count(string(log.Text), "\n"), "%s", log.Text)
-				v := Log(log, b)
-				assert.Equal(t, Undecided, v.Answer)
-				assert.Contains(t, v.Why, "fits split SP")
-				found := false
-				for _, candidate := range v.Candidates {
-					t.Log(candidate.Sum(), "=", candidate.Chain())
-					if candidate.Window.PC == w.PC {
-						found = true
-						require.NotEmpty(t, candidate.Callers)
-						assert.Contains(t, candidate.Callers[0].Func, c.caller)
-						assert.Equal(t, c.root, candidate.Callers[len(candidate.Callers)-1].Func)
-					}
-				}
-				assert.True(t, found, "%s", log.Text)
-			})
+			t.Run(release+"/"+c.function+" "+c.args, func(t *testing.T) { c.test(t, e, b) })
 		}
 	}
 }
 
-// TestPublicNumbers adds up the numbers of golang/go#69389.
+// A chainedCase is the function in whose window the program dies, the arguments of the program,
+// and the first and last of the callers.
+type chainedCase struct{ function, args, caller, root string }
+
+func (c chainedCase) test(t *testing.T, e *lab.Engine, b *Binary) {
+	var w *window.Window
+	for i := range b.Windows {
+		if b.Windows[i].Func == c.function && b.Windows[i].Class == window.SP {
+			w = &b.Windows[i]
+		}
+	}
+	require.NotNil(t, w)
+	pinned := filepath.Join(t.TempDir(), "pinned")
+	require.NoError(t, patch.Pin(b.file, w.PC, pinned))
+	var logs []crash.Log
+	var whole Verdict
+	for range 5 { // until the log shows the window, as most do
+		r, err := e.Run(context.Background(), lab.Job{Path: pinned, Args: strings.Fields(c.args), Deadline: time.Minute})
+		require.NoError(t, err)
+		logs = crash.Logs(r.Output)
+		require.NotEmpty(t, logs)
+		if whole = Log(logs[0], b); whole.Answer == SplitSP {
+			break
+		}
+	}
+	require.Equal(t, SplitSP, whole.Answer, "%s", logs[0].Text)
+	assert.Contains(t, whole.Evidence[2], "are those of")
+
+	log := logs[0]
+	log.Text = log.Text[:strings.Index(string(log.Text), "\n\n")]
+	require.Equal(t, 2, strings.Count(string(log.Text), "\n"), "%s", log.Text)
+	v := Log(log, b)
+	assert.Equal(t, Undecided, v.Answer)
+	assert.Contains(t, v.Reason, "fit split SP")
+	found := false
+	for _, candidate := range v.Candidates {
+		t.Log(candidate.Sum(), "=", candidate.Chain())
+		if candidate.Window.PC == w.PC {
+			found = true
+			require.NotEmpty(t, candidate.Callers)
+			assert.Contains(t, candidate.Callers[0].Func, c.caller)
+			assert.Equal(t, c.root, candidate.Callers[len(candidate.Callers)-1].Func)
+		}
+	}
+	assert.True(t, found, "%s", log.Text)
+}
+
+// TestPublicNumbers checks the sum for the numbers in golang/go#69389.
 func TestPublicNumbers(t *testing.T) {
 	c := Candidate{Window: window.Window{Func: "strings_test.init", Claimed: 131968, Actual: 131968 - 896}, Callers: []Caller{{"runtime.doInit1", 304}, {"runtime.main", 144}}}
 	assert.Equal(t, "131072 + 304 + 144", c.Sum())

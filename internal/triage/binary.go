@@ -14,22 +14,21 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Binary is the program that a crash is said to be of. Its fields may be read
-// until Close.
+// A Binary is the program that is said to have crashed. It may be used until Close.
 type Binary struct {
 	Path    string
 	Go      string          // the release that built it, or ""
-	Windows []window.Window // in which the runtime preempts
+	Windows []window.Window // the preemptible windows, except stale frame pointers
 
-	file       *objfile.File
-	table      *pclntab.Table
-	funcs      map[string][]pclntab.Func // by name as a traceback prints it
-	calledFrom *sites                    // once they are needed
+	file      *objfile.File
+	table     *pclntab.Table
+	funcs     map[string][]pclntab.Func // by the name that a traceback prints
+	callSites *sites                    // nil until they are needed
 }
 
-// Open opens a Go binary for arm64 and finds its windows, within the budget of a
-// file, until ctx is done. An error wraps objfile.ErrFormat or pclntab.ErrNone if it
-// is none.
+// Open opens a Go binary for arm64 and finds its windows, within the budget for a file. It ends
+// with an error when ctx is done. If the file is not a Go binary for arm64, the error wraps
+// objfile.ErrFormat or pclntab.ErrNone.
 func Open(ctx context.Context, path string) (b *Binary, err error) {
 	f, err := objfile.OpenIn(ctx, path, budget.Default)
 	if err != nil {
@@ -51,16 +50,16 @@ func (b *Binary) read() (err error) {
 	if b.Windows, err = finder.Find(); err != nil {
 		return err
 	}
-	// A stale frame pointer is another defect: see neighbours.
+	// Stale frame pointers are another defect: see crash.Causes.
 	b.Windows = slices.DeleteFunc(b.Windows, func(w window.Window) bool { return w.Stale })
 	b.table = finder.Table()
 	for i := range b.table.Len() {
 		fn, err := b.table.Func(i)
 		if err != nil {
-			continue // a log names it in vain
+			continue // a log that names it will not fit
 		}
-		name := crash.Printed(fn.Name())
-		const entry = 200 // bytes in the map, for each
+		name := crash.PrintedName(fn.Name())
+		const entry = 200 // bytes of the map, for each function
 		b.file.Budget.Work(len(name) / 8)
 		b.file.Budget.Hold(len(name) + entry)
 		b.funcs[name] = append(b.funcs[name], fn)
@@ -72,38 +71,38 @@ func (b *Binary) read() (err error) {
 // Close closes the file.
 func (b *Binary) Close() error { return b.file.Close() }
 
-// Has reports whether the binary has a window of a class.
-func (b *Binary) Has(class window.Class) bool {
+// HasWindow reports whether the binary has a window of a class.
+func (b *Binary) HasWindow(class window.Class) bool {
 	return slices.ContainsFunc(b.Windows, func(w window.Window) bool { return w.Class == class })
 }
 
-// A Fit says whether a log is of a binary.
+// A Fit says whether a log is from a binary.
 type Fit int
 
 const (
-	Unknown Fit = iota // too little of the binary shows
-	Same               // every frame is one of the binary's
-	Other              // the log is of another build
+	UnknownBuild Fit = iota // the log has too few frames to tell
+	SameBuild               // the frames are those of the binary
+	OtherBuild              // the log is from another build
 )
 
-// Frames that say that a log is of a binary, at least; one in so many may
-// disagree: lines of other processes get in between.
+// A log is from the binary if at least minGoodFrames frames agree with it and at most one in
+// goodPerBad disagrees. Lines of other processes may be among the frames.
 const (
-	enough     = 4
-	goodPerBad = 20
+	minGoodFrames = 4
+	goodPerBad    = 20
 )
 
-// Fits compares the frames of a log with the binary: each function is there and
-// long enough, a return address follows a call, and the addresses are those of
-// the binary, or all moved alike.
+// Fits compares the frames of a log with the binary. Each function must be in the binary and
+// long enough. A return address must follow a call. All addresses must be moved by the same
+// distance.
 func (b *Binary) Fits(frames []crash.Frame) Fit {
-	if b.table == nil { // known by its windows alone
-		return Unknown
+	if b.table == nil { // a test has only the windows
+		return UnknownBuild
 	}
 	good, bad := 0, 0
 	moved := map[uint64]int{}
 	for _, f := range frames {
-		if !f.Known || f.Offset == 0 { // of a function's entry, which follows no call
+		if !f.HasOffset || f.Offset == 0 { // no pc, or the function's entry, which follows no call
 			continue
 		}
 		found := false
@@ -126,7 +125,7 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 			bad++
 		}
 	}
-	// A loader moves by pages.
+	// A loader moves code by whole pages.
 	most, all := 0, 0
 	for by, n := range moved {
 		if all += n; by%4096 == 0 {
@@ -135,12 +134,12 @@ func (b *Binary) Fits(frames []crash.Frame) Fit {
 	}
 	bad += all - most
 	switch {
-	case good >= enough && bad*goodPerBad <= good:
-		return Same
+	case good >= minGoodFrames && bad*goodPerBad <= good:
+		return SameBuild
 	case bad > 1 && bad*goodPerBad > good:
-		return Other
+		return OtherBuild
 	}
-	return Unknown
+	return UnknownBuild
 }
 
 // isCall reports whether the instruction at an address is a call.

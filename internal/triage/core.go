@@ -12,11 +12,11 @@ import (
 	"splitadd/internal/window"
 )
 
-// Core gives the verdict on a core file. The binary may be nil.
+// Core returns the verdict on a core file. The binary may be nil.
 func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 	f, err := core.Open(path)
 	if errors.Is(err, core.ErrArch) {
-		v = newVerdict(NotThis, "no core file of arm64, the only architecture that changes its stack pointer in two instructions", err.Error())
+		v = newVerdict(NotThis, "the core file is not from arm64, the only architecture that changes its stack pointer in two instructions", err.Error())
 		v.Input = path
 		return v, nil
 	}
@@ -25,7 +25,7 @@ func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 	}
 	defer f.Close()
 	if b == nil {
-		v = newVerdict(Undecided, "a core file says nothing without the binary", died(f))
+		v = newVerdict(Undecided, "a core file says nothing without the binary", diedOf(f))
 		v.Settle = "the binary that ran: splitadd triage -binary FILE " + path
 	} else if v, err = (&coreSearch{file: f, binary: b}).verdict(ctx); err != nil {
 		return v, fmt.Errorf("%s: %w", path, err)
@@ -38,8 +38,8 @@ func Core(ctx context.Context, path string, b *Binary) (v Verdict, err error) {
 	return v, nil
 }
 
-// died says which thread died, and of what.
-func died(f *core.File) string {
+// diedOf says which thread died, and of which signal.
+func diedOf(f *core.File) string {
 	for _, t := range f.Threads {
 		if t.Signal != 0 {
 			return fmt.Sprintf("thread %d died of %s", t.ID, core.SignalName(t.Signal))
@@ -48,29 +48,34 @@ func died(f *core.File) string {
 	return fmt.Sprintf("none of %d threads had died", len(f.Threads))
 }
 
-// A coreSearch is a core file and the binary that ran.
+// A coreSearch looks for goroutines in windows in a core file, with the binary that ran.
 type coreSearch struct {
-	file    *core.File
-	binary  *Binary
-	moved   uint64 // what the loader added to the binary's addresses
-	push    int64  // from asyncPreempt's frame to where the goroutine was interrupted, bytes
-	below   int64  // from there to where it calls asyncPreempt2, whose frame that is
-	preempt struct{ entry, end uint64 }
-	text    struct{ lo, hi uint64 } // of the binary, where it was loaded
-	work    int                     // done so far; above maxWork nothing more is looked up
+	file       *core.File
+	binary     *Binary
+	loadOffset uint64 // what the loader added to the binary's addresses
+	// pushSize is the size of what a preemption puts on the goroutine's stack, down to the end
+	// of asyncPreempt's frame, in bytes. The interrupted pc is at its bottom.
+	pushSize int64
+	// preempt2Size is the size of asyncPreempt2's frame, which is below it, in bytes. The
+	// return address in asyncPreempt is at its bottom.
+	preempt2Size int64
+	asyncPreempt struct{ entry, end uint64 }
+	text         struct{ lo, hi uint64 } // the bounds of the code in memory
+	work         int                     // what was looked up so far; above maxWork, nothing more is
 }
 
-// maxWork bounds what is looked up in a core file, in words read and addresses
-// named, so that a file of any content takes a second or two.
+// maxWork bounds what is looked up in a core file, in words that are read and addresses whose
+// functions are looked up. A file with any contents then takes a second or two.
 const maxWork = 1 << 20
 
-// spend reports whether there is work left, and takes some.
+// spend spends n units of work, and reports whether that many were left.
 func (c *coreSearch) spend(n int) bool {
 	c.work += n
 	return c.work <= maxWork
 }
 
-// word returns the word at an address, and whether the file has it.
+// word returns the word at an address. If the file does not have it, or no work is left, it
+// returns false.
 func (c *coreSearch) word(addr uint64) (uint64, bool) {
 	if !c.spend(1) {
 		return 0, false
@@ -78,11 +83,12 @@ func (c *coreSearch) word(addr uint64) (uint64, bool) {
 	return c.file.Word(addr)
 }
 
+// verdict returns the verdict on the core file.
 func (c *coreSearch) verdict(ctx context.Context) (v Verdict, err error) {
 	fits := c.prepare()
-	shown, same := c.same()
+	shown, same := c.sameBinary()
 	if !fits || shown && !same {
-		v = newVerdict(Undecided, "the core file is of another program than "+c.binary.Path, died(c.file))
+		v = newVerdict(Undecided, "the core file is from another program than "+c.binary.Path, diedOf(c.file))
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v, nil
 	}
@@ -90,51 +96,52 @@ func (c *coreSearch) verdict(ctx context.Context) (v Verdict, err error) {
 	if err != nil {
 		return v, err
 	}
-	unwinder := c.unwinding()
+	unwinder := c.unwoundBy()
 	for _, class := range []window.Class{window.SP, window.FP} {
 		for _, i := range found {
 			if i.Window.Class == class && i.Parked && unwinder == class {
 				v = split(i.Window)
-				v.Evidence = []string{c.interrupted(i), c.taken(i), died(c.file) + ", and a thread had given up unwinding"}
+				v.Evidence = []string{c.interruptedText(i), c.unwinderView(i), diedOf(c.file) + ", and a thread had given up unwinding"}
 				return v, nil
 			}
 		}
 	}
 	switch {
 	case c.work > maxWork:
-		v = newVerdict(Undecided, "the core file has more threads, or more that looks like a goroutine in a window, than are looked at", died(c.file))
+		v = newVerdict(Undecided, "the core file has more threads, or more words that look like a goroutine in a window, than are examined", diedOf(c.file))
 		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0 && unwinder != "":
-		v = newVerdict(Undecided, "it died unwinding, and no goroutine is parked in a window", died(c.file))
+		v = newVerdict(Undecided, "the process died while it unwound a stack, but no goroutine is parked in a window", diedOf(c.file))
 		v.Settle = "the log: what the unwinder printed"
 	case len(found) == 0 && (c.file.CutOff || !same):
-		why := "the core file does not show that it is of " + c.binary.Path
+		reason := "the core file does not show that it is from " + c.binary.Path
 		if c.file.CutOff {
-			why = "the core file is cut off, and what is left has no goroutine in a window"
+			reason = "the core file is cut off, and what is left has no goroutine in a window"
 		}
-		v = newVerdict(Undecided, why, died(c.file))
+		v = newVerdict(Undecided, reason, diedOf(c.file))
 		v.Settle = "the whole core file, or the log: splitadd triage -binary FILE LOG"
 	case len(found) == 0:
-		v = newVerdict(NotThis, "no goroutine was interrupted in a window, and nothing was being unwound", died(c.file))
+		v = newVerdict(NotThis, "no goroutine was interrupted in a window, and no stack was being unwound", diedOf(c.file))
 	default:
-		v = newVerdict(Undecided, "a goroutine was interrupted in a window, and what killed the process is not clear", c.interrupted(found[0]), c.taken(found[0]), died(c.file))
+		v = newVerdict(Undecided, "a goroutine was interrupted in a window, but it is not clear what killed the process", c.interruptedText(found[0]), c.unwinderView(found[0]), diedOf(c.file))
 		v.Settle = "the log: splitadd triage -binary FILE LOG"
 	}
 	return v, nil
 }
 
-// same reports whether the core file shows whose it is, and whether that is the
-// binary: by the first page, with headers and build ID, as Linux writes it by
-// default; else by the threads, whose link registers, in functions of the binary,
-// have to follow calls. It goes by the address that prepare has found.
-func (c *coreSearch) same() (shown, same bool) {
+// sameBinary reports whether the core file shows which program it is from, and whether that is
+// the binary. It compares the first page, which has the headers and the build ID. By default
+// Linux writes it to a core file. Without it, the threads decide: if a thread is in a function
+// of the binary, its link register must follow a call. It uses the load offset that prepare
+// has found.
+func (c *coreSearch) sameBinary() (shown, same bool) {
 	for _, s := range c.binary.file.Segments {
 		if s.Offset != 0 || len(s.Data) < 4096 {
 			continue
 		}
 		differ, missing := 0, 0
 		for at := 0; at < 4096; at += 8 {
-			word, ok := c.word(s.Addr + c.moved + uint64(at))
+			word, ok := c.word(s.Addr + c.loadOffset + uint64(at))
 			switch {
 			case !ok:
 				missing++
@@ -149,8 +156,8 @@ func (c *coreSearch) same() (shown, same bool) {
 	good, bad := 0, 0
 	for _, t := range c.file.Threads {
 		switch {
-		case c.name(t.PC) == "":
-		case c.binary.isCall(t.X[30] - c.moved - 4):
+		case c.funcName(t.PC) == "":
+		case c.binary.isCall(t.X[30] - c.loadOffset - 4):
 			good++
 		default:
 			bad++
@@ -159,20 +166,20 @@ func (c *coreSearch) same() (shown, same bool) {
 	return good+bad > 1, good > 1 && bad == 0
 }
 
-// prepare finds out where the binary was loaded, and how its runtime parks a
-// goroutine. It reports whether the two belong together.
+// prepare finds out where the binary was loaded, and how its runtime parks a goroutine. It
+// returns false if the core file cannot be from the binary.
 func (c *coreSearch) prepare() bool {
 	if program, err := elf.NewFile(bytes.NewReader(c.binary.file.Contents())); err == nil && c.file.Entry != 0 {
-		c.moved = c.file.Entry - program.Entry
+		c.loadOffset = c.file.Entry - program.Entry
 	}
-	if c.moved%4096 != 0 {
+	if c.loadOffset%4096 != 0 {
 		return false
 	}
 	if n := c.binary.table.Len(); n > 0 {
 		first, err := c.binary.table.Func(0)
 		last, err2 := c.binary.table.Func(n - 1)
 		if err == nil && err2 == nil {
-			c.text.lo, c.text.hi = first.Entry+c.moved, last.End+c.moved
+			c.text.lo, c.text.hi = first.Entry+c.loadOffset, last.End+c.loadOffset
 		} else {
 			c.text.hi = ^uint64(0)
 		}
@@ -182,24 +189,25 @@ func (c *coreSearch) prepare() bool {
 		return false
 	}
 	fn, _ := c.binary.table.Named("runtime.asyncPreempt")
-	c.preempt.entry, c.preempt.end = fn.Entry+c.moved, fn.End+c.moved
-	c.push, c.below = push, below
+	c.asyncPreempt.entry, c.asyncPreempt.end = fn.Entry+c.loadOffset, fn.End+c.loadOffset
+	c.pushSize, c.preempt2Size = push, below
 	return below > 0
 }
 
-// name returns the name of the function that holds an address, or "".
-func (c *coreSearch) name(pc uint64) string {
+// funcName returns the name of the function at an address, or "".
+func (c *coreSearch) funcName(pc uint64) string {
 	if pc < c.text.lo || pc >= c.text.hi || !c.spend(1) {
 		return ""
 	}
-	fn, ok := c.binary.table.Find(pc - c.moved)
+	fn, ok := c.binary.table.Find(pc - c.loadOffset)
 	if !ok {
 		return ""
 	}
 	return fn.Name()
 }
 
-func (c *coreSearch) interrupted(i Interrupted) string {
+// interruptedText says where a goroutine was interrupted.
+func (c *coreSearch) interruptedText(i Interrupted) string {
 	who, state := "a goroutine", "was once interrupted at"
 	if i.ID != 0 {
 		who = fmt.Sprintf("goroutine %d", i.ID)
@@ -207,21 +215,22 @@ func (c *coreSearch) interrupted(i Interrupted) string {
 	if i.Parked {
 		state = "is in runtime.asyncPreempt, interrupted at"
 	}
-	return fmt.Sprintf("%s %s %s+%#x: %#x holds its pc %#x", who, state, i.Window.Func, i.Window.Offset(), i.At, i.Window.PC+c.moved)
+	return fmt.Sprintf("%s %s %s+%#x: %#x holds its pc %#x", who, state, i.Window.Func, i.Window.Offset(), i.PCAt, i.Window.PC+c.loadOffset)
 }
 
-func (c *coreSearch) taken(i Interrupted) string {
+// unwinderView says what the unwinder reads of the goroutine, and what it should read.
+func (c *coreSearch) unwinderView(i Interrupted) string {
 	if i.Window.Class == window.FP {
 		return fmt.Sprintf("its frame pointer is %d bytes below the stack pointer at entry: neither its own frame's nor its caller's", i.Window.Actual)
 	}
-	return fmt.Sprintf("SP %#x: the unwinder takes [%#x,%#x) for the frame, and %s for the return address; that is at %#x: %s",
-		i.SP, i.SP, i.SP+uint64(i.Window.Claimed), c.symbol(i.Return), i.SP-uint64(i.Window.Claimed-i.Window.Actual), c.symbol(i.True))
+	return fmt.Sprintf("SP %#x: the unwinder takes [%#x,%#x) for the frame and %s for the return address; the true return address, at %#x, is %s",
+		i.SP, i.SP, i.SP+uint64(i.Window.Claimed), c.symbol(i.TakenReturn), i.SP-uint64(i.Window.Claimed-i.Window.Actual), c.symbol(i.TrueReturn))
 }
 
-// symbol names an address.
+// symbol describes an address.
 func (c *coreSearch) symbol(addr uint64) string {
-	if fn, ok := c.binary.table.Find(addr - c.moved); ok {
-		return fmt.Sprintf("%s+%#x", fn.Name(), addr-c.moved-fn.Entry)
+	if fn, ok := c.binary.table.Find(addr - c.loadOffset); ok {
+		return fmt.Sprintf("%s+%#x", fn.Name(), addr-c.loadOffset-fn.Entry)
 	}
-	return fmt.Sprintf("%#x, no code", addr)
+	return fmt.Sprintf("%#x (not code)", addr)
 }

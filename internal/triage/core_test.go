@@ -28,16 +28,16 @@ import (
 	"splitadd/internal/window"
 )
 
-// Remains are a guest, and the core file that a pinned copy of it left, with
-// what it printed.
+// remains are what a guest leaves that dies in a window: the core file of its pinned copy, and
+// what that printed.
 type remains struct {
 	guest, core, pinned string
 	window              window.Window
 	log                 []byte
 }
 
-// pin runs a guest pinned in a victim's window of a class, and returns what it
-// left, on an engine.
+// pin runs a copy of a guest that is pinned in a victim's window of a class, and returns what
+// it leaves.
 func pin(t *testing.T, e *lab.Engine, release, name string, class window.Class) (r remains) {
 	t.Helper()
 	r.guest = labtest.Guest(t, release)
@@ -59,7 +59,7 @@ func pin(t *testing.T, e *lab.Engine, release, name string, class window.Class) 
 		job.Dir = dir
 	}
 	pattern := "*"
-	if e.Name == "user" { // beside its own
+	if e.Name == "user" { // QEMU also writes a core file of itself
 		pattern = "qemu_*.core"
 	}
 	// On a busy machine the guest may die again while it dies, and leave no core file.
@@ -82,8 +82,8 @@ func pin(t *testing.T, e *lab.Engine, release, name string, class window.Class) 
 	return r
 }
 
-// TestCore reads core files that QEMU and Linux wrote, and the logs of the same
-// deaths; gdb and dlv agree.
+// TestCore reads core files that QEMU and Linux wrote, and the logs of the same deaths. It
+// compares what it reads with what gdb and dlv read.
 func TestCore(t *testing.T) {
 	for _, engine := range []string{"user", "vm"} {
 		t.Run(engine, func(t *testing.T) {
@@ -112,6 +112,7 @@ func TestCore(t *testing.T) {
 	}
 }
 
+// testCore compares the verdicts on a core file and on a log with the window.
 func testCore(t *testing.T, r remains) {
 	b, err := Open(context.Background(), r.guest)
 	require.NoError(t, err)
@@ -128,7 +129,7 @@ func testCore(t *testing.T, r remains) {
 
 	logs := crash.Logs(r.log)
 	require.NotEmpty(t, logs)
-	if v := Log(logs[0], b); v.Answer != Undecided { // not every log tells
+	if v := Log(logs[0], b); v.Answer != Undecided { // not every log shows the window
 		assert.Equal(t, Answer("split "+r.window.Class), v.Answer, "%s", r.log)
 		assert.Equal(t, r.window.PC, v.Window.PC)
 	}
@@ -160,35 +161,34 @@ func debuggers(t *testing.T, r remains, b *Binary, f *core.File, i Interrupted) 
 		return string(out)
 	}
 	out := run("", "gdb-multiarch", "-nx", "-batch", "-ex", "file "+r.pinned, "-ex", "core-file "+r.core,
-		"-ex", "thread apply all -q info registers pc sp x29 x30", "-ex", "thread apply all info registers pc", "-ex", fmt.Sprintf("x/2gx %#x", i.At))
+		"-ex", "thread apply all -q info registers pc sp x29 x30", "-ex", "thread apply all info registers pc", "-ex", fmt.Sprintf("x/2gx %#x", i.PCAt))
 	for _, thread := range f.Threads {
 		registers := fmt.Sprintf(`pc +%#x .*\nsp +%#x .*\nx29 +%#x .*\nx30 +%#x `, thread.PC, thread.SP, thread.X[29], thread.X[30])
 		assert.Regexp(t, registers, out)
 		assert.Regexp(t, fmt.Sprintf(`LWP %d\):\npc +%#x `, thread.ID, thread.PC), out)
 	}
-	next, _ := f.Word(i.At + 8)
-	assert.Regexp(t, fmt.Sprintf(`%#x:\s+0x0*%x\s+0x0*%x\n`, i.At, i.Window.PC, next), out)
+	next, _ := f.Word(i.PCAt + 8)
+	assert.Regexp(t, fmt.Sprintf(`%#x:\s+0x0*%x\s+0x0*%x\n`, i.PCAt, i.Window.PC, next), out)
 
 	dlv, err := filepath.Abs("../../tools/bin/dlv")
 	require.NoError(t, err)
 	out = run("threads\ngoroutines\nexit\n", dlv, "core", "--check-go-version=false", "--allow-non-terminal-interactive=true", r.pinned, r.core)
 	for _, thread := range f.Threads {
-		if _, ok := b.table.Find(thread.PC); ok { // dlv does not say where in the kernel's vdso
+		if _, ok := b.table.Find(thread.PC); ok { // dlv does not know the code of the kernel's vdso
 			assert.Regexp(t, fmt.Sprintf(`Thread %d at %#x `, thread.ID, thread.PC), out)
 		}
 	}
 	where := fmt.Sprintf(`%s \(%#x\)`, regexp.QuoteMeta(i.Window.Func), i.Window.PC)
 	thread := `.*\(thread [0-9]+\)`
-	if i.Window.Class == window.FP { // the thread that runs it died, and is elsewhere
+	if i.Window.Class == window.FP { // the thread that runs the goroutine died, and dlv shows where
 		where = thread
-	} else { // its thread may not have parked it yet: dlv then says where the thread is
+	} else { // if its thread has not parked it yet, dlv shows where the thread is
 		where = `(` + where + `|` + thread + `)`
 	}
 	assert.Regexp(t, fmt.Sprintf(`Goroutine %d - User: \S+ %s`, i.ID, where), out)
 }
 
-// TestCoreOthers gives answers on core files of other programs, and of a process
-// that died of something else.
+// TestCoreOthers has core files of other programs, and of a process that died of something else.
 func TestCoreOthers(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
@@ -207,9 +207,9 @@ func TestCoreOthers(t *testing.T) {
 		v, err := Core(ctx, cores[0], b)
 		require.NoError(t, err)
 		assert.Equal(t, Answer(want), v.Answer, "%s: %+v", way, v)
-		t.Log(way, v.Answer, v.Why, v.Evidence)
+		t.Log(way, v.Answer, v.Reason, v.Evidence)
 	}
-	// Another binary, and a core file of which the end is not there.
+	// The core file of another binary, and one that is cut off.
 	dir := t.TempDir()
 	r, err := e.Run(ctx, lab.Job{Path: zoo, Args: []string{"panic", "crash"}, Dir: dir, Core: true, Deadline: time.Minute})
 	require.NoError(t, err)
@@ -222,16 +222,16 @@ func TestCoreOthers(t *testing.T) {
 	v, err := Core(ctx, cores[0], guest)
 	require.NoError(t, err)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "of another program")
+	assert.Contains(t, v.Reason, "from another program")
 	info, err := os.Stat(cores[0])
 	require.NoError(t, err)
 	require.NoError(t, os.Truncate(cores[0], info.Size()/2))
 	v, err = Core(ctx, cores[0], b)
 	require.NoError(t, err)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "cut off")
+	assert.Contains(t, v.Reason, "cut off")
 
-	// The emulator's own core file is one of the host's.
+	// A core file of the host is what QEMU leaves of itself.
 	if runtime.GOARCH != "arm64" {
 		host := filepath.Join(t.TempDir(), "core")
 		require.NoError(t, os.WriteFile(host, header64(elf.EM_X86_64), 0o600))
@@ -242,7 +242,7 @@ func TestCoreOthers(t *testing.T) {
 	}
 }
 
-// header64 is a core file of nothing but its header.
+// header64 returns a core file that has only a header.
 func header64(m elf.Machine) []byte {
 	h := elf.Header64{Type: uint16(elf.ET_CORE), Machine: uint16(m), Phentsize: 56}
 	copy(h.Ident[:], "\x7fELF\x02\x01\x01")

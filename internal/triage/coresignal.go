@@ -7,8 +7,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// unwinders are the runtime's functions that walk a stack, and the pointer that
-// they go by.
+// unwinders are the functions of the runtime that unwind a stack, with the pointer that each
+// follows.
 var unwinders = map[string]window.Class{
 	"runtime.(*unwinder).next":           window.SP,
 	"runtime.(*unwinder).finishInternal": window.SP,
@@ -18,14 +18,13 @@ var unwinders = map[string]window.Class{
 	"runtime.traceStackID":               window.FP,
 }
 
-// unwinding returns what a thread was unwinding by when it faulted, or gave up;
-// or "". The thread that the kernel names need not be the one: the runtime has all
-// threads print their stacks before it lets one of them end the process
-// (runtime/signal_unix.go, sighandler).
-func (c *coreSearch) unwinding() (class window.Class) {
+// unwoundBy returns the pointer that a thread followed to unwind a stack when it faulted or gave
+// up, or "". It need not be the thread that the kernel names: the runtime makes all threads
+// print their stacks before one of them ends the process (runtime/signal_unix.go, sighandler).
+func (c *coreSearch) unwoundBy() (class window.Class) {
 	for _, t := range c.file.Threads {
 		if isFault(t.Signal) {
-			class = unwinders[c.name(t.PC)]
+			class = unwinders[c.funcName(t.PC)]
 		}
 		for sp, depth := t.SP, 0; class == "" && sp != 0 && depth < maxSignals; depth++ {
 			class, sp = c.climb(sp &^ 7)
@@ -38,26 +37,26 @@ func (c *coreSearch) unwinding() (class window.Class) {
 }
 
 const (
-	maxSignals     = 4        // that are being handled on top of each other
-	maxSignalStack = 64 << 10 // bytes of a stack
+	maxSignals     = 4        // signals that a thread handles at the same time
+	maxSignalStack = 64 << 10 // bytes of a stack that are read
 )
 
 func isFault(signal int) bool {
 	return signal == core.SIGSEGV || signal == core.SIGBUS
 }
 
-// Where a context that a signal interrupted has what, bytes before its PSTATE
-// (Linux, arch/arm64: struct rt_sigframe, ucontext, sigcontext).
+// Offsets in the context that a signal saves, in bytes before its PSTATE (Linux, arch/arm64:
+// struct rt_sigframe, ucontext, sigcontext).
 const (
 	contextSP     = 16
 	contextPC     = 8
 	contextLR     = 24
-	contextSignal = 8 + 31*8 + 8 + 8 + 176 + 128 // the number, a 32-bit word
+	contextSignal = 8 + 31*8 + 8 + 8 + 176 + 128 // the number of the signal, a 32-bit word
 )
 
-// climb goes up a stack. It returns what an unwinder goes by that gave up there,
-// or faulted; or else the stack pointer of the first context that a signal
-// interrupted, where it left another stack.
+// climb reads a stack upwards from sp. If an unwinder gave up or faulted there, it returns the
+// pointer that the unwinder follows. Otherwise it returns the stack pointer of the first
+// context that a signal saved on this stack, which may be on another stack, or 0.
 func (c *coreSearch) climb(sp uint64) (class window.Class, interrupted uint64) {
 	gaveUp := false
 	stack, n := make([]byte, maxSignalStack), 0
@@ -74,22 +73,22 @@ func (c *coreSearch) climb(sp uint64) (class window.Class, interrupted uint64) {
 	}
 	for at := 0; at < len(stack); at += 8 {
 		w := word(at)
-		switch name := c.name(w); {
+		switch name := c.funcName(w); {
 		case name == "runtime.throw" || name == "runtime.fatal" || name == "runtime.sigpanic":
 			gaveUp = true
 		case gaveUp && unwinders[name] != "":
 			return unwinders[name], 0
 		}
 		if w>>32 != 0 || w&0x1f != 0 || interrupted != 0 {
-			continue // no PSTATE of a program's
+			continue // not the PSTATE of a user program
 		}
-		of := word(at - contextSP)
-		if name := c.name(word(at - contextPC)); name != "" && of%16 == 0 && c.name(word(at-contextLR)) != "" {
+		saved := word(at - contextSP)
+		if name := c.funcName(word(at - contextPC)); name != "" && saved%16 == 0 && c.funcName(word(at-contextLR)) != "" {
 			if isFault(int(uint32(word(at-contextSignal)))) && unwinders[name] != "" {
 				return unwinders[name], 0
 			}
-			if _, ok := c.word(of); ok {
-				interrupted = of
+			if _, ok := c.word(saved); ok {
+				interrupted = saved
 			}
 		}
 	}

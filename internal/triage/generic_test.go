@@ -13,7 +13,7 @@ import (
 	"splitadd/internal/lab"
 )
 
-// generic has two instances of a function, of which one has a window.
+// generic is a program with two instances of a function. One of them has a window.
 const generic = `package main
 
 var never, count = false, 0
@@ -35,9 +35,9 @@ func main() {
 }
 `
 
-// TestGeneric reads logs of a generic function: goroutine traces print its name
-// without its type arguments, and the unwinder with them. Where a trace could be of
-// an instance without a window, addresses decide.
+// TestGeneric reads logs of a generic function. Goroutine traces print its name without type
+// arguments, and the unwinder prints it with them. If a trace may be of an instance without a
+// window, addresses decide.
 func TestGeneric(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
@@ -71,8 +71,8 @@ func TestGeneric(t *testing.T) {
 	assert.Equal(t, SplitSP, v.Answer, "%+v", v)
 	v = Log(log("main.pick[...]", ""), b)
 	assert.Equal(t, Undecided, v.Answer)
-	assert.Contains(t, v.Why, "one of several instances of main.pick[...]")
+	assert.Contains(t, v.Reason, "one of several instances of main.pick[...]")
 	v = Log(crash.Log{Line: 1, Text: []byte("runtime: g 6: unexpected return pc for " + w.Func + " called from 0xe8e8\nstack: frame={sp:0x400010fe30, fp:0x4000130000} stack=[0x4000100000,0x4000140000)\nfatal error: unknown caller pc\n")}, b)
 	assert.Equal(t, SplitSP, v.Answer, "%+v", v)
-	assert.Equal(t, Likely, v.Sure)
+	assert.Equal(t, Likely, v.Confidence)
 }

@@ -15,12 +15,12 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// ErrOmitted is wrapped by the error for a log of which something was not read
-// because of a bound, or because the rest of it could not be unpacked. The
-// verdicts on what was read are returned with it.
+// ErrOmitted is wrapped by the error for a log of which something was not read, because of a
+// bound or because the rest of it could not be decompressed. The verdicts on what was read are
+// returned together with the error.
 var ErrOmitted = errors.New("not all of it was read")
 
-// File gives the verdicts on a log or a core file. The binary may be nil.
+// File returns the verdicts on a log or a core file. The binary may be nil.
 func File(ctx context.Context, path string, b *Binary) ([]Verdict, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -38,9 +38,9 @@ func File(ctx context.Context, path string, b *Binary) ([]Verdict, error) {
 		begin := make([]byte, 64)
 		if n, err := file.ReadAt(begin, 0); err != nil && err != io.EOF {
 			return nil, err
-		} else if core.Is(begin[:n]) {
+		} else if core.IsCore(begin[:n]) {
 			var v Verdict
-			err := objfile.Guard(func() (err error) { // of the binary
+			err := objfile.Guard(func() (err error) { // the binary may be hostile
 				v, err = Core(ctx, path, b)
 				return err
 			})
@@ -50,7 +50,7 @@ func File(ctx context.Context, path string, b *Binary) ([]Verdict, error) {
 	return Reader(path, interruptible{ctx, file}, b)
 }
 
-// An interruptible is a reader that ends with a context.
+// An interruptible is a reader that returns an error when a context is done.
 type interruptible struct {
 	ctx  context.Context
 	from io.Reader
@@ -63,18 +63,18 @@ func (r interruptible) Read(p []byte) (int, error) {
 	return r.from.Read(p)
 }
 
-// Reader gives the verdicts on a log, which may be compressed with gzip or zstd, or
-// be UTF-16, in the order in which the crashes begin. Crashes that read alike have
-// one. What it holds in memory does not grow with the log, but with the verdicts.
+// Reader returns the verdicts on a log, in the order in which the crashes begin. The log may be
+// compressed with gzip or zstd, or be UTF-16. Crashes that read alike have one verdict. The
+// memory that Reader needs grows with the number of verdicts, not with the length of the log.
 func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
-	text, err := open(bufio.NewReaderSize(from, peeked))
+	text, err := openText(bufio.NewReaderSize(from, peekSize))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer text.Close()
-	j := judge{name: name, binary: b, folder: crash.NewFolder(), seen: map[uint64]int{}}
-	err = objfile.Guard(func() error { // of the binary
-		return crash.Find(text, j.take, &j.omitted)
+	j := inputJudge{name: name, binary: b, grouper: crash.NewGrouper(), seen: map[uint64]int{}}
+	err = objfile.Guard(func() error { // the binary may be hostile
+		return crash.Find(text, j.judge, &j.omitted)
 	})
 	switch what := j.omitted.String(); {
 	case errors.Is(err, ErrOmitted), err == nil && what == "":
@@ -85,39 +85,39 @@ func Reader(name string, from io.Reader, b *Binary) ([]Verdict, error) {
 	default:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	verdicts := j.all(err)
+	verdicts := j.finish(err)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return verdicts, err
 }
 
-// Bounds on the verdicts on an input. What comes after so many that are different
-// is looked at only if an unwinder may have died; after so many of these, no more.
+// Bounds on the verdicts on an input.
 const (
-	maxShown  = 1000
-	maxJudged = 2500
+	maxShown  = 1000 // verdicts: later crashes are judged only if an unwinder may have died
+	maxJudged = 2500 // crashes that are judged
 )
 
-// A judge gives the verdicts on the crashes of an input.
-type judge struct {
-	name   string
-	binary *Binary
-	folder *crash.Folder
-	seen   map[uint64]int // the verdict on crashes that read alike, or -1
+// An inputJudge collects the verdicts on the crashes in an input.
+type inputJudge struct {
+	name    string
+	binary  *Binary
+	grouper *crash.Grouper
+	seen    map[uint64]int // by the key of a crash, the index of its verdict, or -1
 
-	verdicts  []Verdict
-	judged    int
-	more      Verdict // on those that are not shown
-	undecided int     // of them
-	omitted   crash.Omitted
+	verdicts         []Verdict
+	judged           int     // crashes that were judged
+	unshown          Verdict // the lines and the number of the crashes that are not shown
+	unshownUndecided int     // how many of them are undecided
+	omitted          crash.Omitted
 }
 
-func (j *judge) take(l crash.Log) {
-	key := j.folder.Key(l)
+// judge takes a crash.
+func (j *inputJudge) judge(l crash.Log) {
+	key := j.grouper.Key(l)
 	if i, seen := j.seen[key]; seen {
 		if i < 0 {
-			j.more.count(l.Line)
+			j.unshown.count(l.Line)
 		} else {
 			j.verdicts[i].count(l.Line)
 		}
@@ -125,17 +125,17 @@ func (j *judge) take(l crash.Log) {
 	}
 	full := len(j.verdicts) >= maxShown
 	switch {
-	case full && !crash.Unwound(l.Text):
-		j.more.count(l.Line) // and is not remembered: there may be any number
+	case full && !crash.MayBeUnwindFailure(l.Text):
+		j.unshown.count(l.Line) // not remembered in seen, which would grow without bound
 		return
 	case j.judged >= maxJudged:
-		j.omitted.Add(&j.omitted.Late, l.Line)
+		j.omitted.Add(&j.omitted.LateCrashes, l.Line)
 		return
 	default:
 		j.judged++
 		v := Log(l, j.binary)
-		if v.short {
-			j.omitted.Add(&j.omitted.Words, l.Line)
+		if v.truncated {
+			j.omitted.Add(&j.omitted.WordyCrashes, l.Line)
 		}
 		if !full || v.Answer.Split() || v.Suspect {
 			v.Input = j.name
@@ -145,14 +145,14 @@ func (j *judge) take(l crash.Log) {
 			return
 		}
 		if v.Answer == Undecided {
-			j.undecided++
+			j.unshownUndecided++
 		}
 	}
 	j.seen[key] = -1
-	j.more.count(l.Line)
+	j.unshown.count(l.Line)
 }
 
-// count counts a crash that begins in a line.
+// count counts one more crash for the verdict, which begins in the given line.
 func (v *Verdict) count(line int) {
 	if v.Count++; v.Line == 0 || line < v.Line {
 		v.Line = line
@@ -160,33 +160,35 @@ func (v *Verdict) count(line int) {
 	v.Last = max(v.Last, line)
 }
 
-// all returns the verdicts, or one that says that no crash was found. If err says that not
-// all of the log was read, another verdict says so.
-func (j *judge) all(err error) []Verdict {
+// finish returns the verdicts. If there is none, it adds one that says that the log has no
+// crash. If there are crashes that are not shown, or if err says that not all of the log was
+// read, it adds a verdict that says so.
+func (j *inputJudge) finish(err error) []Verdict {
 	sort.SliceStable(j.verdicts, func(a, b int) bool { return j.verdicts[a].Line < j.verdicts[b].Line })
-	if j.more.Count > 0 {
-		v := newVerdict(NotThis, "crashes that are not shown, after many: no unwinder is in them")
-		if j.undecided > 0 {
-			v = newVerdict(Undecided, fmt.Sprintf("crashes that are not shown, after many: %d of them look like it, or tell too little", j.undecided))
+	if j.unshown.Count > 0 {
+		v := newVerdict(NotThis, "more crashes, which are not shown: no unwinder failed in them")
+		if j.unshownUndecided > 0 {
+			v = newVerdict(Undecided, fmt.Sprintf("more crashes, which are not shown: %d of them are undecided", j.unshownUndecided))
 			v.Settle = "the same log without the crashes that are shown"
 		}
-		v.Line, v.Last, v.Count = j.more.Line, j.more.Last, j.more.Count
+		v.Line, v.Last, v.Count = j.unshown.Line, j.unshown.Last, j.unshown.Count
 		j.add(v)
 	}
 	if err != nil {
 		v := newVerdict(Undecided, strings.Replace(err.Error(), ErrOmitted.Error(), "not all of the log was read", 1))
-		v.Line, v.Settle = j.omitted.AtLine, "the part of the log around each crash, by itself"
+		v.Line, v.Settle = j.omitted.FirstLine, "the part of the log around each crash, by itself"
 		j.add(v)
 	}
 	if len(j.verdicts) == 0 {
-		v := newVerdict(Undecided, "no crash of a Go program is in it")
+		v := newVerdict(Undecided, "it contains no crash of a Go program")
 		v.Settle = "what the process printed to its standard error, from the beginning of the crash"
 		j.add(v)
 	}
 	return j.verdicts
 }
 
-func (j *judge) add(v Verdict) {
+// add adds a verdict.
+func (j *inputJudge) add(v Verdict) {
 	v.Input = j.name
 	j.verdicts = append(j.verdicts, v)
 }

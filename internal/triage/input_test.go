@@ -19,7 +19,7 @@ import (
 	"splitadd/internal/crash/crashtest"
 )
 
-// logs gives the verdicts on a log; on one that is empty or not text, none.
+// logs returns the verdicts on a log. If the log is empty or not text, it returns none.
 func logs(name string, data []byte, b *Binary) ([]Verdict, error) {
 	verdicts, err := Reader(name, bytes.NewReader(data), b)
 	if errors.Is(err, ErrEmpty) || errors.Is(err, ErrText) {
@@ -28,6 +28,7 @@ func logs(name string, data []byte, b *Binary) ([]Verdict, error) {
 	return verdicts, err
 }
 
+// zipped compresses data with gzip.
 func zipped(t testing.TB, data []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -37,12 +38,14 @@ func zipped(t testing.TB, data []byte) []byte {
 	return b.Bytes()
 }
 
+// zstandard compresses data with zstd.
 func zstandard(t testing.TB, data []byte) []byte {
 	w, err := zstd.NewWriter(nil)
 	require.NoError(t, err)
 	return w.EncodeAll(data, nil)
 }
 
+// wide encodes data as UTF-16 with a byte order mark.
 func wide(data []byte, big bool) []byte {
 	out := []byte{0xff, 0xfe}
 	if big {
@@ -58,7 +61,7 @@ func wide(data []byte, big bool) []byte {
 	return out
 }
 
-// TestEncodings reads a log that is compressed, or not in UTF-8.
+// TestEncodings reads logs that are compressed, or not in UTF-8.
 func TestEncodings(t *testing.T) {
 	e := crashtest.Read(t, crashFolder+"/testdata/go1.23.4-sp-leaf65552-gc.txt")
 	for name, data := range map[string][]byte{
@@ -79,16 +82,16 @@ func TestEncodings(t *testing.T) {
 			assert.Equal(t, 1, verdicts[0].Count, name)
 		}
 	}
-	// The rest of it is damaged: what comes before is read, and that is said.
+	// If the end of the log is damaged, the part before it is read, and an error says so.
 	packed := zipped(t, append(append([]byte(nil), e.Log...), bytes.Repeat([]byte("all is well\n"), 100000)...))
 	verdicts, err := Reader("log", bytes.NewReader(packed[:len(packed)-100]), binaryOf(e))
 	require.ErrorIs(t, err, ErrOmitted)
 	require.Len(t, verdicts, 2)
 	assert.Equal(t, SplitSP, verdicts[0].Answer)
-	assert.Equal(t, "not all of the log was read: unexpected EOF", verdicts[1].Why)
+	assert.Equal(t, "not all of the log was read: unexpected EOF", verdicts[1].Reason)
 }
 
-// TestRefused has inputs that are not a log.
+// TestRefused has inputs that are not logs.
 func TestRefused(t *testing.T) {
 	elf := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 100)...)
 	elf[16] = 2
@@ -116,7 +119,7 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, Undecided, verdicts[0].Answer)
 }
 
-// TestAlike counts crashes that read alike, and shows each once.
+// TestAlike has crashes that read alike. Each is shown once, with a count.
 func TestAlike(t *testing.T) {
 	var b strings.Builder
 	for i := range 3000 {
@@ -132,8 +135,8 @@ func TestAlike(t *testing.T) {
 	assert.Equal(t, SplitSP, verdicts[1].Answer)
 }
 
-// TestDifferent has more crashes that are different than are shown, and a split
-// after them; and more than are looked at, which is said.
+// TestDifferent has more different crashes than are shown, and a split after them. Then it has
+// more crashes than are judged.
 func TestDifferent(t *testing.T) {
 	var b strings.Builder
 	for i := range maxShown + 50 {
@@ -147,7 +150,7 @@ func TestDifferent(t *testing.T) {
 	assert.Equal(t, NotThis, verdicts[maxShown+1].Answer)
 	assert.Equal(t, 100, verdicts[maxShown+1].Count)
 
-	// Without the binary it looks like a split: that is shown as well.
+	// Without the binary the crash looks like a split. It is shown as well.
 	verdicts, err = Reader("log", strings.NewReader(b.String()+string(e.Log)+b.String()), nil)
 	require.NoError(t, err)
 	require.Equal(t, maxShown+2, len(verdicts))
@@ -160,18 +163,18 @@ func TestDifferent(t *testing.T) {
 		fmt.Fprintf(&b, "SIGSEGV: segmentation violation\nPC=%#x m=0 sigcode=1\n\n", 4*i)
 	}
 	verdicts, err = Reader("log", strings.NewReader(b.String()+string(e.Log)), binaryOf(e))
-	assert.ErrorContains(t, err, "not all of it was read: 8 crashes that came after many others, all different")
+	assert.ErrorContains(t, err, "not all of it was read: 8 crashes that came after many different ones")
 	assert.ErrorIs(t, err, ErrOmitted)
 	require.Equal(t, maxShown+2, len(verdicts))
 	last := verdicts[maxShown+1]
 	assert.Equal(t, Undecided, last.Answer)
-	assert.Contains(t, last.Why, "not all of the log was read: 8 crashes that came after")
+	assert.Contains(t, last.Reason, "not all of the log was read: 8 crashes that came after")
 	assert.NotEmpty(t, last.Settle)
 	assert.Equal(t, maxJudged*3+1, last.Line)
 }
 
-// TestOmittedSaid has logs of which not all is read, with a crash in what was read and
-// without one. The answer says so, and so does the error.
+// TestOmittedSaid has logs that are not read completely, with and without a crash in the part
+// that is read. A verdict and the error say so.
 func TestOmittedSaid(t *testing.T) {
 	e := crashtest.Read(t, crashFolder+"/testdata/go1.23.4-sp-leaf65552-gc.txt")
 	deep := strings.Repeat(`{"a":`, 40) + `{"log":"fatal error: unknown caller pc"}` + "\n"
@@ -191,7 +194,7 @@ func TestOmittedSaid(t *testing.T) {
 		assert.Equal(t, c.first, verdicts[0].Answer, name)
 		last := verdicts[c.n-1]
 		assert.Equal(t, Undecided, last.Answer, name)
-		assert.Contains(t, last.Why, "not all of the log was read: 1 ", name)
+		assert.Contains(t, last.Reason, "not all of the log was read: 1 ", name)
 		assert.Equal(t, c.line, last.Line, name)
 		assert.Zero(t, last.Count, name)
 	}

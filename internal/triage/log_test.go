@@ -20,88 +20,88 @@ var update = flag.Bool("update", false, "write the answers into the corpus")
 const (
 	crashFolder  = "../crash"
 	corpusFolder = crashFolder + "/testdata"
-	publicFolder = corpusFolder + "/public" // written to the facts of public issues
+	publicFolder = corpusFolder + "/public" // logs written from the facts of public issues
 )
 
-// binaryOf is the binary of an entry, as far as the entry tells: its windows.
+// binaryOf returns a binary that has only the windows in an entry's headers.
 func binaryOf(e crashtest.Entry) *Binary { return &Binary{Path: "daemon", Windows: e.Windows} }
 
-// answers are those on the crashes in a log.
+// answers returns the answers on the crashes in a log, with their reasons.
 func answers(t testing.TB, data []byte, b *Binary) []string { return list(t, data, b, false) }
 
-// list lists the answers, with the issues of the known defect, if they are wanted.
+// list is like answers. If issues is true, it adds the numbers of issues.
 func list(t testing.TB, data []byte, b *Binary, issues bool) (all []string) {
 	verdicts, err := logs("log", data, b)
 	require.NoError(t, err)
 	for _, v := range verdicts {
 		assert.LessOrEqual(t, len(v.Evidence), maxEvidence)
-		assert.True(t, v.Answer.Split() == (v.Window != nil) && v.Answer.Split() != (v.Why != ""), "%+v", v)
+		assert.True(t, v.Answer.Split() == (v.Window != nil) && v.Answer.Split() != (v.Reason != ""), "%+v", v)
 		assert.Equal(t, v.Answer == Undecided, v.Settle != "", "what would settle it: %+v", v)
 		text := string(v.Answer)
-		if v.Why != "" {
-			text += ": " + v.Why
+		if v.Reason != "" {
+			text += ": " + v.Reason
 		}
-		if v.Neighbour != nil && issues {
-			text += fmt.Sprint(" ", v.Neighbour.Issues)
+		if len(v.Issues) > 0 && issues {
+			text += fmt.Sprint(" ", v.Issues)
 		}
 		all = append(all, text)
 	}
 	return all
 }
 
-// TestCorpus compares the answers with those of the indexes of the corpus: with
-// the binary's windows, and without the binary. What the log shows of the release
-// and of the architecture is what the index says. Answers on several crashes in a
-// log have " | " between them. An index may leave out why.
+// TestCorpus compares the answers on the logs of the corpus with the indexes, with the windows in
+// the headers and without. It also compares the release and the architecture that the log shows.
+// If a log has several crashes, the answers have " | " between them. An index may leave out the
+// reason of an answer.
 func TestCorpus(t *testing.T) {
 	made := 0
 	for folder, least := range map[string]int{corpusFolder: 40, publicFolder: 100} {
 		rows := crashtest.Index(t, folder)
 		for i := range rows {
 			row := &rows[i]
-			if row.With != "-" {
+			if row.WithBinary != "-" {
 				made++
 			}
-			t.Run(filepath.Base(folder)+"/"+row.File, func(t *testing.T) { ask(t, crashtest.Read(t, filepath.Join(folder, row.File)), row) })
+			t.Run(filepath.Base(folder)+"/"+row.File, func(t *testing.T) { checkRow(t, crashtest.Read(t, filepath.Join(folder, row.File)), row) })
 		}
 		if *update {
 			crashtest.WriteIndex(t, folder, rows)
 		}
 		assert.GreaterOrEqual(t, len(rows), least)
 	}
-	assert.GreaterOrEqual(t, made, 25, "made by this project's own programs")
+	assert.GreaterOrEqual(t, made, 25, "logs made by this project's programs")
 }
 
-// ask compares the answers on a log with its row.
-func ask(t *testing.T, e crashtest.Entry, row *crashtest.Row) {
-	for _, ask := range []struct {
+// checkRow compares the answers on a log with its row of an index.
+func checkRow(t *testing.T, e crashtest.Entry, row *crashtest.Row) {
+	for _, c := range []struct {
 		want   *string
 		binary *Binary
-	}{{&row.With, binaryOf(e)}, {&row.Bare, nil}} {
-		if *ask.want == "-" {
+	}{{&row.WithBinary, binaryOf(e)}, {&row.WithoutBinary, nil}} {
+		if *c.want == "-" {
 			continue
 		}
-		got := list(t, e.Log, ask.binary, true)
+		got := list(t, e.Log, c.binary, true)
 		if *update {
-			*ask.want = strings.Join(got, " | ")
+			*c.want = strings.Join(got, " | ")
 		}
-		assert.True(t, same(got, *ask.want), "binary %v: got %q, want %q", ask.binary != nil, got, *ask.want)
+		assert.True(t, same(got, *c.want), "binary %v: got %q, want %q", c.binary != nil, got, *c.want)
 		for _, a := range got {
-			assert.False(t, ask.binary == nil && strings.HasPrefix(a, "split"), "without the binary: %s", a)
+			assert.False(t, c.binary == nil && strings.HasPrefix(a, "split"), "without the binary: %s", a)
 		}
 	}
 	f := crash.FactsOf(e.Log)
 	if row.Arch != "-" && f.Arch != "" {
 		assert.Equal(t, row.Arch, f.Arch)
 	}
-	assert.False(t, f.Foreign != "" && row.Arch == "arm64", "taken for another architecture: %s", f.Foreign)
-	if row.Go != "-" && f.Built != "" {
+	assert.False(t, f.NotARM64 != "" && row.Arch == "arm64", "taken for another architecture: %s", f.NotARM64)
+	if row.Go != "-" && f.BuiltBy != "" {
 		final, _, _ := strings.Cut(strings.Replace(row.Go, "rc", "beta", 1), "beta") // a folder's name may leave it out
-		assert.Contains(t, []string{row.Go, final}, f.Built)
+		assert.Contains(t, []string{row.Go, final}, f.BuiltBy)
 	}
 }
 
-// same reports whether answers are those of the index, which may leave out why.
+// same reports whether the answers are those of an index, which may leave out reasons.
 func same(got []string, want string) bool {
 	wanted := strings.Split(want, " | ")
 	if len(got) != len(wanted) {
@@ -115,9 +115,9 @@ func same(got []string, want string) bool {
 	return true
 }
 
-// TestNotForeign keeps only the first lines of crashes on arm64, as they are
-// cross-built without -trimpath: the host that built them is in every path, and
-// in a line beside them. None is of another architecture.
+// TestNotForeign keeps only the first lines of crashes on arm64, with paths as in a cross-built
+// program without -trimpath. The host that built it is in every path, and in a line above. No
+// answer is that the process ran on another architecture.
 func TestNotForeign(t *testing.T) {
 	for _, row := range crashtest.Index(t, corpusFolder) {
 		if row.Arch != "arm64" {
@@ -134,8 +134,8 @@ func TestNotForeign(t *testing.T) {
 	}
 }
 
-// weaker reports whether an answer is one of others, or decides nothing. Less of a
-// log may exclude this defect for another reason.
+// weaker reports whether an answer is one of others, or decides nothing, or is "not this" for
+// another reason than one of the others.
 func weaker(answer string, than ...string) bool {
 	for _, t := range than {
 		if answer == t || strings.HasPrefix(answer, string(NotThis)) && strings.HasPrefix(t, string(NotThis)) {
@@ -145,20 +145,20 @@ func weaker(answer string, than ...string) bool {
 	return strings.HasPrefix(answer, string(Undecided))
 }
 
-// TestWrapped wraps every log in every way.
+// TestWrapped wraps every log in every way. The answers stay the same.
 func TestWrapped(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
 		want := answers(t, e.Log, binaryOf(e))
-		for name, wrap := range crashtest.Wraps {
+		for name, wrap := range crashtest.Wrappers {
 			got := answers(t, []byte(strings.Join(wrap(lines), "\n")), binaryOf(e))
 			assert.Equal(t, want, got, "%s, %s", e.Path, name)
 		}
 	}
 }
 
-// TestCut cuts every log at every line, and here and there within one, or at a
-// sample of these: what is left never says anything else.
+// TestCut cuts logs at the end of a line and at other places, at all of them or at a sample. The
+// rest of a log never gives a stronger or a different answer.
 func TestCut(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		want := answers(t, e.Log, binaryOf(e))
@@ -172,7 +172,7 @@ func TestCut(t *testing.T) {
 			if c == '\n' {
 				lines++
 			}
-			// Every line where it matters, and some places within one.
+			// Try the end of each line near the beginning, of some other lines, and places within lines.
 			if (c == '\n' && (lines < 40 || lines%25 == 0) || i%1997 == 0) && sampled(8, e.Path, i) {
 				check(e.Log[:i], "to", i)
 				check(e.Log[i:], "from", i)
@@ -181,15 +181,14 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestTwo concatenates every two logs, or a sample of them, against the binary of
-// the first.
+// TestTwo joins each two logs, or a sample of them, and uses the binary of the first.
 func TestTwo(t *testing.T) {
 	entries := crashtest.Corpus(t, crashFolder)
 	for _, a := range entries {
 		first := answers(t, a.Log, binaryOf(a))
 		for _, b := range entries {
 			if len(b.Log) > 20<<10 || !sampled(20, a.Path, b.Path) {
-				continue // they take long
+				continue // it would take long
 			}
 			second := answers(t, b.Log, binaryOf(a))
 			for _, got := range answers(t, append(append(append([]byte(nil), a.Log...), '\n'), b.Log...), binaryOf(a)) {
@@ -199,9 +198,11 @@ func TestTwo(t *testing.T) {
 	}
 }
 
+// FuzzLog reads arbitrary logs with a binary that has all windows of the corpus, and without a
+// binary. Without one, no answer is a split.
 func FuzzLog(f *testing.F) {
 	var all Binary
-	for _, log := range crashtest.Inputs(f, crashFolder) {
+	for _, log := range crashtest.AllLogs(f, crashFolder) {
 		f.Add(log)
 	}
 	for _, e := range crashtest.Corpus(f, crashFolder) {

@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestLostPointer has a text that a lost pointer leaves, from releases that lose it and
-// from those that do not, as the table of kinds has them.
+// TestLostPointer has a text that a lost pointer may cause, from releases that lose pointers and
+// from others. The table of kinds in package window says which they are.
 func TestLostPointer(t *testing.T) {
 	e := crashtest.Read(t, crashFolder+"/testdata/free-object-1.26.6.txt")
 	kind, ok := window.KindNamed(string(window.Pointer))
@@ -29,15 +29,15 @@ func TestLostPointer(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, verdicts, 1)
 		v := verdicts[0]
-		assert.Equal(t, want, v.Answer, "%s: %s", release, v.Why)
+		assert.Equal(t, want, v.Answer, "%s: %s", release, v.Reason)
 		said := v.Settle + strings.Join(v.Evidence, "\n")
 		assert.Contains(t, said, kind.Remedy, "%s", release)
 		assert.Contains(t, said, "go1.16", "%s", release)
 	}
 }
 
-// TestServedPanic has a panic that net/http recovered, before a crash and after it: it
-// is not a crash of its own that was cut off, and the crash stays what it is.
+// TestServedPanic has a panic that net/http recovered, before or after a crash. It is not a crash
+// that is cut off, and does not change the answer on the real crash.
 func TestServedPanic(t *testing.T) {
 	served := "2026/03/01 17:08:59 http: panic serving 10.0.0.7:54063: boom\n" + string(crashtest.Read(t, crashFolder+"/testdata/http-recovered.txt").Log) + "\n"
 	for _, name := range []string{"go1.27.4-nil.txt", "go1.23.4-sp-leaf65552-gc.txt", "go1.27.4-fp-leaf65552-trace.txt"} {
@@ -49,7 +49,7 @@ func TestServedPanic(t *testing.T) {
 			assert.Contains(t, got, want[0], "%s, %s", name, place)
 			for _, a := range got {
 				assert.NotContains(t, a, "cut off", "%s, %s", name, place)
-				assert.True(t, a == want[0] || a == "not this: a stack that the process printed and lived on", "%s, %s: %s", name, place, a)
+				assert.True(t, a == want[0] || a == "not this: a stack trace that the process printed before it went on", "%s, %s: %s", name, place, a)
 			}
 		}
 	}

@@ -21,20 +21,21 @@ import (
 	"splitadd/internal/window"
 )
 
-var makeCorpus = flag.Bool("make", false, "make the logs of the corpus that the victims die with")
+var makeCorpus = flag.Bool("make", false, "write the logs of the corpus that victims print")
 
-// A making is a log of the corpus that a victim dies with.
-type making struct {
+// A corpusLog describes a log of the corpus that a victim prints when it dies.
+type corpusLog struct {
 	release, victim string
 	class           window.Class
 	observer        string
-	raced           bool // as built; else pinned
+	stress          bool // the victim runs as built; otherwise it is pinned
 }
 
-func makings() (all []making) {
-	add := func(victim string, class window.Class, observer string, raced bool, releases ...string) {
+// corpusLogs returns all logs of the corpus that victims print.
+func corpusLogs() (all []corpusLog) {
+	add := func(victim string, class window.Class, observer string, stress bool, releases ...string) {
 		for _, r := range releases {
-			all = append(all, making{r, victim, class, observer, raced})
+			all = append(all, corpusLog{r, victim, class, observer, stress})
 		}
 	}
 	add("leaf65552", window.SP, "gc", false, "go1.16.15", "go1.17.13", "go1.18.10", "go1.19.13", "go1.20.14", "go1.21.13",
@@ -50,8 +51,8 @@ func makings() (all []making) {
 	return all
 }
 
-// TestMake makes them anew. What is to be answered is written by -update, here
-// and in package crash, and read by a person.
+// TestMake writes these logs. -update writes the expected answers, here and in package crash.
+// Then a person has to read the difference.
 func TestMake(t *testing.T) {
 	if !*makeCorpus {
 		t.Skip("writes the corpus: go test ./internal/triage -run Make -args -make")
@@ -59,7 +60,7 @@ func TestMake(t *testing.T) {
 	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
 	require.NoError(t, err)
 	guests := map[string]*trial.Guest{}
-	for _, m := range makings() {
+	for _, m := range corpusLogs() {
 		if guests[m.release] == nil {
 			guests[m.release], err = trial.Open(labtest.Guest(t, m.release), e)
 			require.NoError(t, err)
@@ -69,13 +70,14 @@ func TestMake(t *testing.T) {
 	}
 }
 
-// log makes a log that names a death of the unwinder's, and its headers.
-func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
+// log runs the victim until it prints a log that names an unwind failure. It returns the name
+// and the text of the file, with headers.
+func (m corpusLog) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text string) {
 	way, how := "pinned in its "+string(m.class)+" window", ""
-	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.raced}
+	job := lab.Job{Path: g.File.Path, Deadline: time.Minute, OneByOne: m.stress}
 	config := victim.Config{Victim: m.victim, Observer: m.observer, Victims: 1, Procs: 3, Observe: 20}
-	if m.raced {
-		way, how = "as built", "-raced"
+	if m.stress {
+		way, how = "as built", "-stress"
 		config.Victims, config.Procs, config.Observe, config.For = trial.DefaultStress.Victims, trial.DefaultStress.Procs, 0, 30*time.Second
 	} else {
 		for _, w := range g.Preemptible(m.victim) {
@@ -92,10 +94,10 @@ func (m making) log(t *testing.T, e *lab.Engine, g *trial.Guest) (name, text str
 	for _, w := range g.Preemptible(m.victim) {
 		fmt.Fprintf(&head, "window: %s %s+%#x\n", w.Kind(), w.Func, w.Offset())
 	}
-	for range 5 { // until one tells
+	for range 5 { // until the log shows an unwind failure
 		result, err := e.Run(context.Background(), job)
 		require.NoError(t, err)
-		if d := crash.Classify(result.Output, g.Windows); d.Kind.Unwinding() || m.observer == "stacks" && d.Kind != "" {
+		if d := crash.Classify(result.Output, g.Windows); d.Kind.WhileUnwinding() || m.observer == "stacks" && d.Kind != "" {
 			return fmt.Sprintf("%s-%s-%s-%s%s.txt", m.release, strings.ToLower(string(m.class)), m.victim, m.observer, how), head.String() + "\n" + string(result.Output)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 	"splitadd/internal/crash/crashtest"
 )
 
-var allLogs = flag.Bool("all", false, "every log of the corpus in every way, for minutes")
+var allLogs = flag.Bool("all", false, "test every log of the corpus in every way, which takes minutes")
 
-// sampled reports whether a case is one of about one in n.
+// sampled reports whether a case is in the sample, which has about one case in n.
 func sampled(n uint32, what ...any) bool {
 	if *allLogs {
 		return true
@@ -26,28 +26,29 @@ func sampled(n uint32, what ...any) bool {
 	return h.Sum32()%n == 0
 }
 
-// collectors are what more of them make of the lines of a process.
+// collectors are more functions that change the lines of a process as log collectors do. See
+// crashtest.Wrappers.
 var collectors = map[string]func(lines []string) []string{
-	"docker logs -t": crashtest.Prefix(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.%09dZ ", i%60, 101284384+i) }),
-	"kubectl, timestamps": crashtest.Prefix(func(i int) string {
+	"docker logs -t": crashtest.PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.%09dZ ", i%60, 101284384+i) }),
+	"kubectl, timestamps": crashtest.PrefixLines(func(i int) string {
 		return fmt.Sprintf("[pod/web-7d9f8b6c5-x2x9k/daemon] 2026-03-01T17:08:%02d.%dZ ", i%60, 1+i*7919)
 	}),
-	"journald, short": crashtest.Prefix(func(i int) string { return fmt.Sprintf("Mar %02d 17:08:%02d node-3 daemon[4242]: ", 1+i/400, i%60) }),
-	"CRI":             crashtest.Prefix(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789Z stderr F ", i%60) }),
-	"journald, JSON": crashtest.Object(func(s string) any {
+	"journald, short": crashtest.PrefixLines(func(i int) string { return fmt.Sprintf("Mar %02d 17:08:%02d node-3 daemon[4242]: ", 1+i/400, i%60) }),
+	"CRI":             crashtest.PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789Z stderr F ", i%60) }),
+	"journald, JSON": crashtest.JSONLines(func(s string) any {
 		return map[string]any{
 			"MESSAGE": s, "_PID": "4242", "_HOSTNAME": "node-3", "_SYSTEMD_UNIT": "daemon.service", "__REALTIME_TIMESTAMP": fmt.Sprint(1772384939000000 + len(s)),
 			"__CURSOR": fmt.Sprintf("s=1;i=%x", len(s)), "PRIORITY": "6", "_TRANSPORT": "stdout", "SYSLOG_IDENTIFIER": "daemon",
 		}
 	}),
-	"journald, octets": crashtest.Object(func(s string) any {
+	"journald, octets": crashtest.JSONLines(func(s string) any {
 		var octets []int
 		for _, b := range []byte(s) {
 			octets = append(octets, int(b))
 		}
 		return map[string]any{"MESSAGE": octets, "_PID": "4242"}
 	}),
-	"Fluent Bit": crashtest.Object(func(s string) any {
+	"Fluent Bit": crashtest.JSONLines(func(s string) any {
 		return map[string]any{
 			"log": s + "\n", "stream": "stderr", "time": fmt.Sprintf("2026-03-01T17:08:%02d.1Z", len(s)%60), "_p": "F",
 			"kubernetes": map[string]any{
@@ -81,7 +82,7 @@ var collectors = map[string]func(lines []string) []string{
 		return []string{string(text)}
 	},
 	"compose, of JSON": func(lines []string) []string {
-		return crashtest.Prefix(func(int) string { return "web-1  | " })(crashtest.Object(func(s string) any { return map[string]any{"level": "error", "msg": s} })(lines))
+		return crashtest.PrefixLines(func(int) string { return "web-1  | " })(crashtest.JSONLines(func(s string) any { return map[string]any{"level": "error", "msg": s} })(lines))
 	},
 	"logfmt, few quotes": func(lines []string) (out []string) {
 		for i, s := range lines {
@@ -93,11 +94,11 @@ var collectors = map[string]func(lines []string) []string{
 		return out
 	},
 	"double-spaced": func(lines []string) []string { return strings.Split(strings.Join(lines, "\n\n"), "\n") },
-	"tabs before":   crashtest.Prefix(func(int) string { return "\t" }),
-	"spaces before": crashtest.Prefix(func(int) string { return "    " }),
+	"tabs before":   crashtest.PrefixLines(func(int) string { return "\t" }),
+	"spaces before": crashtest.PrefixLines(func(int) string { return "    " }),
 }
 
-// TestCollectors wraps logs as collectors do: the answers stay.
+// TestCollectors wraps logs as collectors do. The answers stay the same.
 func TestCollectors(t *testing.T) {
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
@@ -106,7 +107,7 @@ func TestCollectors(t *testing.T) {
 			if sampled(3, e.Path, name) {
 				got := answers(t, []byte(strings.Join(wrap(lines), "\n")+"\n"), binaryOf(e))
 				if strings.HasSuffix(name, " before") && len(got) == len(want) && strings.HasPrefix(got[0], "undecided") {
-					continue // white space is not learned as a prefix: an answer may become undecided
+					continue // white space is not learned as a prefix, so an answer may become undecided
 				}
 				assert.Equal(t, want, got, "%s, %s", filepath.Base(e.Path), name)
 			}
@@ -114,11 +115,10 @@ func TestCollectors(t *testing.T) {
 	}
 }
 
-// TestMissing takes lines out of logs, wrapped or not: any three, or all from one
-// on. An answer may become undecided; it never becomes another, and a crash never
-// becomes several.
+// TestMissing removes lines from logs, wrapped or not: three lines, or all after one. An answer
+// may become undecided, but never another answer, and a crash never becomes several.
 func TestMissing(t *testing.T) {
-	wraps := map[string]func(lines []string) []string{"as it is": crashtest.Wraps["as it is"], "latest first": crashtest.Wraps["latest first"], "Fluent Bit": collectors["Fluent Bit"], "journald, short": collectors["journald, short"], "double-spaced": collectors["double-spaced"]}
+	wraps := map[string]func(lines []string) []string{"as it is": crashtest.Wrappers["as it is"], "latest first": crashtest.Wrappers["latest first"], "Fluent Bit": collectors["Fluent Bit"], "journald, short": collectors["journald, short"], "double-spaced": collectors["double-spaced"]}
 	for _, e := range crashtest.Corpus(t, crashFolder) {
 		lines := strings.Split(strings.TrimSuffix(string(e.Log), "\n"), "\n")
 		want := answers(t, e.Log, binaryOf(e))

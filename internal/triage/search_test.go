@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestSearchBudget looks for a chain of calls in a graph with very many: the budget
-// is spent, and that is known.
+// TestSearchBudget searches for a chain of calls in a graph with very many calls. The search
+// ends when its steps are used up.
 func TestSearchBudget(t *testing.T) {
 	s := &sites{callers: map[uint64][]site{}}
 	const functions = 300

@@ -19,45 +19,46 @@ import (
 	"splitadd/internal/core"
 )
 
-// Errors for inputs that are not a log.
+// Errors for inputs that are not logs.
 var (
-	ErrPacked = errors.New("not a log") // but an archive, or compressed in a way that is not read
+	ErrPacked = errors.New("not a log") // it is an archive, or compressed in a way that is not supported
 	ErrBinary = errors.New("a program, not a log or a core file")
 	ErrText   = errors.New("not text: neither a log nor a core file")
-	ErrEmpty  = errors.New("nothing is in it")
+	ErrEmpty  = errors.New("it is empty")
 )
 
 // Bounds on what is read of an input.
 const (
-	peeked      = 64 << 10 // bytes by which it is known what it is
-	maxUnpacked = 1 << 30  // bytes that come out of one that is compressed
+	peekSize    = 64 << 10 // bytes that decide what the input is
+	maxUnpacked = 1 << 30  // bytes after decompression
 	maxWindow   = 64 << 20 // bytes of zstd's window
-	maxLayers   = 2        // compressed twice
+	maxLayers   = 2        // layers of compression
 )
 
-// packed are the beginnings of files that are not read.
-var packed = []struct{ magic, name string }{
+// packedFormats are the formats of files that are recognized but not read.
+var packedFormats = []struct{ magic, name string }{
 	{"\xfd7zXZ", "compressed with xz"}, {"\x04\x22\x4d\x18", "compressed with lz4"}, {"BZh", "compressed with bzip2"},
 	{"PK\x03\x04", "a zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"}, {"Rar!\x1a\x07", "a RAR archive"},
 }
 
-// open returns the text of a log. An error wraps one of those above.
-func open(from *bufio.Reader) (io.ReadCloser, error) {
+// openText returns the text of a log. If the input is not a log, the error wraps one of those
+// above.
+func openText(from *bufio.Reader) (io.ReadCloser, error) {
 	closers := closers{}
 	for layer := 0; ; layer++ {
-		begin, err := from.Peek(peeked)
+		begin, err := from.Peek(peekSize)
 		if err != nil && err != io.EOF && len(begin) == 0 {
 			closers.Close()
 			return nil, err
 		}
 		unpack := unpacker(begin)
 		if unpack == nil || layer == maxLayers {
-			text, err := plain(begin, from)
+			text, err := decoded(begin, from)
 			if err != nil {
 				closers.Close()
 				return nil, err
 			}
-			return opened{text, closers}, nil
+			return textCloser{text, closers}, nil
 		}
 		unpacked, err := unpack(from)
 		if err != nil {
@@ -65,11 +66,12 @@ func open(from *bufio.Reader) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%w: damaged: %w", ErrPacked, err)
 		}
 		closers = append(closers, unpacked)
-		from = bufio.NewReaderSize(&bounded{from: unpacked, left: maxUnpacked}, peeked)
+		from = bufio.NewReaderSize(&boundedReader{from: unpacked, left: maxUnpacked}, peekSize)
 	}
 }
 
-// unpacker returns what unpacks an input that begins so, or nil.
+// unpacker returns a function that decompresses an input with this beginning. If the input is
+// not compressed, it returns nil.
 func unpacker(begin []byte) func(io.Reader) (io.ReadCloser, error) {
 	switch {
 	case bytes.HasPrefix(begin, []byte("\x1f\x8b")):
@@ -86,9 +88,10 @@ func unpacker(begin []byte) func(io.Reader) (io.ReadCloser, error) {
 	return nil
 }
 
-// plain returns an input that begins so as UTF-8, or says what it is instead.
-func plain(begin []byte, from io.Reader) (io.Reader, error) {
-	for _, p := range packed {
+// decoded returns an input with this beginning as UTF-8. If it is not text, the error says what
+// it is.
+func decoded(begin []byte, from io.Reader) (io.Reader, error) {
+	for _, p := range packedFormats {
 		if bytes.HasPrefix(begin, []byte(p.magic)) {
 			return nil, fmt.Errorf("%w: %s", ErrPacked, p.name)
 		}
@@ -98,8 +101,8 @@ func plain(begin []byte, from io.Reader) (io.Reader, error) {
 		return nil, ErrEmpty
 	case len(begin) > 262 && string(begin[257:262]) == "ustar":
 		return nil, fmt.Errorf("%w: a tar archive", ErrPacked)
-	case core.Is(begin):
-		return nil, errors.New("a core file has to be a file")
+	case core.IsCore(begin):
+		return nil, errors.New("a core file is only read from a file, by its name")
 	case isProgram(begin):
 		return nil, ErrBinary
 	case bytes.HasPrefix(begin, []byte("\xff\xfe")), bytes.HasPrefix(begin, []byte("\xfe\xff")):
@@ -113,7 +116,7 @@ func plain(begin []byte, from io.Reader) (io.Reader, error) {
 	return from, nil
 }
 
-// isProgram reports whether a file that begins so is an executable, or a library.
+// isProgram reports whether a file with this beginning is an executable or a library.
 func isProgram(begin []byte) bool {
 	if len(begin) < 64 {
 		return false
@@ -125,8 +128,8 @@ func isProgram(begin []byte) bool {
 	return bytes.HasPrefix(begin, []byte(elf.ELFMAG)) || bytes.HasPrefix(begin, []byte("MZ")) && bytes.IndexByte(begin[:64], 0) >= 0
 }
 
-// isText reports whether most of what an input begins with is text: a log may have
-// a block of zeros in it, of a time when the machine lost power.
+// isText reports whether most of the beginning of an input is text. A log may have a block of
+// zeros from when the machine lost power.
 func isText(begin []byte) bool {
 	bad := 0
 	for i := 0; i < len(begin); {
@@ -139,31 +142,33 @@ func isText(begin []byte) bool {
 	return bad <= len(begin)*3/10
 }
 
-// A bounded reader says that its bound is reached.
-type bounded struct {
+// A boundedReader returns an error that wraps ErrOmitted at its bound.
+type boundedReader struct {
 	from io.Reader
 	left int64
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left == 0 {
-		return 0, fmt.Errorf("%w: it has more than %d bytes unpacked", ErrOmitted, maxUnpacked)
+		return 0, fmt.Errorf("%w: it has more than %d bytes after decompression", ErrOmitted, maxUnpacked)
 	}
 	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	return n, err
 }
 
+// closers are closed together.
 type closers []io.Closer
 
 func (c closers) Close() error {
 	for _, closer := range c {
-		_ = closer.Close() // of a reader: nothing is lost
+		_ = closer.Close() // an error does not matter, because nothing was written
 	}
 	return nil
 }
 
-type opened struct {
+// A textCloser reads a text and closes what it was read from.
+type textCloser struct {
 	io.Reader
 	io.Closer
 }

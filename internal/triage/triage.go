@@ -1,10 +1,10 @@
-// Package triage says whether a crash was caused by a window, from its log or its core
-// file, and from the binary if it is at hand.
+// Package triage says whether a window caused a crash. It reads the log or the core file of the
+// crash, and the binary if there is one.
 //
-// The crashes of a log come from package crash. Triage adds what the binary tells: whether
-// the log is of this binary, and which of its windows the goroutine was in. In a core file it
-// looks for the goroutine that asyncPreempt has parked in a window. The answer is certain,
-// likely or undecided. "Not this" needs evidence of its own.
+// Package crash finds the crashes in a log and what each process died of. Triage adds what the
+// binary shows: whether the log is from this binary, and in which of its windows the goroutine
+// was interrupted. In a core file it looks for a goroutine that asyncPreempt has parked in a
+// window. The answer is certain, likely or undecided. "Not this" needs evidence as well.
 package triage
 
 import (
@@ -18,8 +18,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// An Answer is what a crash was. A crash is called a split only if the log or
-// the core file shows a goroutine interrupted in a window of the binary.
+// An Answer says whether a window caused a crash. The answer is a split only if the log or the
+// core file shows a goroutine that was interrupted in a window of the binary.
 type Answer string
 
 const (
@@ -29,44 +29,43 @@ const (
 	Undecided Answer = "undecided"
 )
 
-// Split reports whether the answer is this defect.
+// Split reports whether the answer is that a window caused the crash.
 func (a Answer) Split() bool { return a == SplitSP || a == SplitFP }
 
-// Sure says how sure an answer is; "" is for those that decide nothing.
-type Sure string
+// A Confidence says how sure an answer is. It is "" for Undecided.
+type Confidence string
 
 const (
-	Certain Sure = "certain" // the text says so, or the binary
-	Likely  Sure = "likely"  // all that the log shows agrees
+	Certain Confidence = "certain" // the text or the binary says so
+	Likely  Confidence = "likely"  // everything that the log shows agrees with it
 )
 
-// A Verdict is what one crash was, and why.
+// A Verdict says what a crash was, and why.
 type Verdict struct {
-	Answer Answer
-	Why    string // of NotThis and Undecided: in a few words
-
-	Sure Sure // of an answer that decides
-	// Suspect is true if a crash that is undecided looks like this defect: its
-	// text is one that the defect leaves, and nothing excludes it.
+	Answer     Answer
+	Reason     string     // of NotThis and Undecided, in a few words
+	Confidence Confidence // of all answers except Undecided
+	// Suspect is true if an undecided crash looks like this defect: a window may cause its
+	// text, and nothing excludes that.
 	Suspect bool
 
-	Input    string   // the file, "-" for standard input
-	Line     int      // where a log has it, from 1; 0 for a core file
-	Count    int      // crashes in the log that read like it, with itself; 0 for a core file
-	Last     int      // where the last of them begins
-	Cut      string   // where the log is cut off, in a few words; "" if it does not look so
-	Go, Arch string   // as the input, or the binary, says; "" where neither does
+	Input    string   // the file, or "-" for standard input
+	Line     int      // the line of the log in which the crash begins, from 1; 0 for a core file
+	Count    int      // how many crashes of the log read like it, including itself; 0 for a core file
+	Last     int      // the line in which the last of them begins
+	CutOff   string   // where the log is cut off, in a few words, or ""
+	Go, Arch string   // the release and GOARCH, if the input or the binary has them
 	Evidence []string // at most maxEvidence lines
-	Settle   string   // what would settle it; "" where nothing is left to settle
-	Do       []string // what to do
+	Settle   string   // what would settle an undecided answer, or ""
+	Do       []string // what the user can do
 
 	Window     *window.Window // of a split
-	Candidates []Candidate    // windows that the unwinder's numbers fit
-	Neighbour  *Neighbour     // what it is, or is easily taken for
-	Text       string         // the crash, cut; of a log
+	Candidates []Candidate    // windows that fit the unwinder's numbers
+	Issues     []int          // issues of golang/go about the defect that it is, or is easily mistaken for
+	Text       string         // an excerpt of the log
 	Code       string         // the disassembly of the window
 
-	short bool // not all that the runtime said of the crash was looked at
+	truncated bool // the runtime printed more messages about the crash than were read
 }
 
 // Bounds on the evidence of a verdict.
@@ -75,44 +74,39 @@ const (
 	maxLine     = 240 // bytes
 )
 
-// finish makes a verdict fit to be shown: what it quotes of its input is text,
-// and bounded.
+// finish prepares a verdict for printing. It limits the number and length of the lines that
+// quote the input, makes them safe to print, and adds the code at the window.
 func (v *Verdict) finish(b *Binary) {
 	v.Evidence = slices.DeleteFunc(v.Evidence, func(e string) bool { return e == "" })
 	v.Evidence = v.Evidence[:min(len(v.Evidence), maxEvidence)]
 	for i, e := range v.Evidence {
 		v.Evidence[i] = safe.Cut(e, maxLine)
 	}
-	v.Why = safe.Cut(v.Why, maxLine)
+	v.Reason = safe.Cut(v.Reason, maxLine)
 	if v.Window != nil && b.file != nil {
 		v.Code = window.Disassembly(b.file, *v.Window, 1, 1)
 	}
 }
 
-// A Neighbour is another defect that looks like this one.
-type Neighbour struct {
-	Issues []int // of golang/go
-	What   string
-}
-
-func (n Neighbour) where() string {
+// seeIssues refers the user to issues of golang/go.
+func seeIssues(numbers []int) string {
 	var issues []string
-	for _, i := range n.Issues {
+	for _, i := range numbers {
 		issues = append(issues, fmt.Sprintf("golang/go#%d", i))
 	}
 	return "see " + strings.Join(issues, ", ")
 }
 
-// newVerdict makes a verdict other than a split.
-func newVerdict(a Answer, why string, evidence ...string) Verdict {
-	v := Verdict{Answer: a, Why: why, Evidence: evidence}
+// newVerdict returns a verdict that is not a split.
+func newVerdict(a Answer, reason string, evidence ...string) Verdict {
+	v := Verdict{Answer: a, Reason: reason, Evidence: evidence}
 	if a == NotThis {
-		v.Sure = Certain
+		v.Confidence = Certain
 	}
 	return v
 }
 
-// split makes the verdict that a death was at a window.
+// split returns the verdict that a window caused the crash.
 func split(w window.Window) Verdict {
-	return Verdict{Answer: Answer(crash.SplitKind(w.Class)), Sure: Certain, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
+	return Verdict{Answer: Answer(crash.SplitKind(w.Class)), Confidence: Certain, Window: &w, Do: survey.Remedies([]string{w.Kind()})}
 }

@@ -3,12 +3,12 @@ package triage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +23,8 @@ import (
 	"splitadd/internal/lab/process"
 )
 
-// What the ways of the zoo are: where nothing is said, anything but a split.
+// zooAnswers are patterns for the answers, by the way to die. A name that ends in "-" is a
+// prefix. All other ways may have any answer except a split.
 var zooAnswers = map[string]string{
 	"panic":      `^not this: a panic$`,
 	"nil":        `^not this: a panic$`,
@@ -36,19 +37,19 @@ var zooAnswers = map[string]string{
 	"overflow":   `^not this: stack overflow$`,
 	"threads":    `^not this: thread exhaustion$`,
 	"memory":     `^not this: out of memory$`,
-	"quit":       `^not this: SIGQUIT: a dump that somebody asked for$`,
+	"quit":       `^not this: SIGQUIT: somebody asked for a dump of the goroutines$`,
 	"abort":      `^not this: ended by a signal$`,
-	"kill":       `^undecided: no crash of a Go program is in it$`,
-	"exit":       `^undecided: no crash of a Go program is in it$`,
+	"kill":       `^undecided: it contains no crash of a Go program$`,
+	"exit":       `^undecided: it contains no crash of a Go program$`,
 	"illegal":    `^not this: an illegal instruction$`,
 	"cgo-fault":  `^not this: a signal in C code$`,
 	"cgo-abort":  `^not this: a signal in C code$`,
 	"cgo-":       `^not this: `,
-	"return-":    `^(undecided: |not this: another architecture|not this: the stack of a goroutine that (was growing it|waited, which no preemption interrupted))`,
+	"return-":    `^(undecided: |not this: another architecture|not this: (a goroutine that was growing its stack|the stack of a goroutine that was waiting))`,
 }
 
-// build builds a program of testdata for an architecture; with a C compiler, if
-// it needs one.
+// build builds a program in testdata for an architecture. If it needs a C compiler, compiler
+// names it; otherwise compiler is "".
 func build(t *testing.T, name, arch, compiler string) string {
 	t.Helper()
 	env, flags := []string{"GOARCH=" + arch}, []string(nil)
@@ -59,7 +60,7 @@ func build(t *testing.T, name, arch, compiler string) string {
 	return labtest.Build(t, filepath.Join("testdata", name), ".", env, flags...)
 }
 
-// zooWays are the ways to die that a program knows.
+// zooWays returns the ways to die that a program in testdata has.
 func zooWays(t *testing.T, name string) (ways []string) {
 	source, err := os.ReadFile(filepath.Join("testdata", name, "main.go"))
 	require.NoError(t, err)
@@ -70,15 +71,12 @@ func zooWays(t *testing.T, name string) (ways []string) {
 	return ways
 }
 
-// TestZoo has programs die in ways that are none of this defect's, on arm64 and
-// on the host, some with the very texts: no answer is a split, with the binary and
-// its windows at hand. The binary has a window.
-func TestZoo(t *testing.T) {
-	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
-	require.NoError(t, err)
-	zoo := build(t, "zoo", "arm64", "")
-	type animal struct{ way, level, path, arch string }
-	var animals []animal
+// An animal is a program of the zoo that dies in some way, with a level of GOTRACEBACK.
+type animal struct{ way, level, path, arch string }
+
+// zooAnimals returns all ways to die with all levels on arm64, and all ways with one level on
+// the host. zoo is the path of the program of that name for arm64.
+func zooAnimals(t *testing.T, zoo string) (animals []animal) {
 	for _, c := range []struct{ name, arm64, host string }{
 		{"zoo", zoo, build(t, "zoo", runtime.GOARCH, "")},
 		{"cgozoo", build(t, "cgozoo", "arm64", "aarch64-linux-gnu-gcc"), build(t, "cgozoo", runtime.GOARCH, "gcc")},
@@ -90,6 +88,40 @@ func TestZoo(t *testing.T) {
 			animals = append(animals, animal{way, "system", c.host, runtime.GOARCH})
 		}
 	}
+	return animals
+}
+
+// die runs the animal and returns what it printed.
+func (a animal) die(ctx context.Context, t *testing.T, e *lab.Engine) (r process.Result, err error) {
+	line := []string{a.path, a.way, a.level}
+	if a.arch == "arm64" {
+		return e.Run(ctx, lab.Job{Path: a.path, Args: line[1:], Deadline: time.Minute})
+	}
+	return process.Run(ctx, process.Job{Command: line, Dir: t.TempDir(), Deadline: time.Minute})
+}
+
+// check checks the answers on what the animal printed.
+func (a animal) check(t *testing.T, r process.Result, got []string) {
+	what := fmt.Sprintf("%s, %s, %s: %v", a.way, a.level, a.arch, r.End)
+	assert.Equal(t, process.Exited, r.End, what)
+	assert.False(t, r.Code == 0 || r.Code == 64, what)
+	for _, answer := range got {
+		assert.False(t, strings.HasPrefix(answer, "split"), "%s: %s\n%s", what, answer, r.Output)
+		for name, want := range zooAnswers {
+			if a.way == name || strings.HasPrefix(a.way, name) && strings.HasSuffix(name, "-") {
+				assert.Regexp(t, want, answer, "%s\n%s", what, r.Output)
+			}
+		}
+	}
+}
+
+// TestZoo has programs that die in ways other than this defect, on arm64 and on the host. Some
+// print the same texts. The binary has a window, and triage gets it. No answer is a split.
+func TestZoo(t *testing.T) {
+	e, err := lab.FindEngine(context.Background(), lab.Choice{Name: "user"})
+	require.NoError(t, err)
+	zoo := build(t, "zoo", "arm64", "")
+	animals := zooAnimals(t, zoo)
 	binaries := map[string]*Binary{}
 	for _, a := range animals {
 		if a.arch == "arm64" && binaries[a.path] == nil {
@@ -106,50 +138,29 @@ func TestZoo(t *testing.T) {
 	animals = labtest.Few(t, 5, animals)
 	for _, a := range animals {
 		group.Go(func() error {
-			line := []string{a.path, a.way, a.level}
-			var r process.Result
-			var err error
-			if a.arch == "arm64" {
-				r, err = e.Run(ctx, lab.Job{Path: a.path, Args: line[1:], Deadline: time.Minute})
-			} else {
-				r, err = process.Run(ctx, process.Job{Command: line, Dir: t.TempDir(), Deadline: time.Minute})
-			}
+			r, err := a.die(ctx, t, e)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			what := fmt.Sprintf("%s, %s, %s: %v", a.way, a.level, a.arch, r.End)
-			assert.Equal(t, process.Exited, r.End, what)
-			assert.False(t, r.Code == 0 || r.Code == 64, what)
-			// The host's crashes, too, against the binary for arm64: somebody's mistake.
 			b := binaries[a.path]
-			if b == nil {
+			if b == nil { // a user may give the binary for arm64 with a log of the host
 				b = binaries[zoo]
 			}
 			got := answers(t, r.Output, b)
+			a.check(t, r, got)
 			for _, answer := range got {
 				counts[answer]++
-				assert.False(t, strings.HasPrefix(answer, "split"), "%s: %s\n%s", what, answer, r.Output)
-				for name, want := range zooAnswers {
-					if a.way == name || strings.HasPrefix(a.way, name) && strings.HasSuffix(name, "-") {
-						assert.Regexp(t, want, answer, "%s\n%s", what, r.Output)
-					}
-				}
 			}
-			if !slices.Contains(got, "undecided: no crash of a Go program is in it") {
+			if !slices.Contains(got, "undecided: it contains no crash of a Go program") {
 				crashes++
 			}
 			return nil
 		})
 	}
 	require.NoError(t, group.Wait())
-	var names []string
-	for name := range counts {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%3d %s", counts[name], name)
 	}
 	t.Logf("%d crashes", crashes)

@@ -31,7 +31,7 @@ type Sample []Life
 func SampleOf(runs []Run) (Sample, error) {
 	var s Sample
 	for _, r := range runs {
-		died := r.Outcome == Died && r.Death.Kind.Unwinding()
+		died := r.Outcome == Died && r.Death.Kind.WhileUnwinding()
 		if r.Pinned || r.Outcome != Survived && !died {
 			return nil, fmt.Errorf("%s, frame %d: not the life of a victim in a stress run: %v", r.Func, r.Frame, r)
 		}

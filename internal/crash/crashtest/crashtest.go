@@ -1,5 +1,5 @@
-// Package crashtest gives tests the logs of the corpus, and what collectors of
-// logs make of them.
+// Package crashtest gives tests the logs of the corpus, and writes lines as log collectors
+// do.
 package crashtest
 
 import (
@@ -17,18 +17,17 @@ import (
 	"splitadd/internal/window"
 )
 
-// An Entry of the corpus is a file in the folder testdata of package crash:
-// header lines, a blank line, and what a process printed. "window" headers are
-// the windows of its binary; the others say what is to be answered, and where the
-// log is from.
+// An Entry is a log of the corpus with its headers. The file has header lines, a blank line,
+// and what a process printed. The headers "window" are the windows of the program's binary.
+// The other headers are the expected answers and where the log is from.
 type Entry struct {
 	Path    string
-	Header  []string // in order
+	Header  []string // the header lines, in order
 	Windows []window.Window
 	Log     []byte
 }
 
-// Get returns the values of a header.
+// Get returns the values of all headers with a key.
 func (e Entry) Get(key string) (values []string) {
 	for _, line := range e.Header {
 		if value, ok := strings.CutPrefix(line, key+": "); ok {
@@ -38,14 +37,15 @@ func (e Entry) Get(key string) (values []string) {
 	return values
 }
 
-// Corpus reads all entries; folder is that of package crash, from the test's.
+// Corpus reads the entries in the folder testdata of package crash. The argument is the path
+// from the test to that package.
 func Corpus(tb testing.TB, folder string) []Entry {
 	tb.Helper()
 	return read(tb, filepath.Join(folder, "testdata/*.txt"))
 }
 
-// Public reads the entries that are written to the facts of public issues: they
-// have no headers but for where they are from.
+// Public reads the entries in testdata/public, which are written from the facts of public
+// issues. Their headers say only where they are from.
 func Public(tb testing.TB, folder string) []Entry {
 	tb.Helper()
 	return read(tb, filepath.Join(folder, "testdata/public/*.txt"))
@@ -62,9 +62,9 @@ func read(tb testing.TB, pattern string) (entries []Entry) {
 	return entries
 }
 
-// Inputs are all logs that the package's tests have, whole: of the corpus,
-// without header lines, and public ones, for fuzz targets to begin with.
-func Inputs(tb testing.TB, folder string) (logs [][]byte) {
+// AllLogs returns all logs, to begin fuzzing with: those of the corpus without headers, and
+// the public ones with headers.
+func AllLogs(tb testing.TB, folder string) (logs [][]byte) {
 	tb.Helper()
 	for _, e := range Corpus(tb, folder) {
 		logs = append(logs, e.Log)
@@ -81,7 +81,7 @@ func Inputs(tb testing.TB, folder string) (logs [][]byte) {
 	return logs
 }
 
-// Read reads an entry.
+// Read reads an entry from a file.
 func Read(tb testing.TB, path string) Entry {
 	tb.Helper()
 	data, err := os.ReadFile(path)
@@ -104,39 +104,41 @@ func Read(tb testing.TB, path string) Entry {
 	return e
 }
 
-// Wraps are what collectors of logs do to the lines of a process.
-var Wraps = map[string]func(lines []string) []string{
+// Wrappers are functions that change the lines of a process as log collectors do, by name.
+var Wrappers = map[string]func(lines []string) []string{
 	"as it is":   func(lines []string) []string { return lines },
-	"timestamp":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
-	"short time": Prefix(func(i int) string { return fmt.Sprintf("2026/03/01 17:%02d:%02d ", i/60%60, i%60) }),
-	"syslog":     Prefix(func(i int) string { return fmt.Sprintf("Mar %2d 17:08:59 web-7 daemon[4242]: ", 9+i/200) }),
-	"container":  Prefix(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789+00:00 stderr F ", i%60) }),
-	"compose":    Prefix(func(int) string { return "web-1  | " }),
-	"kubectl":    Prefix(func(int) string { return "[pod/web-7d9f8b6c5-x2x9k/daemon] " }),
-	"level":      Prefix(func(i int) string { return fmt.Sprintf("E0301 17:08:59.%06d   1234 daemon.go:17] ", i) }),
+	"timestamp":  PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-%02dT17:08:59.%dZ ", 1+i/400, 101284384+i*7919) }),
+	"short time": PrefixLines(func(i int) string { return fmt.Sprintf("2026/03/01 17:%02d:%02d ", i/60%60, i%60) }),
+	"syslog":     PrefixLines(func(i int) string { return fmt.Sprintf("Mar %2d 17:08:59 web-7 daemon[4242]: ", 9+i/200) }),
+	"container":  PrefixLines(func(i int) string { return fmt.Sprintf("2026-03-01T17:08:%02d.123456789+00:00 stderr F ", i%60) }),
+	"compose":    PrefixLines(func(int) string { return "web-1  | " }),
+	"kubectl":    PrefixLines(func(int) string { return "[pod/web-7d9f8b6c5-x2x9k/daemon] " }),
+	"level":      PrefixLines(func(i int) string { return fmt.Sprintf("E0301 17:08:59.%06d   1234 daemon.go:17] ", i) }),
 	"coloured": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return "\x1b[31m" + s + "\x1b[0m" })
+		return mapLines(lines, func(_ int, s string) string { return "\x1b[31m" + s + "\x1b[0m" })
 	},
-	"CRLF": func(lines []string) []string { return mapped(lines, func(_ int, s string) string { return s + "\r" }) },
+	"CRLF": func(lines []string) []string {
+		return mapLines(lines, func(_ int, s string) string { return s + "\r" })
+	},
 	"tabs expand": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return strings.ReplaceAll(s, "\t", "        ") })
+		return mapLines(lines, func(_ int, s string) string { return strings.ReplaceAll(s, "\t", "        ") })
 	},
 	"tabs trimmed": func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string { return strings.TrimPrefix(s, "\t") })
+		return mapLines(lines, func(_ int, s string) string { return strings.TrimPrefix(s, "\t") })
 	},
-	"docker": Object(func(s string) any {
+	"docker": JSONLines(func(s string) any {
 		return map[string]any{"log": s + "\n", "stream": "stderr", "time": "2026-03-01T17:08:59.1Z"}
 	}),
-	"cloud": Object(func(s string) any {
+	"cloud": JSONLines(func(s string) any {
 		return map[string]any{"textPayload": s, "resource": map[string]any{"labels": map[string]any{"pod_name": "web-1"}}, "severity": "ERROR"}
 	}),
-	"strings": Object(func(s string) any { return s }),
+	"strings": JSONLines(func(s string) any { return s }),
 	"one string": func(lines []string) []string {
 		line, _ := json.Marshal(map[string]string{"msg": "child died", "stderr": strings.Join(lines, "\n")})
 		return []string{string(line)}
 	},
 	"logfmt": func(lines []string) []string {
-		return mapped(lines, func(i int, s string) string { return fmt.Sprintf("ts=17:08:%02d level=error msg=%q", i%60, s) })
+		return mapLines(lines, func(i int, s string) string { return fmt.Sprintf("ts=17:08:%02d level=error msg=%q", i%60, s) })
 	},
 	"latest first": func(lines []string) []string {
 		lines = slices.Clone(lines)
@@ -144,37 +146,38 @@ var Wraps = map[string]func(lines []string) []string{
 		return lines
 	},
 	"latest first, prefixed": func(lines []string) []string {
-		lines = Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d ", i%60) })(lines)
+		lines = PrefixLines(func(i int) string { return fmt.Sprintf("17:08:%02d ", i%60) })(lines)
 		slices.Reverse(lines)
 		return lines
 	},
 	"among others": func(lines []string) (out []string) {
-		for i, l := range Prefix(func(i int) string { return fmt.Sprintf("17:08:%02d daemon: ", i%60) })(lines) {
+		for i, l := range PrefixLines(func(i int) string { return fmt.Sprintf("17:08:%02d daemon: ", i%60) })(lines) {
 			out = append(out, l, fmt.Sprintf("17:08:%02d other: request %d took 3 ms: panics 0", i%60, i))
 		}
 		return out
 	},
 }
 
-func mapped(lines []string, f func(i int, s string) string) (out []string) {
+// mapLines returns f of each line.
+func mapLines(lines []string, f func(i int, s string) string) (out []string) {
 	for i, s := range lines {
 		out = append(out, f(i, s))
 	}
 	return out
 }
 
-// Prefix puts something before each line.
-func Prefix(of func(i int) string) func([]string) []string {
+// PrefixLines returns a wrapper that puts the prefix of line i before each line.
+func PrefixLines(prefix func(i int) string) func([]string) []string {
 	return func(lines []string) []string {
-		return mapped(lines, func(i int, s string) string { return of(i) + s })
+		return mapLines(lines, func(i int, s string) string { return prefix(i) + s })
 	}
 }
 
-// Object makes each line one of JSON.
-func Object(of func(s string) any) func([]string) []string {
+// JSONLines returns a wrapper that replaces each line by a value in JSON.
+func JSONLines(value func(s string) any) func([]string) []string {
 	return func(lines []string) []string {
-		return mapped(lines, func(_ int, s string) string {
-			line, _ := json.Marshal(of(s))
+		return mapLines(lines, func(_ int, s string) string {
+			line, _ := json.Marshal(value(s))
 			return string(line)
 		})
 	}

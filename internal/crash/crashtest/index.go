@@ -9,22 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Row of the index says where a log of the corpus is from, what is known of it,
-// and what is to be answered. "-" stands for what is not known, or not asked.
+// A Row of the index describes one log of the corpus and has the expected answers. "-" stands
+// for a value that is not known or not tested.
 type Row struct {
-	File     string
-	Source   string // a public issue, or who made it
-	Go       string // the release that built the program
-	Arch     string // its GOARCH
-	Upstream string // the issue that says what it was
-	With     string // the answer with the binary, as far as the log's headers have it
-	Bare     string // the answer without
+	File          string
+	Source        string // a public issue, or who made the log
+	Go            string // the release that built the program
+	Arch          string // the GOARCH of the program
+	Upstream      string // the public issue about the cause
+	WithBinary    string // the answer if the windows in the log's headers are known
+	WithoutBinary string // the answer if they are not
 }
 
-// columns are the first line of the index.
-const columns = "file\tsource\tgo\tarch\tupstream\twith\tbare"
+// columns is the first line of the index.
+const columns = "file\tsource\tgo\tarch\tupstream\twith\twithout"
 
-// Index reads the index in a folder of logs. There is one row for each log.
+// Index reads the index of a folder of logs. It fails unless there is one row for each log.
 func Index(tb testing.TB, folder string) (rows []Row) {
 	tb.Helper()
 	data, err := os.ReadFile(indexPath(folder))
@@ -50,12 +50,12 @@ func Index(tb testing.TB, folder string) (rows []Row) {
 	return rows
 }
 
-// WriteIndex writes the index anew.
+// WriteIndex writes the index of a folder of logs.
 func WriteIndex(tb testing.TB, folder string, rows []Row) {
 	tb.Helper()
 	lines := []string{columns}
 	for _, r := range rows {
-		lines = append(lines, strings.Join([]string{r.File, r.Source, r.Go, r.Arch, r.Upstream, r.With, r.Bare}, "\t"))
+		lines = append(lines, strings.Join([]string{r.File, r.Source, r.Go, r.Arch, r.Upstream, r.WithBinary, r.WithoutBinary}, "\t"))
 	}
 	require.NoError(tb, os.WriteFile(indexPath(folder), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }

@@ -1,6 +1,9 @@
-// Package pattern has regular expressions that cost little on text that they do not
-// match, which is most of a long log. A Pattern names words that every match contains; the
-// expression is tried only if they are in the text.
+// Package pattern has regular expressions that are fast on text that they do not match. Most
+// of a long log is such text.
+//
+// A Pattern derives words from its expression, of which every match contains at least one.
+// It tries the expression only on a text that has one of them. If all matches begin at the
+// start of a line with known words, it tries the expression only there.
 package pattern
 
 import (
@@ -11,43 +14,44 @@ import (
 	"sync"
 )
 
-// A Pattern is a regular expression. It is not tried on a text without the words
-// that each match has. One whose matches begin where a line does, with known words,
-// is tried there alone.
+// A Pattern is a regular expression in Go's syntax. Its methods return what those of a
+// regexp.Regexp return.
 type Pattern struct {
 	expr     string
-	compiled func() *compiled // compiles it when first asked: a program has many patterns
+	compiled func() *compiled // compiles expr the first time
 }
 
-// A compiled is what a Pattern is compiled to.
+// A compiled is a compiled expression with the words that its matches have.
 type compiled struct {
-	whole *regexp.Regexp
-	needs [][]byte // each match has one of them; nil if it may have none
+	anywhere *regexp.Regexp
+	required [][]byte // each match has one of them; nil if no words are known
 
-	line   *regexp.Regexp // matches at the beginning of a text; nil if it is tried everywhere
-	firsts [][]byte       // each match of line begins with one of them
+	atLineStart *regexp.Regexp // matches at the beginning of a text; nil if matches may begin anywhere
+	lineStarts  [][]byte       // each match of atLineStart begins with one of them
 }
 
-// Compile returns the pattern of an expression in Go's syntax. The first use of one that
-// cannot be compiled panics.
-func Compile(expr string) *Pattern {
+// New returns the pattern of an expression. The expression is compiled when it is first
+// used, because a program has many patterns and uses few. If it cannot be compiled, its
+// first use panics.
+func New(expr string) *Pattern {
 	return &Pattern{expr, sync.OnceValue(func() *compiled { return compile(expr) })}
 }
 
 func compile(expr string) *compiled {
-	c := &compiled{whole: regexp.MustCompile(expr)}
+	c := &compiled{anywhere: regexp.MustCompile(expr)}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		panic(err) // the compiler has read it
+		panic(err) // cannot happen: regexp has parsed it
 	}
-	for _, word := range needs(tree) {
-		c.needs = append(c.needs, []byte(word))
+	for _, word := range requiredWords(tree) {
+		c.required = append(c.required, []byte(word))
 	}
-	// What goes on to the end of the text would make it quadratic.
-	if words := lineWords(tree); len(words) > 0 && !goesOn(tree) {
-		c.line = regexp.MustCompile(`\A(?:` + expr + `)`)
+	// If a match could span lines, each line would be tried up to the end of the text, in
+	// quadratic time.
+	if words := lineStartWords(tree); len(words) > 0 && !spansLines(tree) {
+		c.atLineStart = regexp.MustCompile(`\A(?:` + expr + `)`)
 		for _, word := range words {
-			c.firsts = append(c.firsts, []byte(word))
+			c.lineStarts = append(c.lineStarts, []byte(word))
 		}
 	}
 	return c
@@ -56,59 +60,60 @@ func compile(expr string) *compiled {
 // String returns the expression.
 func (p *Pattern) String() string { return p.expr }
 
-// SubexpIndex returns the number of a group by its name, as of a regexp.Regexp.
-func (p *Pattern) SubexpIndex(name string) int { return p.compiled().whole.SubexpIndex(name) }
+// SubexpIndex returns the number of the group with a name.
+func (p *Pattern) SubexpIndex(name string) int { return p.compiled().anywhere.SubexpIndex(name) }
 
-// Match reports whether a text has a match.
+// Match reports whether the text has a match.
 func (p *Pattern) Match(text []byte) bool { return p.FindSubmatchIndex(text) != nil }
 
 // FindSubmatch returns the first match and its groups, or nil.
-func (p *Pattern) FindSubmatch(text []byte) [][]byte { return parts(text, p.FindSubmatchIndex(text)) }
+func (p *Pattern) FindSubmatch(text []byte) [][]byte {
+	return submatches(text, p.FindSubmatchIndex(text))
+}
 
 // FindAllSubmatch returns the first n matches and their groups.
 func (p *Pattern) FindAllSubmatch(text []byte, n int) (all [][][]byte) {
 	c := p.compiled()
-	if !c.possible(text) {
+	if !c.mayMatch(text) {
 		return nil
 	}
-	if c.line == nil {
-		return c.whole.FindAllSubmatch(text, n)
+	if c.atLineStart == nil {
+		return c.anywhere.FindAllSubmatch(text, n)
 	}
 	for at := 0; len(all) < n; {
-		m := c.inLines(text, at)
+		m := c.findInLines(text, at)
 		if m == nil {
 			break
 		}
-		all = append(all, parts(text, m))
+		all = append(all, submatches(text, m))
 		at = max(m[1], m[0]+1)
 	}
 	return all
 }
 
-// FindSubmatchIndex returns the places of the first match and of its groups, or
-// nil.
+// FindSubmatchIndex returns the places of the first match and of its groups, or nil.
 func (p *Pattern) FindSubmatchIndex(text []byte) []int {
 	c := p.compiled()
 	switch {
-	case !c.possible(text):
+	case !c.mayMatch(text):
 		return nil
-	case c.line == nil:
-		return c.whole.FindSubmatchIndex(text)
+	case c.atLineStart == nil:
+		return c.anywhere.FindSubmatchIndex(text)
 	}
-	return c.inLines(text, 0)
+	return c.findInLines(text, 0)
 }
 
-// inLines finds a match in a line that begins at some byte or after it.
-func (c *compiled) inLines(text []byte, at int) []int {
+// findInLines finds a match in a line that begins at index at or after it.
+func (c *compiled) findInLines(text []byte, at int) []int {
 	if at > 0 && at <= len(text) && text[at-1] != '\n' {
 		at += lineLength(text[at:])
 	}
 	for ; at < len(text); at += lineLength(text[at:]) {
-		for _, word := range c.firsts {
+		for _, word := range c.lineStarts {
 			if !bytes.HasPrefix(text[at:], word) {
 				continue
 			}
-			if m := c.line.FindSubmatchIndex(text[at:]); m != nil {
+			if m := c.atLineStart.FindSubmatchIndex(text[at:]); m != nil {
 				for i := range m {
 					if m[i] >= 0 {
 						m[i] += at
@@ -122,7 +127,7 @@ func (c *compiled) inLines(text []byte, at int) []int {
 	return nil
 }
 
-// lineLength returns the length of the first line of a text, with its end.
+// lineLength returns the length of the first line of a text, including its newline.
 func lineLength(text []byte) int {
 	if n := bytes.IndexByte(text, '\n'); n >= 0 {
 		return n + 1
@@ -130,16 +135,18 @@ func lineLength(text []byte) int {
 	return len(text)
 }
 
-func (c *compiled) possible(text []byte) bool {
-	for _, word := range c.needs {
+// mayMatch reports whether the text has one of the required words.
+func (c *compiled) mayMatch(text []byte) bool {
+	for _, word := range c.required {
 		if bytes.Contains(text, word) {
 			return true
 		}
 	}
-	return c.needs == nil
+	return c.required == nil
 }
 
-func parts(text []byte, m []int) (parts [][]byte) {
+// submatches returns the parts of a text that a match m, as of FindSubmatchIndex, describes.
+func submatches(text []byte, m []int) (parts [][]byte) {
 	for i := 0; i < len(m); i += 2 {
 		var part []byte
 		if m[i] >= 0 {
@@ -150,35 +157,36 @@ func parts(text []byte, m []int) (parts [][]byte) {
 	return parts
 }
 
-// needs returns words of which each match has one, or nil.
-func needs(tree *syntax.Regexp) (words []string) {
+// requiredWords returns words of which each match contains at least one, or nil.
+func requiredWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpLiteral:
 		if tree.Flags&syntax.FoldCase == 0 {
 			return []string{string(tree.Rune)}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
-		return needs(tree.Sub[0])
+		return requiredWords(tree.Sub[0])
 	case syntax.OpRepeat:
 		if tree.Min > 0 {
-			return needs(tree.Sub[0])
+			return requiredWords(tree.Sub[0])
 		}
 	case syntax.OpConcat:
 		for _, sub := range tree.Sub {
-			if of := needs(sub); shortest(of) > shortest(words) {
-				words = of
+			if found := requiredWords(sub); minLength(found) > minLength(words) {
+				words = found
 			}
 		}
 	case syntax.OpAlternate:
-		return union(tree.Sub, needs)
+		return union(tree.Sub, requiredWords)
 	}
 	return words
 }
 
-// union returns the words of all alternatives, or nil if one has none.
-func union(alternatives []*syntax.Regexp, of func(*syntax.Regexp) []string) (words []string) {
+// union returns the words that wordsOf returns for all alternatives, or nil if it returns
+// nil for one of them.
+func union(alternatives []*syntax.Regexp, wordsOf func(*syntax.Regexp) []string) (words []string) {
 	for _, a := range alternatives {
-		more := of(a)
+		more := wordsOf(a)
 		if more == nil {
 			return nil
 		}
@@ -187,7 +195,8 @@ func union(alternatives []*syntax.Regexp, of func(*syntax.Regexp) []string) (wor
 	return words
 }
 
-func shortest(words []string) int {
+// minLength returns the length of the shortest word, or 0 if there are no words.
+func minLength(words []string) int {
 	if len(words) == 0 {
 		return 0
 	}
@@ -198,42 +207,42 @@ func shortest(words []string) int {
 	return n
 }
 
-// lineWords returns words with one of which each match begins, if each begins where
-// a line does; or nil.
-func lineWords(tree *syntax.Regexp) (words []string) {
+// lineStartWords returns the words with which a match begins, if every match begins at the
+// start of a line. Otherwise it returns nil.
+func lineStartWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpCapture:
-		return lineWords(tree.Sub[0])
+		return lineStartWords(tree.Sub[0])
 	case syntax.OpConcat:
 		if tree.Sub[0].Op == syntax.OpBeginLine && len(tree.Sub) > 1 {
-			return firsts(tree.Sub[1])
+			return firstWords(tree.Sub[1])
 		}
-		return lineWords(tree.Sub[0])
+		return lineStartWords(tree.Sub[0])
 	case syntax.OpAlternate:
-		return union(tree.Sub, lineWords)
+		return union(tree.Sub, lineStartWords)
 	}
 	return nil
 }
 
-// goesOn reports whether a match may have any number of lines.
-func goesOn(tree *syntax.Regexp) bool {
+// spansLines reports whether a match may have any number of lines.
+func spansLines(tree *syntax.Regexp) bool {
 	if tree.Op == syntax.OpAnyChar {
 		return true
 	}
-	return slices.ContainsFunc(tree.Sub, goesOn)
+	return slices.ContainsFunc(tree.Sub, spansLines)
 }
 
-// firsts returns words with one of which each match begins, or nil.
-func firsts(tree *syntax.Regexp) (words []string) {
+// firstWords returns words of which each match begins with one, or nil.
+func firstWords(tree *syntax.Regexp) (words []string) {
 	switch tree.Op {
 	case syntax.OpLiteral:
 		if tree.Flags&syntax.FoldCase == 0 {
 			return []string{string(tree.Rune)}
 		}
 	case syntax.OpCapture, syntax.OpConcat, syntax.OpPlus:
-		return firsts(tree.Sub[0])
+		return firstWords(tree.Sub[0])
 	case syntax.OpAlternate:
-		return union(tree.Sub, firsts)
+		return union(tree.Sub, firstWords)
 	}
 	return nil
 }

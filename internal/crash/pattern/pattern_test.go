@@ -22,11 +22,11 @@ var texts = []string{
 	"runtime: g 7: \nruntime: g8: x unknown pc\n", "panic: x\npanic: y\nz\n[signal", "y\nxy\n", "\n  rip   0x1\n", "ababc", "c", "panic: \npanic: xx\n", "PC=0x1PC=0x2\nPC=0x3", "created by f\n\ta.go:1\ncreated by g\nx",
 }
 
-// FuzzPattern compares a pattern with the expression that it was compiled from.
+// FuzzPattern compares a Pattern with the regular expression that it is made from.
 func FuzzPattern(f *testing.F) {
 	var patterns []*Pattern
 	for _, expr := range expressions {
-		patterns = append(patterns, Compile(expr))
+		patterns = append(patterns, New(expr))
 	}
 	for _, text := range texts {
 		f.Add([]byte(text))
@@ -42,23 +42,22 @@ func FuzzPattern(f *testing.F) {
 	})
 }
 
-// TestWords has the words without which a pattern is not tried, and with which the
-// lines begin on which it is.
+// TestWords checks the required words and the words at which lines are tried.
 func TestWords(t *testing.T) {
 	for expr, want := range map[string]string{
 		`fatal error: [^\n]*`: "fatal error: ;", `(?m)^(SIG[A-Z]+: [^\n]*|Exception 0x[^\n]*)`: "SIG|Exception 0x;SIG|Exception 0x", `(?ms)^(SIG[^\n]*).*^PC=`: "SIG;",
 		`(?i)exit`: ";", `a*`: ";", `(?m)^x|y`: "x|y;", `(?m)^\s*rip +0x`: "rip;",
 	} {
 		p := compile(expr)
-		assert.Equal(t, want, string(bytes.Join(p.needs, []byte("|")))+";"+string(bytes.Join(p.firsts, []byte("|"))), "%s", expr)
+		assert.Equal(t, want, string(bytes.Join(p.required, []byte("|")))+";"+string(bytes.Join(p.lineStarts, []byte("|"))), "%s", expr)
 	}
 }
 
-// TestFast has long texts in which nothing matches, of lines that begin as matches do. A
-// text that is 16 times as long may take 16 times as long, but not much more.
+// TestFast searches long texts without a match, whose lines begin as matches do. A text
+// that is 16 times as long may take 16 times as long, but not much more.
 func TestFast(t *testing.T) {
 	for _, expr := range expressions {
-		p := Compile(expr)
+		p := New(expr)
 		for _, line := range []string{"all is well\n", "SIGSEGV: x\n", "runtime: g 7: x\n", "panic: x\n", "created by x\n"} {
 			fastest := func(size, runs int) time.Duration {
 				text := []byte(strings.Repeat(line, size/len(line)))

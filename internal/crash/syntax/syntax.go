@@ -1,8 +1,8 @@
 // Package syntax recognizes the lines that a Go runtime prints while its process dies.
 //
-// KindOf returns the kind of a line: the beginning of a crash, the header of a
-// goroutine, a call, the location of a call, a register, and so on. It knows a line by
-// its first words, and looks at one line only.
+// KindOf returns the kind of a line: the beginning of a crash, the first line of a
+// goroutine, a call, the location of a call, a register, and so on. It recognizes most kinds
+// by the first words of the line, and does not look at other lines.
 package syntax
 
 import (
@@ -11,47 +11,47 @@ import (
 	"strings"
 )
 
-// A Kind is what a line is. The zero value is none of what a runtime prints.
+// A Kind is the kind of a line. The zero value is a line that the runtime does not print.
 type Kind byte
 
 const (
-	None      Kind = iota
-	Fatal          // "fatal error: ", or "fatal: " as assembly prints it
-	Panic          // "panic: "
-	Signal         // "SIGSEGV: ", or "Exception 0xc0000005 " on Windows
-	PC             // "PC=0x", which follows Signal
-	Bracket        // "[signal ", which follows Fatal or Panic
-	Note           // "runtime: " and "unexpected fault address ", before Fatal
-	Frame          // "stack: frame=" and "stack=[0x", which follow a Note
-	Goroutine      // the first line of a goroutine
-	Stack          // "runtime stack:"
-	Call           // the first line of a frame
-	Location       // the second line of a frame
-	Created        // "created by "
-	Dying          // the runtime dies once more, while it prints
-	Separator      // "-----", between the threads of GOTRACEBACK=crash
-	Register       // a line of a dump of registers or memory
+	None          Kind = iota
+	Fatal              // "fatal error: ", or "fatal: " as assembly code prints it
+	Panic              // "panic: "
+	Signal             // "SIGSEGV: ", or "Exception 0xc0000005 " on Windows
+	PC                 // "PC=0x", below a Signal
+	SignalBracket      // "[signal ", below a Fatal or a Panic
+	RuntimeNote        // "runtime: " or "unexpected fault address ", above a Fatal
+	StackBounds        // "stack: frame=" or "stack=[0x", below a RuntimeNote
+	Goroutine          // the first line of a goroutine
+	RuntimeStack       // "runtime stack:"
+	Call               // the first line of a frame
+	Location           // the second line of a frame
+	Created            // "created by "
+	DiedAgain          // the runtime died again while it printed
+	Separator          // "-----", which GOTRACEBACK=crash prints between threads
+	Register           // a line of a dump of registers or memory
 )
 
-// Header reports whether a crash may begin with a line.
-func (k Kind) Header() bool { return k >= Fatal && k <= Note && k != PC }
+// CanBeginCrash reports whether a line of this kind can be the first of a crash.
+func (k Kind) CanBeginCrash() bool { return k >= Fatal && k <= RuntimeNote && k != PC }
 
-// Ends reports whether the line says that a process dies, and of what.
-func (k Kind) Ends() bool { return k == Fatal || k == Panic || k == Signal }
+// NamesDeath reports whether a line of this kind says what the process dies of.
+func (k Kind) NamesDeath() bool { return k == Fatal || k == Panic || k == Signal }
 
-// begins are the beginnings of lines.
-var begins = []struct {
+// lineStarts are the texts at the beginning of lines by which KindOf knows their kind.
+var lineStarts = []struct {
 	text string
 	kind Kind
 }{
-	{"fatal error: ", Fatal}, {"fatal: ", Fatal}, {"panic: ", Panic}, {"[signal ", Bracket}, {"runtime: ", Note},
-	{"unexpected fault address ", Note}, {"runtime stack:", Stack}, {"created by ", Created}, {"PC=0x", PC},
-	{"Exception 0x", Signal}, {"stack: frame=", Frame}, {"stack=[0x", Frame}, {"-----", Separator},
-	{"panic during panic", Dying}, {"[originating from", Dying}, {"stack trace unavailable", Dying},
-	{"goroutine running on other thread", Created}, {"[failed to restore", Dying},
+	{"fatal error: ", Fatal}, {"fatal: ", Fatal}, {"panic: ", Panic}, {"[signal ", SignalBracket}, {"runtime: ", RuntimeNote},
+	{"unexpected fault address ", RuntimeNote}, {"runtime stack:", RuntimeStack}, {"created by ", Created}, {"PC=0x", PC},
+	{"Exception 0x", Signal}, {"stack: frame=", StackBounds}, {"stack=[0x", StackBounds}, {"-----", Separator},
+	{"panic during panic", DiedAgain}, {"[originating from", DiedAgain}, {"stack trace unavailable", DiedAgain},
+	{"goroutine running on other thread", Created}, {"[failed to restore", DiedAgain},
 }
 
-// KindOf returns what a line is whose leading white space has been cut off.
+// KindOf returns the kind of a line. The line must be without leading white space.
 func KindOf(text []byte) Kind {
 	if len(text) < 2 {
 		return None
@@ -62,7 +62,7 @@ func KindOf(text []byte) Kind {
 	case c == 'S' && isSignal(text):
 		return Signal
 	case strings.IndexByte("fp[rucPEs-g", c) >= 0:
-		for _, b := range begins {
+		for _, b := range lineStarts {
 			if c == b.text[0] && len(text) >= len(b.text) && string(text[:len(b.text)]) == b.text {
 				if b.kind == Separator && len(bytes.TrimRight(text, " ")) != len(b.text) {
 					return None
@@ -82,15 +82,15 @@ func KindOf(text []byte) Kind {
 	return None
 }
 
-// goroutine matches the first line of a goroutine; since Go 1.26 with labels.
+// goroutine matches the first line of a goroutine. Since Go 1.26 it may have labels.
 var goroutine = regexp.MustCompile(`^goroutine [0-9]+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?\[[^\]]+\](?: ?\{.*\})?:$`)
 
-// IsGoroutine reports whether a line is the first of a goroutine.
+// IsGoroutine reports whether a line is the first line of a goroutine.
 func IsGoroutine(text []byte) bool {
 	if !bytes.HasPrefix(text, []byte("goroutine ")) || text[len(text)-1] != ':' {
 		return false
 	}
-	// The most common form, without the pattern.
+	// This finds most of them without the slower pattern.
 	rest := bytes.TrimLeft(text[len("goroutine "):], "0123456789")
 	if bytes.HasPrefix(rest, []byte(" [")) && bytes.IndexByte(rest, ']') == len(rest)-2 {
 		return len(rest) > 4 && len(rest) < len(text)-len("goroutine ")
@@ -98,7 +98,7 @@ func IsGoroutine(text []byte) bool {
 	return goroutine.Match(text)
 }
 
-// signals are the names of the signals that a Go runtime prints, without "SIG".
+// signals are the names that the runtime has for signals, without "SIG".
 var signals = map[string]bool{
 	"HUP": true, "INT": true, "QUIT": true, "ILL": true, "TRAP": true, "ABRT": true, "BUS": true, "FPE": true, "KILL": true, "USR1": true,
 	"SEGV": true, "USR2": true, "PIPE": true, "ALRM": true, "TERM": true, "STKFLT": true, "XCPU": true, "XFSZ": true, "PROF": true, "SYS": true, "EMT": true,
@@ -114,7 +114,7 @@ func isSignal(text []byte) bool {
 	return ok && signals[string(name)]
 }
 
-// isCall reports whether a line is the first of a frame: a function's name and
+// isCall reports whether a line is the first line of a frame: the name of a function and
 // arguments in hexadecimal.
 func isCall(text []byte) bool {
 	if text[len(text)-1] != ')' {
@@ -144,7 +144,7 @@ func isCall(text []byte) bool {
 	return dot
 }
 
-// isLocation reports whether a line is the second of a frame, in a path without
+// isLocation reports whether a line is the second line of a frame. The path must not have
 // white space.
 func isLocation(text []byte) bool {
 	at := bytes.Index(text, []byte(".go:"))
@@ -170,8 +170,8 @@ func isLocation(text []byte) bool {
 	return len(rest) == 0 || bytes.HasPrefix(rest, []byte(" +0x")) || bytes.HasPrefix(rest, []byte(" fp=0x"))
 }
 
-// isRegister reports whether a line is one of a dump: "r0      0x1",
-// "0000004000: 0000".
+// isRegister reports whether a line is one of a dump of registers or memory, as
+// "r0      0x1" and "0000004000: 0000" are.
 func isRegister(text []byte) bool {
 	i := 0
 	for i < len(text) && i < 20 && (text[i] >= 'a' && text[i] <= 'z' || text[i] >= '0' && text[i] <= '9') {
@@ -190,7 +190,7 @@ func isRegister(text []byte) bool {
 	return false
 }
 
-// IsDump reports whether a line is one of a dump of memory: "0x0000004000180000:  0x".
+// IsDump reports whether a line is one of a dump of memory, as "0x0000004000180000:  0x" is.
 func IsDump(text []byte) bool {
 	i := bytes.IndexByte(text[:min(len(text), 20)], ':')
 	if i < 8 || len(text) < i+2 || text[i+1] != ' ' {
@@ -208,19 +208,20 @@ func isHex(text []byte) bool {
 	return len(text) > 0
 }
 
-// Place matches the second line of a frame, also in a path with white space,
-// and also one that a collector has cut off.
-var Place = regexp.MustCompile(`^\s*[^\s()][^()]*(?:\.go|\.s|<autogenerated>):[0-9]+(?: (?:\+0x[0-9a-f]+|fp=0x).*)?$`)
+// locationLine matches the second line of a frame. The path may have white space. What
+// follows the offset may have been cut off.
+var locationLine = regexp.MustCompile(`^\s*[^\s()][^()]*(?:\.go|\.s|<autogenerated>):[0-9]+(?: (?:\+0x[0-9a-f]+|fp=0x).*)?$`)
 
-// IsLocation reports whether a line is the second of a frame.
+// IsLocation reports whether a line is the second line of a frame. It may have leading white
+// space, and white space in the path.
 func IsLocation(text []byte) bool {
 	if !HasAny(text, ".go:", ".s:", "<autogenerated>:") {
 		return false
 	}
-	return isLocation(Trim(text)) || Place.Match(text)
+	return isLocation(Trim(text)) || locationLine.Match(text)
 }
 
-// Trim returns a text without the spaces and tabs that it begins with.
+// Trim returns a text without leading spaces and tabs.
 func Trim(text []byte) []byte {
 	for i, c := range text {
 		if c != ' ' && c != '\t' {
@@ -230,7 +231,8 @@ func Trim(text []byte) []byte {
 	return nil
 }
 
-// HasAny reports whether a text has one of some strings: faster than a pattern.
+// HasAny reports whether a text contains at least one of the strings. It is faster than a
+// regular expression.
 func HasAny(text []byte, any ...string) bool {
 	for _, s := range any {
 		if bytes.Contains(text, []byte(s)) {

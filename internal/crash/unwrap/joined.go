@@ -6,10 +6,9 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// split visits the lines that are in one line of a log: after ends of lines that
-// are written as "\n" or, by rsyslog, as "#012"; or where a line has to have ended
-// when its end has been lost.
-func split(text []byte, visit func(text []byte)) {
+// splitLines visits the lines in a line of a log. They may be separated by "\n", by an escaped
+// newline, as rsyslog writes "#012", or by nothing if their ends were lost.
+func splitLines(text []byte, visit func(text []byte)) {
 	if bytes.IndexByte(text, '#') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
 		if lines, ok := escaped(text); ok {
 			for _, line := range lines {
@@ -26,7 +25,7 @@ func split(text []byte, visit func(text []byte)) {
 		}
 		return
 	}
-	if len(text) > shortest && isJoined(text) {
+	if len(text) > minJoined && isJoined(text) {
 		for _, line := range bytes.Split(unjoin(text), []byte("\n")) {
 			visit(line)
 		}
@@ -35,7 +34,7 @@ func split(text []byte, visit func(text []byte)) {
 	visit(text)
 }
 
-// escaped splits a text in which control characters are escaped.
+// escaped splits a text with escaped control characters into lines.
 func escaped(text []byte) (lines [][]byte, ok bool) {
 	trimmed := bytes.TrimLeft(text, " ")
 	for _, tab := range []string{"#011", `\t`, `\\t`, "^I"} {
@@ -56,27 +55,27 @@ func escaped(text []byte) (lines [][]byte, ok bool) {
 	return nil, false
 }
 
-// shortest is the length of the shortest line that may have been several, bytes.
-const shortest = 60
+// minJoined is the length of the shortest line that may have been several, in bytes.
+const minJoined = 60
 
-// isJoined reports whether the ends of lines have been lost in a text: a goroutine's
-// first line goes on, or there is more than one frame.
+// isJoined reports whether the ends of lines were lost in a text: something follows the first
+// line of a goroutine, or there is more than one location.
 func isJoined(text []byte) bool {
-	if bytes.Contains(text, []byte("]:")) && goesOn(text) {
+	if bytes.Contains(text, []byte("]:")) && callFollowsHeader(text) {
 		return true
 	}
 	if bytes.Count(text, []byte(".go:"))+bytes.Count(text, []byte(".s:")) < 2 {
 		return false
 	}
-	one, ok := nextPlace(text, 0)
+	one, ok := nextLocation(text, 0)
 	if ok {
-		_, ok = nextPlace(text, one.end)
+		_, ok = nextLocation(text, one.end)
 	}
 	return ok
 }
 
-// goesOn reports whether a call follows a goroutine's first line.
-func goesOn(text []byte) bool {
+// callFollowsHeader reports whether a call follows the first line of a goroutine in a text.
+func callFollowsHeader(text []byte) bool {
 	const name = "goroutine "
 	for {
 		i := bytes.Index(text, []byte(name))
@@ -99,16 +98,16 @@ func goesOn(text []byte) bool {
 	}
 }
 
-// beginnings are what begins a line, by its first byte.
-var beginnings = map[byte][]string{
+// lineStarts are the texts at which unjoin begins a new line, by their first byte.
+var lineStarts = map[byte][]string{
 	'g': {"goroutine "}, 'r': {"runtime stack:", "runtime: g"}, 'f': {"fatal error: "}, 'p': {"panic: "}, '[': {"[signal "}, 'P': {"PC=0x"},
 	'S': {"SIG"}, 'c': {"created by "}, 's': {"stack=[0x", "stack: frame="}, 'e': {"exit status "},
 }
 
-// begins returns how much of a text certainly belongs to a line that begins where it
-// does, or 0; and whether that is the whole line.
-func begins(text []byte) (length int, whole bool) {
-	for _, b := range beginnings[text[0]] {
+// lineStart returns how much of a text certainly belongs to one line if a line begins at the
+// beginning of the text, or 0. whole is true if that is the whole line.
+func lineStart(text []byte) (length int, whole bool) {
+	for _, b := range lineStarts[text[0]] {
 		rest, is := bytes.CutPrefix(text, []byte(b))
 		if !is {
 			continue
@@ -135,8 +134,8 @@ func begins(text []byte) (length int, whole bool) {
 	return 0, false
 }
 
-// signalEnd returns the length of the name of a signal, with what follows it, with
-// which a text begins; or 0.
+// signalEnd returns the length of the name of a signal and the colon and space after it, at the
+// beginning of a text, or 0.
 func signalEnd(text []byte) int {
 	name, ok := bytes.CutPrefix(text[:min(len(text), 20)], []byte("SIG"))
 	if !ok {
@@ -149,12 +148,12 @@ func signalEnd(text []byte) int {
 	return len("SIG") + len(name) - len(rest) + len(": ")
 }
 
-// unjoin puts the ends of lines back.
+// unjoin separates lines whose ends were lost.
 func unjoin(text []byte) []byte {
 	u := unjoiner{out: make([]byte, 0, len(text)+len(text)/4)}
 	last := 0
 	for {
-		p, ok := nextPlace(text, last)
+		p, ok := nextLocation(text, last)
 		if !ok {
 			break
 		}
@@ -169,15 +168,16 @@ func unjoin(text []byte) []byte {
 	return bytes.TrimSuffix(u.out, []byte("\n"))
 }
 
-// lineEnd returns where the line of a place ends. If nothing stands between an
-// offset and what follows, the offset may have eaten of it: then it says nothing.
-func lineEnd(text []byte, p place) int {
+// lineEnd returns the index after the line that ends with a location. If nothing separates the
+// offset from the text after it, digits of that text may look like a part of the offset. Then
+// the line ends before the offset.
+func lineEnd(text []byte, p location) int {
 	rest := text[p.extra:]
 	switch {
 	case p.extra == p.offset || p.end > p.extra || len(rest) == 0 || !isWord(rest[0]) ||
 		bytes.HasPrefix(rest, []byte("main.")) || bytes.HasPrefix(rest, []byte("runtime.")) || bytes.HasPrefix(rest, []byte("goroutine ")):
 		if p.extra == p.offset {
-			return p.offset // numbers count only after an offset
+			return p.offset // without an offset there are no addresses
 		}
 		return p.end
 	case bytes.HasPrefix(rest, []byte("reated by ")) && text[p.extra-1] == 'c':
@@ -186,10 +186,10 @@ func lineEnd(text []byte, p place) int {
 	return p.offset
 }
 
-// An unjoiner collects lines.
+// An unjoiner collects the separated lines.
 type unjoiner struct{ out []byte }
 
-// text adds the lines of a text that holds no places.
+// text adds the lines of a text without locations.
 func (u *unjoiner) text(text []byte) {
 	from := 0
 	for i := 0; i < len(text); i++ {
@@ -198,7 +198,7 @@ func (u *unjoiner) text(text []byte) {
 			from = i + 1
 			continue
 		}
-		length, whole := begins(text[i:])
+		length, whole := lineStart(text[i:])
 		if length == 0 {
 			continue
 		}
@@ -213,7 +213,7 @@ func (u *unjoiner) text(text []byte) {
 	u.line(text[from:])
 }
 
-// line adds a line, if it is not blank.
+// line adds a line unless it is blank.
 func (u *unjoiner) line(line []byte) {
 	trimmed := bytes.TrimSpace(line)
 	if len(trimmed) == 0 {
@@ -221,7 +221,7 @@ func (u *unjoiner) line(line []byte) {
 	}
 	if syntax.IsLocation(trimmed) {
 		u.out = append(u.out, '\t')
-	} else if k := syntax.KindOf(trimmed); k == syntax.Goroutine || k == syntax.Stack {
+	} else if k := syntax.KindOf(trimmed); k == syntax.Goroutine || k == syntax.RuntimeStack {
 		u.out = append(u.out, '\n')
 	}
 	u.out = append(append(u.out, trimmed...), '\n')

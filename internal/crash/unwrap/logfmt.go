@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// field returns the field of a line of logfmt that usually holds the line of a log,
-// and where its name begins; or 0. What has no quotes needs none, and ends with a
-// space.
-func field(text []byte) (at int, value []byte) {
+// logfmtField returns the value of the field in a line of logfmt that usually holds the line of
+// a log, and the index of the field's name. If there is no such field, it returns 0. A value
+// without quotes ends before the next space.
+func logfmtField(text []byte) (at int, value []byte) {
 	for from := 0; from < min(len(text), MaxPrefix); {
 		i := bytes.IndexByte(text[from:], '=')
 		if i < 0 {
@@ -23,7 +23,7 @@ func field(text []byte) (at int, value []byte) {
 			if n < 0 {
 				n = len(rest) // cut off
 			}
-			if usual[string(name)] && begin > 0 {
+			if usualMembers[string(name)] && begin > 0 {
 				return begin, unquote(rest[:min(len(rest), n+1)])
 			}
 			from += n
@@ -37,7 +37,8 @@ func field(text []byte) (at int, value []byte) {
 	return 0, nil
 }
 
-// unquote returns what is quoted, with the escapes of Go or of JSON.
+// unquote removes the quotes around a text and the escapes in it, which are those of Go or of
+// JSON.
 func unquote(quoted []byte) []byte {
 	if s, err := strconv.Unquote(string(quoted)); err == nil {
 		return []byte(s)

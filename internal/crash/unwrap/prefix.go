@@ -3,75 +3,78 @@ package unwrap
 import (
 	"bytes"
 	"strconv"
-	"strings"
 
 	"splitadd/internal/crash/syntax"
 )
 
-// Bounds on what a learner holds.
+// Bounds on what a prefixLearner holds.
 const (
-	maxItems    = 8192    // lines
-	kept        = 8       // when lines are passed on, 1 of 8 is kept, to learn from together with the next ones
-	maxArena    = 4 << 20 // bytes
-	maxPrefixes = 1 << 14
-	maxUseless  = 1 << 19 // prefixes that one line had; then no more are learned
+	maxItems     = 8192    // lines
+	keepShare    = 8       // one line in keepShare is kept after learning, to learn from it together with later lines
+	maxItemBytes = 4 << 20 // bytes of lines
+	maxPrefixes  = 1 << 14
+	maxUsedOnce  = 1 << 19 // forgotten prefixes that at most one line had: after so many, no prefix is learned
 )
 
-// A learner learns the prefixes of lines, and cuts them off. It looks at lines
-// before it cuts any of them: a prefix is seen where a line of a crash begins whose
-// first words are known, and is learned if it explains more lines than it breaks.
-// So many prefixes as there are, a line is compared with all of them at once: by
-// the shapes of what it begins with.
-type learner struct {
-	sink     Sink
-	items    []item
-	size     int                // bytes
-	prefixes map[uint64]*prefix // by their shapes
-	shapes   filter             // of the prefixes, and of some that have been forgotten
-	seen     []uint64           // shapes of those that are not learned yet
-	round    int                // how often it has learned
-	useless  int                // prefixes forgotten that one line had
+// A prefixLearner learns the prefixes of lines and removes them. It collects lines before it
+// removes anything. If a line has the beginning of a line of a crash after some other text,
+// that text is a candidate. A candidate is learned as a prefix if it explains more lines than
+// it contradicts.
+//
+// There may be many prefixes. A line is compared with all of them at once, by looking up the
+// shape of each of its beginnings.
+type prefixLearner struct {
+	sink       Sink
+	items      []item
+	size       int                // bytes of the items
+	prefixes   map[uint64]*prefix // by shape
+	shapes     shapeFilter        // the shapes of the prefixes, and of some forgotten ones
+	candidates []uint64           // shapes of prefixes that are not learned yet
+	round      int                // how many times it has learned
+	usedOnce   int                // forgotten prefixes that at most one line had
 }
 
+// An item is a line from which no prefix has been removed.
 type item struct {
 	Line
-	kind  syntax.Kind // without taking off a prefix
-	begin int         // where a line of a crash begins in it, or -1
-	glue  bool        // something else was printed before it, without the end of a line
-	at    int         // where the line of a crash begins, if it has no known prefix
+	kind    syntax.Kind // the kind of the whole line
+	start   int         // where a line of a crash starts in it, or -1
+	glued   bool        // the text before crashAt is not a prefix, but an unfinished line of the process
+	crashAt int         // where the line of a crash starts after a candidate, or -1
 }
 
-// A prefix is what stands before lines of one source.
+// A prefix is the text before each line of one source.
 type prefix struct {
-	spaces    int  // at its end
-	quote     bool // what follows is quoted
-	explained int  // lines of a crash after it, less lines of a crash as they are
-	learned   bool
-	used      int   // the last round in which a line had it
-	cut       int   // how often it has been cut off
-	lines     []int // those that it was seen in, at most maxGlued and one more
+	spaces   int  // spaces at its end
+	quote    bool // the text after it is quoted
+	score    int  // the lines that it explains, less the lines that it contradicts
+	learned  bool
+	lastUsed int   // the last round in which it was removed from a line
+	uses     int   // how many times it was removed from a line
+	lines    []int // the items that have it, at most maxGlued+1
 }
 
-// maxGlued is how many crashes may begin after the same words of another line.
+// maxGlued is how many crashes may begin after the same unfinished line.
 const maxGlued = 64
 
-func (l *learner) add(line Line) {
+// add takes a line. When there are enough lines, it learns and passes on most of them.
+func (l *prefixLearner) add(line Line) {
 	line.Text = bytes.Clone(line.Text)
-	i := item{Line: line, kind: syntax.KindOf(syntax.Trim(line.Text)), begin: -1}
+	i := item{Line: line, kind: syntax.KindOf(syntax.Trim(line.Text)), start: -1}
 	if i.kind == syntax.None {
-		i.begin = syntax.Begin(line.Text, MaxPrefix)
-		if i.begin < 0 && endsInGoroutine(line.Text) {
-			l.sink.Skip(line.Number, LongPrefix)
+		i.start = syntax.FindStart(line.Text, MaxPrefix)
+		if i.start < 0 && endsInGoroutine(line.Text) {
+			l.sink.Skip(line.Number, PrefixTooLong)
 		}
 	}
 	l.items = append(l.items, i)
-	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxArena {
-		l.flush(len(l.items) - len(l.items)/kept)
+	if l.size += len(line.Text); len(l.items) >= maxItems || l.size >= maxItemBytes {
+		l.flush(len(l.items) - len(l.items)/keepShare)
 	}
 }
 
-// endsInGoroutine reports whether a line ends with the first line of a goroutine, as
-// every crash has one, after more than a prefix may have.
+// endsInGoroutine reports whether a line ends with the first line of a goroutine that starts
+// after more than MaxPrefix bytes. Every crash has such a line.
 func endsInGoroutine(text []byte) bool {
 	if len(text) <= MaxPrefix || !bytes.HasSuffix(text, []byte("]:")) {
 		return false
@@ -80,18 +83,18 @@ func endsInGoroutine(text []byte) bool {
 	return at > MaxPrefix && syntax.IsGoroutine(text[at:])
 }
 
-// flush passes on the first n lines.
-func (l *learner) flush(n int) {
+// flush learns, removes the prefixes of the first n items, and passes them on.
+func (l *prefixLearner) flush(n int) {
 	l.learn()
 	for i := range l.items[:n] {
 		item := &l.items[i]
 		l.size -= len(item.Text)
-		source, text := l.cut(item)
-		if source == item.Source && (item.kind >= syntax.Frame || item.kind != syntax.None && len(text) < shortest) {
+		source, text := l.cutPrefix(item)
+		if source == item.Source && (item.kind >= syntax.StackBounds || item.kind != syntax.None && len(text) < minJoined) {
 			l.sink.Line(Line{item.Number, source, text, item.kind})
 			continue
 		}
-		split(text, func(text []byte) {
+		splitLines(text, func(text []byte) {
 			l.sink.Line(Line{item.Number, source, text, syntax.KindOf(syntax.Trim(text))})
 		})
 	}
@@ -100,51 +103,52 @@ func (l *learner) flush(n int) {
 	l.items = l.items[:rest]
 }
 
-// learn learns from the lines. What it takes does not depend on how many prefixes
-// are known, but when it forgets: then on those that have come since it did.
-func (l *learner) learn() {
+// learn learns prefixes from the items. The time that it takes does not depend on how many
+// prefixes are known, except when it forgets some.
+func (l *prefixLearner) learn() {
 	l.round++
 	if len(l.prefixes) > maxPrefixes || l.shapes.added > 4*maxPrefixes {
 		l.forget()
 	}
-	l.seen = l.seen[:0]
+	l.candidates = l.candidates[:0]
 	for i := range l.items {
-		if l.items[i].glue, l.items[i].at = false, -1; l.items[i].begin > 0 {
-			l.see(i)
+		if l.items[i].glued, l.items[i].crashAt = false, -1; l.items[i].start > 0 {
+			l.addCandidate(i)
 		}
 	}
-	if len(l.seen) == 0 {
+	if len(l.candidates) == 0 {
 		return
 	}
 	for i := range l.items {
-		l.judge(&l.items[i])
+		l.score(&l.items[i])
 	}
-	for _, shape := range l.seen {
+	for _, shape := range l.candidates {
 		p := l.prefixes[shape]
 		switch {
-		case p.explained > 0 && p.explained <= len(p.lines) && l.glued(p.lines):
+		case p.score > 0 && p.score <= len(p.lines) && l.areGlued(p.lines):
 			for _, i := range p.lines {
-				l.items[i].glue = true
+				l.items[i].glued = true
 			}
 			delete(l.prefixes, shape)
-		case p.explained > 0:
-			p.learned, p.used, p.lines = true, l.round, nil
+		case p.score > 0:
+			p.learned, p.lastUsed, p.lines = true, l.round, nil
 		default:
 			delete(l.prefixes, shape)
 		}
 	}
 }
 
-// forget forgets prefixes that no line of the last round had, if there are many.
-func (l *learner) forget() {
+// forget rebuilds the filter. If there are too many prefixes, it forgets those that were not
+// removed from any line in this round or the last.
+func (l *prefixLearner) forget() {
 	many := len(l.prefixes) > maxPrefixes
-	l.shapes = filter{}
+	l.shapes = shapeFilter{}
 	for shape, p := range l.prefixes {
-		if many && p.used < l.round-1 {
+		if many && p.lastUsed < l.round-1 {
 			delete(l.prefixes, shape)
 			l.sink.Forget(shape)
-			if p.cut <= 1 {
-				l.useless++
+			if p.uses <= 1 {
+				l.usedOnce++
 			}
 			continue
 		}
@@ -152,109 +156,17 @@ func (l *learner) forget() {
 	}
 }
 
-// see sees the prefix that a line has, if it has one that is not known.
-func (l *learner) see(i int) {
-	item := &l.items[i]
-	at := item.begin
-	if len(bytes.TrimSpace(item.Text[:at])) == 0 || isWord(item.Text[at-1]) && isWord(item.Text[at]) {
-		return
-	}
-	before := item.Text[:at]
-	quote := strings.IndexByte("\"'`", before[at-1]) >= 0
-	if quote {
-		before = before[:at-1]
-	}
-	spaces := len(before)
-	if before = bytes.TrimRight(before, " "); len(before) == 0 {
-		return
-	}
-	spaces -= len(before)
-	shape := shapeOf(before, item.Source)
-	p := l.prefix(shape)
-	if p == nil && l.useless > maxUseless {
-		l.sink.Skip(item.Number, ManyPrefixes)
-		return
-	}
-	if p == nil {
-		p = &prefix{spaces: spaces}
-		l.seen = append(l.seen, shape)
-		l.prefixes[shape] = p
-		l.shapes.add(shape)
-	}
-	if p.learned {
-		return
-	}
-	item.at = at
-	p.quote = p.quote || quote
-	if len(p.lines) <= maxGlued {
-		p.lines = append(p.lines, i)
-	}
-}
-
-// prefix returns the prefix of a shape, or nil.
-func (l *learner) prefix(shape uint64) *prefix {
+// prefix returns the prefix with a shape, or nil.
+func (l *prefixLearner) prefix(shape uint64) *prefix {
 	if !l.shapes.has(shape) {
 		return nil
 	}
 	return l.prefixes[shape]
 }
 
-// judge counts for each prefix that a line has whether it explains the line.
-func (l *learner) judge(item *item) {
-	known := item.kind != syntax.None
-	l.each(item, func(shape uint64, end int) bool {
-		p := l.prefix(shape)
-		if p == nil {
-			return true
-		}
-		rest := p.content(item.Text[end:])
-		is := item.at >= 0 && item.at <= end+p.spaces+1 || syntax.KindOf(syntax.Trim(rest)) != syntax.None
-		switch {
-		case known:
-			p.explained--
-		case is:
-			p.explained++
-		}
-		known = known || is
-		return true
-	})
-}
-
-// glued reports whether the text before lines is part of each line, not a prefix:
-// each begins a crash that goes on without it. A process that is restarted dies after the same words.
-func (l *learner) glued(lines []int) bool {
-	if len(lines) > maxGlued {
-		return false
-	}
-	for _, i := range lines {
-		if !l.continues(i) {
-			return false
-		}
-	}
-	return true
-}
-
-// continues reports whether the line after one, of the same source, is of a crash
-// without what stands before the one.
-func (l *learner) continues(i int) bool {
-	this := &l.items[i]
-	looked := 0
-	for j := i + 1; j < len(l.items) && looked < 3; j++ {
-		next := &l.items[j]
-		if next.Source != this.Source || len(bytes.TrimSpace(next.Text)) == 0 {
-			continue
-		}
-		looked++
-		if next.kind != syntax.None {
-			return true
-		}
-	}
-	return false
-}
-
-// each calls visit with the shapes of all that a line begins with, and where each
-// ends, until it returns false.
-func (l *learner) each(item *item, visit func(shape uint64, end int) bool) {
+// eachShape calls visit with the shape of each beginning of a line and where it ends, the
+// shortest first, until visit returns false.
+func (l *prefixLearner) eachShape(item *item, visit func(shape uint64, end int) bool) {
 	s := shaper{text: item.Text[:min(len(item.Text), MaxPrefix)], sum: fnvOffset ^ item.Source*fnvPrime}
 	for s.next() {
 		if s.text[s.at-1] != ' ' && !visit(s.sum, s.at) {
@@ -263,23 +175,23 @@ func (l *learner) each(item *item, visit func(shape uint64, end int) bool) {
 	}
 }
 
-// cut cuts the prefix off a line: the first that shows a line of a crash, or else
-// the longest.
-func (l *learner) cut(item *item) (source uint64, text []byte) {
+// cutPrefix removes the prefix from a line. It takes the first prefix after which there is a
+// line of a crash, or else the longest. It returns the source of the line and what is left.
+func (l *prefixLearner) cutPrefix(item *item) (source uint64, text []byte) {
 	source, text = item.Source, item.Text
-	if item.glue {
-		return source, text[item.at:]
+	if item.glued {
+		return source, text[item.crashAt:]
 	}
 	if item.kind != syntax.None || len(l.prefixes) == 0 {
 		return source, text
 	}
-	l.each(item, func(shape uint64, end int) bool {
+	l.eachShape(item, func(shape uint64, end int) bool {
 		p := l.prefix(shape)
 		if p == nil {
 			return true
 		}
-		p.used = l.round
-		p.cut++
+		p.lastUsed = l.round
+		p.uses++
 		source = shape
 		rest := item.Text[end:]
 		for n := 0; n < p.spaces && len(rest) > 0 && rest[0] == ' '; n++ {
@@ -291,7 +203,7 @@ func (l *learner) cut(item *item) (source uint64, text []byte) {
 	return source, text
 }
 
-// content returns what follows a prefix, without quotes.
+// content returns the text after a prefix, without quotes if the prefix has them.
 func (p *prefix) content(rest []byte) []byte {
 	if !p.quote {
 		return rest

@@ -6,15 +6,15 @@ import (
 	"io"
 )
 
-// maxLine is the length at which a line is cut into parts that are read by
-// themselves, bytes: of JSON between two objects, of other text anywhere.
+// maxLine is the length at which a line is cut into parts, in bytes. Each part is read like a
+// line.
 const maxLine = 1 << 20
 
-// read visits the lines of a log with their ends, and parts of long ones. A part
-// has the line's number.
-func read(from io.Reader, visit func(number int, text []byte)) error {
+// readLines visits the lines of a log, including their ends. It visits a long line in parts,
+// which all have the number of the line.
+func readLines(from io.Reader, visit func(number int, text []byte)) error {
 	buffer := make([]byte, 0, 2*maxLine)
-	number, searched := 1, 0 // searched is how much of the buffer has no end of a line
+	number, searched := 1, 0 // searched is the length of the part of the buffer that has no newline
 	for {
 		n, err := from.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
@@ -30,7 +30,7 @@ func read(from io.Reader, visit func(number int, text []byte)) error {
 			number++
 		}
 		for len(rest) >= maxLine {
-			part := cutAt(rest[:maxLine])
+			part := cutPoint(rest[:maxLine])
 			visit(number, rest[:part])
 			rest = rest[part:]
 			searched = len(rest)
@@ -48,9 +48,9 @@ func read(from io.Reader, visit func(number int, text []byte)) error {
 	}
 }
 
-// cutAt returns where to cut what is too long: at the end of an object of JSON, of
-// a line that is escaped, or of a word.
-func cutAt(text []byte) int {
+// cutPoint returns where to cut a text that is too long: after an object of JSON, after an
+// escaped newline, or after a word.
+func cutPoint(text []byte) int {
 	for _, end := range []string{"},", `\n`, " "} {
 		if i := bytes.LastIndex(text, []byte(end)); i > len(text)/2 {
 			return i + len(end)

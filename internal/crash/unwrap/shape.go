@@ -4,40 +4,39 @@ import (
 	"bytes"
 )
 
-// MaxPrefix is how long what a collector puts before a line may be, bytes.
+// MaxPrefix is the maximal length of a prefix, in bytes.
 const MaxPrefix = 4 << 10
 
-// Prefixes are compared by their shape: what differs from line to line, a number, a
-// date, a time, white space, is left out of it. What names a process stays: a
-// number in brackets, as syslog writes a process ID, one after a name and a hyphen,
-// an address.
+// Prefixes are compared by their shape. The shape leaves out what differs from line to line:
+// numbers, dates, times and white space. It keeps what names a process: an Internet address,
+// a number in brackets, as syslog writes a process ID, and a number after a name and a hyphen.
 
-// shapeOf returns the shape of a prefix.
-func shapeOf(text []byte, seed uint64) uint64 {
-	s := shaper{text: text, sum: fnvOffset ^ seed*fnvPrime}
+// shapeOf returns the shape of a prefix of lines of a source.
+func shapeOf(text []byte, source uint64) uint64 {
+	s := shaper{text: text, sum: fnvOffset ^ source*fnvPrime}
 	for s.next() {
 	}
 	return s.sum
 }
 
-// A shaper goes through a text token by token.
+// A shaper computes the shapes of the beginnings of a text, token by token.
 type shaper struct {
 	text []byte
 	at   int    // the end of the last token
-	sum  uint64 // the shape of what is before it
+	sum  uint64 // the shape of text[:at]
 
-	last, before byte // of tokens: a class, or a byte that stands for itself
-	address      int  // the end of an address that has begun
+	last, before byte // the last token and the one before it: a class, or a byte that is its own class
+	address      int  // the end of an Internet address that has begun
 }
 
 // Classes of tokens.
 const (
-	word   = 'a'
-	moment = '0' // what differs from line to line
-	named  = 'n' // a number that names a process
+	word        = 'a'
+	varying     = '0' // a part of a number, date or time that differs from line to line
+	identifying = 'n' // a number that names a process
 )
 
-// next takes a token.
+// next takes the next token. It returns false at the end of the text.
 func (s *shaper) next() bool {
 	if s.at >= len(s.text) {
 		return false
@@ -65,16 +64,16 @@ func (s *shaper) next() bool {
 		if from >= s.address {
 			s.address = from + addressEnd(s.text[from:])
 		}
-		class = moment
-		if s.at <= s.address || s.last == '-' && (s.before == word || s.before == named) ||
+		class = varying
+		if s.at <= s.address || s.last == '-' && (s.before == word || s.before == identifying) ||
 			s.last == '[' && s.at < len(s.text) && s.text[s.at] == ']' {
-			class = named
+			class = identifying
 		}
 	} else if len(token) == 3 && isMonth(token) {
-		class = moment
+		class = varying
 	}
-	if class == moment {
-		s.sum = (s.sum ^ moment) * fnvPrime
+	if class == varying {
+		s.sum = (s.sum ^ varying) * fnvPrime
 	} else {
 		for _, b := range token {
 			s.sum = (s.sum ^ uint64(b)) * fnvPrime
@@ -98,8 +97,7 @@ func isMonth(token []byte) bool {
 	return false
 }
 
-// addressEnd returns the length of the Internet address with which a text begins,
-// or 0.
+// addressEnd returns the length of the Internet address at the beginning of a text, or 0.
 func addressEnd(text []byte) int {
 	text = text[:min(len(text), 15)]
 	n, at := 0, 0
@@ -117,3 +115,18 @@ func addressEnd(text []byte) int {
 	}
 	return at
 }
+
+// A shapeFilter is a set of shapes. It may report some shapes that are not in it. Most
+// beginnings of lines are not prefixes, and the filter rules them out without a lookup in a
+// large map.
+type shapeFilter struct {
+	bits  [1 << 14]uint64
+	added int // how many shapes were added
+}
+
+func (f *shapeFilter) add(shape uint64) {
+	f.bits[shape>>50] |= 1 << (shape >> 44 & 63)
+	f.added++
+}
+
+func (f *shapeFilter) has(shape uint64) bool { return f.bits[shape>>50]>>(shape>>44&63)&1 != 0 }

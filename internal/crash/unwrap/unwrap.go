@@ -1,10 +1,10 @@
-// Package unwrap reads logs line by line and takes off what log collectors put around
-// the lines that a process printed: prefixes, JSON, quotes.
+// Package unwrap reads logs line by line and removes what log collectors put around the lines
+// that a process printed: prefixes, JSON and quotes.
 //
-// A log may hold the output of several processes. Read gives each line the number of
-// its source: lines that are wrapped alike have the same source. Prefixes are learned from
-// the lines of crashes, whose beginnings are known. Time is proportional to the length of
-// the log; memory is bounded.
+// A log may hold the output of several processes. Read gives each line the number of its
+// source. Lines that are wrapped in the same way have the same source. Read learns prefixes
+// from the lines of crashes, because it knows how those begin. The time that Read needs is
+// proportional to the length of the log, and its memory is bounded.
 package unwrap
 
 import (
@@ -16,69 +16,71 @@ import (
 	"splitadd/internal/crash/syntax"
 )
 
-// A Line is what a process printed, without what was put around it.
+// A Line is a line that a process printed, without what was put around it.
 type Line struct {
-	Number int         // of the input, from 1
-	Source uint64      // the same for lines that are wrapped alike: those of one process
-	Text   []byte      // without the line's end
-	Kind   syntax.Kind // of the text without leading white space
+	Number int         // the number of the line in the input, from 1
+	Source uint64      // the same for all lines of a process, because they are wrapped alike
+	Text   []byte      // the line without its end
+	Kind   syntax.Kind // the kind of Text without leading white space
 }
 
 // A Sink takes what Read finds in a log.
 type Sink interface {
-	// Line takes a line that may belong to a crash, or is near to one: those of a
-	// source in the order in which they come.
+	// Line takes a line that may belong to a crash, or is near such a line. The lines of one
+	// source come in the order of the log.
 	Line(Line)
-	// Forget says that the prefix of a source has been forgotten. More lines of the
-	// source are recognized only after one with which a part of a crash begins.
+	// Forget says that the prefix of a source is forgotten. Lines of the source are
+	// recognized again after a line that begins some part of a crash.
 	Forget(source uint64)
-	// Skip says that a line, by its number, may be of a crash and was not read.
-	Skip(number int, why Skipped)
+	// Skip says that a line was not read although it may belong to a crash.
+	Skip(number int, why SkipReason)
 }
 
-// Skipped says why a line was not read.
-type Skipped int
+// A SkipReason says why a line was not read.
+type SkipReason int
 
 const (
-	ManyPlaces   Skipped = iota // JSON that is too deep, or at too many places
-	ManyPrefixes                // it has a prefix, and there are too many that one line has
-	LongPrefix                  // its prefix is longer than MaxPrefix
+	ComplexJSON     SkipReason = iota // it has JSON that is too deep or has too many different members
+	TooManyPrefixes                   // it has a prefix, and too many prefixes were on one line only
+	PrefixTooLong                     // it has a prefix that is longer than MaxPrefix
 )
 
-// Read reads a log. What it holds in memory does not depend on the length of the
-// log, or of its lines.
+// Read reads a log. The memory that it needs does not depend on the length of the log or of
+// its lines.
 func Read(from io.Reader, to Sink) error {
-	l := &learner{sink: to, prefixes: map[uint64]*prefix{}}
-	u := &unwrapper{emit: l.add, skip: to.Skip, paths: map[uint64]bool{}, names: map[uint64]bool{}}
-	n := &near{visit: u.line}
-	p := &pretty{visit: n.line}
-	err := read(from, p.line)
+	l := &prefixLearner{sink: to, prefixes: map[uint64]*prefix{}}
+	u := &unwrapper{emit: l.add, skip: to.Skip, linePlaces: map[uint64]bool{}, nameCache: map[uint64]bool{}}
+	n := &contextFilter{visit: u.line}
+	p := &objectJoiner{visit: n.line}
+	err := readLines(from, p.line)
 	p.flush()
 	l.flush(len(l.items))
 	return err
 }
 
-// An unwrapper takes lines out of JSON.
+// An unwrapper takes lines out of JSON and logfmt.
 type unwrapper struct {
 	emit func(Line)
-	skip func(number int, why Skipped)
-	// The places in JSON at which a line of a crash has been seen. What stands in
-	// others is not looked at further.
-	paths map[uint64]bool
-	names map[uint64]bool // of members, by their places: whether they name a process
+	skip func(number int, why SkipReason)
+	// linePlaces are the paths in JSON at which a line of a crash has been seen.
+	linePlaces map[uint64]bool
+	// nameCache says of members, by their paths, whether they identify a process.
+	nameCache map[uint64]bool
 }
 
-// escape matches what a terminal is told: colours, and the links and marks of CI.
-var escape = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|_[^\x07]*\x07)")
+// terminalEscape matches what controls a terminal: colours, links, and the marks of CI
+// services.
+var terminalEscape = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|_[^\x07]*\x07)")
 
 func (u *unwrapper) line(number int, text []byte) { u.unwrap(Line{Number: number, Text: text}, 0) }
 
-const maxNested = 3 // JSON in a string of JSON
+const maxNested = 3 // levels of JSON in a string of JSON
 
-// unwrap takes a line out of what is in it.
+// unwrap takes the lines out of a line. The line may hold JSON or logfmt, and a string in it
+// may hold JSON again.
 func (u *unwrapper) unwrap(l Line, depth int) {
-	l.Text = plain(l.Text)
-	if at := objectAt(l.Text); at >= 0 && depth < maxNested {
+	l.Text = stripTerminal(l.Text)
+	if at := jsonStart(l.Text); at >= 0 && depth < maxNested {
 		source := l.Source
 		if at > 0 {
 			source = shapeOf(l.Text[:at], source)
@@ -93,7 +95,7 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 			return
 		}
 	}
-	if at, text := field(l.Text); at > 0 && depth < maxNested && syntax.KindOf(syntax.Trim(l.Text)) == syntax.None {
+	if at, text := logfmtField(l.Text); at > 0 && depth < maxNested && syntax.KindOf(syntax.Trim(l.Text)) == syntax.None {
 		l.Source, l.Text = shapeOf(l.Text[:at], l.Source), text
 		for more := true; more; {
 			var line []byte
@@ -105,20 +107,20 @@ func (u *unwrapper) unwrap(l Line, depth int) {
 	u.emit(l)
 }
 
-// plain returns a line without a terminal's escapes, the end of a line, and the
-// spaces with which a terminal is filled.
-func plain(text []byte) []byte {
+// stripTerminal returns a line without its end, without escapes for a terminal, and without
+// the spaces that fill the line of a terminal.
+func stripTerminal(text []byte) []byte {
 	if bytes.IndexByte(text, 0x1b) >= 0 {
-		text = escape.ReplaceAll(text, nil)
+		text = terminalEscape.ReplaceAll(text, nil)
 	}
 	text = trimEnd(text, " \r\n")
-	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // what was printed over the rest of the line
+	if i := bytes.LastIndexByte(text, '\r'); i >= 0 && i < len(text)-1 { // a terminal shows only what follows
 		text = text[i+1:]
 	}
 	return text
 }
 
-// trimEnd does what bytes.TrimRight does, faster for a few bytes at the end.
+// trimEnd is like bytes.TrimRight, but faster if there are few bytes to remove.
 func trimEnd(text []byte, few string) []byte {
 	for len(text) > 0 && strings.IndexByte(few, text[len(text)-1]) >= 0 {
 		text = text[:len(text)-1]
@@ -126,16 +128,16 @@ func trimEnd(text []byte, few string) []byte {
 	return text
 }
 
-// objectAt returns where an object of JSON begins, after at most MaxPrefix bytes,
-// with which the line ends; or 0 for an array or a string that is the line; or
-// -1.
-func objectAt(text []byte) int {
+// jsonStart returns the index at which JSON begins in a line, or -1. An object may have up to
+// MaxPrefix bytes before it, and must end with the line. An array or a string must be the
+// whole line.
+func jsonStart(text []byte) int {
 	trimmed := trimEnd(text, " \t,;'")
 	if len(trimmed) < 3 {
 		return -1
 	}
 	switch last := trimmed[len(trimmed)-1]; {
-	case last != '}' && last != ']' && last != '"' && len(text) < minCut:
+	case last != '}' && last != ']' && last != '"' && len(text) < minCutJSON:
 		return -1
 	}
 	first := bytes.TrimLeft(text, " \t,")
@@ -149,10 +151,10 @@ func objectAt(text []byte) int {
 	return -1
 }
 
-// minCut is the length from which a line of JSON may have been cut off, bytes.
-const minCut = 1000
+// minCutJSON is the minimal length of a line of JSON that may have been cut off, in bytes.
+const minCutJSON = 1000
 
-// hash continues a hash with a text. Hashes may be added up.
+// hash continues a hash with a text. Hashes may be added to each other.
 func hash(seed uint64, text []byte) uint64 {
 	h := fnvOffset ^ seed*fnvPrime
 	for _, c := range text {
@@ -161,7 +163,7 @@ func hash(seed uint64, text []byte) uint64 {
 	return mix(h)
 }
 
-// mix makes every bit of a hash depend on all.
+// mix makes every bit of a hash depend on all of its bits.
 func mix(h uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53

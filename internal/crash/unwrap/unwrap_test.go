@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sink takes the lines of a log, and what is not read of it.
+// A sink records what Read finds in a log.
 type sink struct {
 	line      func(Line)
 	forgotten map[uint64]bool
@@ -25,10 +25,9 @@ func (s *sink) Forget(source uint64) {
 	s.forgotten[source] = true
 }
 
-func (s *sink) Skip(number int, _ Skipped) { s.skipped = append(s.skipped, number) }
+func (s *sink) Skip(number int, _ SkipReason) { s.skipped = append(s.skipped, number) }
 
-// TestRead takes off what collectors put around the lines of a crash. Those of one
-// process have one source.
+// TestRead has a crash in several wrappings. Its lines come out the same, with one source.
 func TestRead(t *testing.T) {
 	want := []string{"panic: boom", "", "goroutine 1 [running]:", "main.main()", "\t/src/a.go:1 +0x8"}
 	for name, log := range map[string]string{
@@ -55,7 +54,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestReadDeep has a goroutine of as many frames as the runtime prints, and no other.
+// TestReadDeep has a goroutine with as many frames as the runtime prints. No line is left out.
 func TestReadDeep(t *testing.T) {
 	n := 0
 	log := "panic: boom\n\ngoroutine 1 [running]:\n" + strings.Repeat("main.f()\n\t/src/a.go:1 +0x8\n", 50) + "...9 frames elided...\n" +
@@ -64,7 +63,7 @@ func TestReadDeep(t *testing.T) {
 	assert.Equal(t, strings.Count(log, "\n"), n)
 }
 
-// TestReadFar leaves out what is not near a line of a crash.
+// TestReadFar leaves out lines that are not near a line of a crash.
 func TestReadFar(t *testing.T) {
 	n := 0
 	require.NoError(t, Read(strings.NewReader(strings.Repeat("all is well\n", 1000)+"panic: boom\n"), &sink{line: func(l Line) { n++ }}))
@@ -72,7 +71,8 @@ func TestReadFar(t *testing.T) {
 	require.NoError(t, Read(strings.NewReader(strings.Repeat("all is well\n", 1000)), &sink{line: func(l Line) { t.Error(l.Number) }}))
 }
 
-// TestReadMany forgets prefixes that have been quiet, and says which.
+// TestReadMany has so many prefixes that those without new lines are forgotten. Forget is
+// called for them.
 func TestReadMany(t *testing.T) {
 	var log strings.Builder
 	log.WriteString("first  | panic: boom\n")
@@ -93,8 +93,8 @@ func TestReadMany(t *testing.T) {
 	assert.Less(t, len(sources)-len(s.forgotten), 2*maxPrefixes)
 }
 
-// TestReadSkipped says in which lines JSON was passed over: too deep, or at too many
-// places. Only what may be of a crash counts.
+// TestReadSkipped has JSON that is too deep or has too many different members. Skip is called
+// for lines that may belong to a crash, and for no others.
 func TestReadSkipped(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, maxDepth+1)
 	var places strings.Builder
@@ -112,4 +112,36 @@ func TestReadSkipped(t *testing.T) {
 		require.NoError(t, Read(strings.NewReader(c.log), s), name)
 		assert.Len(t, s.skipped, c.want, name)
 	}
+}
+
+// labels returns labels of the given length, as Loki's client prints them before a line.
+func labels(length int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < length; i++ {
+		fmt.Fprintf(&b, "label%d=value%d, ", i, i)
+	}
+	return "{" + b.String()[:length-3] + "} "
+}
+
+// TestReadLong has lines with long prefixes. If a prefix is too long, Skip is called for the
+// line with which a goroutine begins, and for no other line.
+func TestReadLong(t *testing.T) {
+	lines := []string{"panic: boom", "", "goroutine 1 [running]:", "main.main()", "\t/src/a.go:1 +0x8"}
+	for length, read := range map[int]bool{300: true, 500: true, 2000: true, MaxPrefix: true, MaxPrefix + 1: false, 3 * MaxPrefix: false} {
+		before := labels(length)
+		require.Len(t, before, length)
+		var got []string
+		s := &sink{line: func(l Line) { got = append(got, string(l.Text)) }}
+		require.NoError(t, Read(strings.NewReader(before+strings.Join(lines, "\n"+before)+"\n"), s))
+		if read {
+			assert.Equal(t, lines, got, length)
+			assert.Empty(t, s.skipped, length)
+		} else {
+			assert.Equal(t, []int{3}, s.skipped, length)
+		}
+	}
+	s := &sink{line: func(Line) {}}
+	text := strings.Repeat("all is well, ", MaxPrefix) + "panic: none, goroutine 1 [running]: is idle\n"
+	require.NoError(t, Read(strings.NewReader(text), s))
+	assert.Empty(t, s.skipped)
 }

@@ -1,4 +1,5 @@
-// Cgozoo dies in C, or on the way there.
+// Cgozoo dies in C code, or because of C code, in the way that its first argument names. The
+// second argument is a level of GOTRACEBACK.
 package main
 
 /*
@@ -38,7 +39,7 @@ func large(n int) int {
 
 type holder struct{ p *int }
 
-// Ways to die, by name.
+// ways are the ways to die, by name.
 var ways = map[string]func(){
 	"cgo-pointer": func() { C.keep(unsafe.Pointer(&holder{new(int)})) },
 	"cgo-fault":   func() { fmt.Println(C.fault(nil)) },
@@ -46,7 +47,7 @@ var ways = map[string]func(){
 	"heap-filled": heapFilled,
 }
 
-// HeapFilled has C write over Go's heap, and the collector look at it.
+// heapFilled makes C code overwrite a part of Go's heap, and runs the collector.
 func heapFilled() {
 	type node struct {
 		next *node

@@ -1,5 +1,6 @@
-// Zoo dies in the way that its argument names. None is a split; a goroutine
-// that calls a function with a window looks on.
+// Zoo dies in the way that its first argument names. No way is a split, but in most ways
+// another goroutine calls a function with a window at the same time. The second argument is a
+// level of GOTRACEBACK.
 package main
 
 import (
@@ -28,7 +29,7 @@ var (
 	words  []uintptr
 )
 
-// Large has a window at its end: a frame that takes two ADDs to pop.
+// large has a window at its end, because its frame takes two ADDs to pop.
 //
 //go:noinline
 func large(n int) int {
@@ -69,7 +70,7 @@ func hammer(f func()) {
 
 func address(n uintptr) *int { return *(**int)(unsafe.Pointer(&n)) }
 
-// Ways to die, by name.
+// ways are the ways to die, by name.
 var ways = map[string]func(){
 	"nil":             func() { fmt.Println(global.next) },
 	"nil-deep":        func() { lonely(func() { fmt.Println(global.next.next) }) },
@@ -140,13 +141,13 @@ var ways = map[string]func(){
 
 var none2 = illegal
 
-// Illegal, trap and smashed are in assembly: smashed puts a word where its
-// caller's return address is saved, and calls f.
+// These functions are in assembly. smashed overwrites its saved return address with a word, and
+// calls f.
 func illegal()
 func trap()
 func smashed(word uintptr, f func())
 
-// Smash has a stack scanned that has a wrong return address in it.
+// smash makes the collector scan a stack with a wrong return address.
 func smash(word uintptr) {
 	go func() { smashed(word, func() { time.Sleep(time.Minute) }) }()
 	time.Sleep(50 * time.Millisecond)
@@ -156,7 +157,7 @@ func smash(word uintptr) {
 	time.Sleep(20 * time.Second)
 }
 
-// SmashAndGrow has it copied instead.
+// smashAndGrow makes the runtime copy such a stack.
 func smashAndGrow(word uintptr) {
 	go func() { smashed(word, func() { fmt.Println(deep(1 << 14)) }) }()
 	time.Sleep(20 * time.Second)
@@ -205,7 +206,7 @@ func badPointer() {
 		objects[i] = new([8]uintptr)
 	}
 	keep := make([]unsafe.Pointer, 1<<12)
-	for i := range objects { // into spans that are free soon
+	for i := range objects { // point into spans that will be free
 		words = append(words, uintptr(unsafe.Pointer(objects[i])))
 	}
 	objects = nil
@@ -234,7 +235,7 @@ func main() {
 		debug.SetTraceback(os.Args[2])
 	}
 	if len(os.Args[1]) < 8 || os.Args[1][:8] != "deadlock" {
-		// Smash collects, and a scan must not find the onlooker in its window.
+		// In these ways the collector runs, and must not find the onlooker in its window.
 		if os.Args[1][0] != 'r' && os.Args[1] != "bad-pointer" && os.Args[1] != "goexit" {
 			go onlooker()
 		}

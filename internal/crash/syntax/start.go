@@ -4,19 +4,20 @@ import (
 	"bytes"
 )
 
-// marks are what stands where Begin looks for a beginning, by their first bytes:
-// only what does so often enough to look further.
-var marks = [256][]string{
+// startWords are the words at which FindStart looks for the start of a line, by their first
+// byte. There are few of them, because words that often occur inside other lines would find
+// wrong starts.
+var startWords = [256][]string{
 	'g': {"goroutine "}, 'p': {"panic: "}, 'f': {"fatal error: ", "fatal: morestack", "fatal: bad g"}, 'S': {"SIG"}, 'r': {"runtime"},
 	'[': {"[signal "}, 'P': {"PC=0x"}, 'u': {"unexpected fault address "}, 'E': {"Exception 0x"},
 }
 
-// Begin returns where a line of a crash begins in a line that may have something
-// before it: at most limit bytes; or -1.
-func Begin(text []byte, limit int) int {
+// FindStart returns where a line of a crash starts in a line that has something else before
+// it, at most limit bytes. It returns -1 if there is no such start.
+func FindStart(text []byte, limit int) int {
 	for i := range min(len(text), limit+1) {
-		for _, m := range marks[text[i]] {
-			if len(text)-i >= len(m) && string(text[i:i+len(m)]) == m && starts(text[i:]) {
+		for _, m := range startWords[text[i]] {
+			if len(text)-i >= len(m) && string(text[i:i+len(m)]) == m && startsLine(text[i:]) {
 				return i
 			}
 		}
@@ -24,9 +25,9 @@ func Begin(text []byte, limit int) int {
 	return -1
 }
 
-// starts reports whether a text starts as a line of a crash does, whatever comes
-// after it.
-func starts(text []byte) bool {
+// startsLine reports whether a text starts like a line of a crash. The text begins with one
+// of startWords. Anything may follow the start.
+func startsLine(text []byte) bool {
 	switch text[0] {
 	case 'g':
 		rest := bytes.TrimLeft(text[len("goroutine "):], "0123456789")
@@ -39,8 +40,8 @@ func starts(text []byte) bool {
 	return true
 }
 
-// HasAnchor reports whether a line is one that every crash has one of. It is fast
-// where it is not.
+// HasAnchor reports whether a line has text that every crash contains at least once. It is
+// fast, because it is called for every line of a log.
 func HasAnchor(text []byte) bool {
 	if len(text) < len("panic: ") {
 		return false
@@ -65,5 +66,7 @@ func HasAnchor(text []byte) bool {
 	}
 }
 
+// anchors are the texts that HasAnchor looks for, apart from goroutines and signals. The last
+// two begin a line that journalctl printed as an array of bytes.
 var anchors = [][]byte{[]byte("fatal error: "), []byte("panic: "), []byte("runtime: g "), []byte("unexpected return pc "), []byte("frame.sp="), []byte("traceback stuck"),
 	[]byte("runtime.asyncPreempt("), []byte("[signal "), []byte("sigcode="), []byte("Exception 0x"), []byte("fatal: morestack on g"), []byte("fatal: bad g"), []byte("runtime stack:"), []byte("runtime.throw("), []byte("unexpected fault address "), []byte(`"MESSAGE":[`), []byte(`"MESSAGE" : [`)}
