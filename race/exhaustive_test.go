@@ -26,7 +26,7 @@ const exhaustiveObservations = 3
 // under all observers in turn, and compares what happens with what the finder says. If
 // the finder reports a window in which the runtime preempts, the victim must die of it.
 // If it reports no window, the victim must survive. If it says that the runtime does not
-// preempt, no observation must ever complete. The victims of clauses 3 to 7 are held
+// preempt, no signal must preempt the victim. The victims of clauses 3 to 7 are held
 // instead.
 //
 // Without -exhaustive it does so for a leaf and a non-leaf function of this Go.

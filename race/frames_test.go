@@ -158,7 +158,7 @@ func survive(t *testing.T, c victim.Case) {
 }
 
 // TestSplitADDControls runs controls without async preemption. The unmodified binary
-// must not die. In a pinned one no observation can complete.
+// must not die. In a pinned one no signal preempts the victim.
 func TestSplitADDControls(t *testing.T) {
 	const off = "GODEBUG=asyncpreemptoff=1"
 	c, ok := victim.Find("leaf65552")

@@ -129,7 +129,7 @@ func TestUserProgram(t *testing.T) {
 // whatever its output shows.
 func TestAdd(t *testing.T) {
 	crashed := []byte("fatal error: all goroutines are asleep - deadlock!\n")
-	for _, end := range []process.End{process.Deadline, process.Stalled, process.TooMuchOutput} {
+	for _, end := range []process.End{process.Deadline, process.TooMuchOutput} {
 		c := Count{Kinds: map[crash.Kind]int{}}
 		c.add(process.Result{End: end, Code: -1, Signal: "killed", Output: crashed}, nil)
 		assert.Equal(t, []int{1, 0, 0, 1}, []int{c.Runs, c.Deaths, c.Failed, c.Hung}, end)

@@ -62,7 +62,6 @@ type Job struct {
 	UserProgram bool          // a user's program: see process.Job
 	Core        bool          // may leave a core file: see Engine.Cores
 	Deadline    time.Duration // when to kill the guest; required
-	Stall       time.Duration // kill it when it prints nothing for so long; 0 is never
 }
 
 // ErrNoEngine is wrapped by the error of FindEngine if nothing can run an arm64
@@ -138,7 +137,7 @@ func (e *Engine) Emulated() bool { return e.Name != "native" }
 func (e *Engine) Run(ctx context.Context, job Job) (process.Result, error) {
 	job.OneByOne = job.OneByOne || e.always
 	run := process.Job{
-		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, Stall: job.Stall, UserProgram: job.UserProgram,
+		Command: e.command(job), Dir: job.Dir, Env: job.Env, Core: job.Core, Deadline: job.Deadline, UserProgram: job.UserProgram,
 	}
 	if e.machine != nil {
 		return e.machine.Run(ctx, run, len(job.Under), job.OneByOne)

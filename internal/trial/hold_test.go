@@ -337,7 +337,7 @@ func TestJudgeHold(t *testing.T) {
 		result := process.Result{Output: []byte(c.output), End: process.Exited}
 		switch {
 		case c.killed:
-			result.End = process.Stalled
+			result.End = process.Deadline
 		case c.outcome == Died:
 			result.Code = victim.ExitFreed
 		case c.outcome == NotPreemptible:

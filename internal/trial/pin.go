@@ -89,8 +89,8 @@ func (g *Guest) start(name string, class window.Class, observer string) Run {
 	return Run{Class: class, Leaf: c.Leaf, Func: name, Frame: c.Frame, Observer: observer}
 }
 
-// run runs a guest until it ends, and for at most twice the limit of its configuration
-// and the time that anything else may take (see patience).
+// run runs a guest. Its bound is twice the limit of its configuration and the time that
+// everything else may take (see patience), plus more.
 func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time.Duration, job lab.Job) error {
 	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
 	patience, err := g.patience(ctx, job.OneByOne)

@@ -58,16 +58,15 @@ func TestJudge(t *testing.T) {
 		{"died", process.Result{Output: []byte(died), Code: 2}, false, Died, true},
 		{"died, pinned", process.Result{Output: []byte(died), Code: 2}, true, Died, true},
 		{"died by a signal", process.Result{Output: []byte(died), Code: -1, Signal: "segmentation fault"}, false, Died, true},
-		{"killed while dying", process.Result{Output: []byte(died), End: process.Stalled}, false, HarnessFailure, false},
-		{"killed while dying, pinned", process.Result{Output: []byte(died), End: process.Stalled}, true, HarnessFailure, false},
+		{"killed while dying", process.Result{Output: []byte(died), End: process.Deadline}, false, HarnessFailure, false},
+		{"killed while dying, pinned", process.Result{Output: []byte(died), End: process.Deadline}, true, HarnessFailure, false},
 		{"exit status without a word", process.Result{Output: []byte(begin), Code: 1}, false, HarnessFailure, false},
 		{"a signal without a word", process.Result{Output: []byte(begin), Code: -1, Signal: "killed"}, false, HarnessFailure, false},
 		{"exit status 0 before the end", process.Result{Output: []byte(begin)}, false, HarnessFailure, false},
 		{"nothing", process.Result{}, false, HarnessFailure, false},
 		{"emulator's complaint", process.Result{Output: []byte("qemu: fatal\n"), Code: 1}, true, HarnessFailure, false},
-		{"stalled", process.Result{Output: []byte(begin), End: process.Stalled}, false, HarnessFailure, false},
-		{"stalled, pinned", process.Result{Output: []byte(partial), End: process.Stalled}, true, HarnessFailure, false},
-		{"stalled before it began", process.Result{End: process.Stalled}, true, HarnessFailure, false},
+		{"deadline", process.Result{Output: []byte(begin), End: process.Deadline}, false, HarnessFailure, false},
+		{"deadline before it began", process.Result{End: process.Deadline}, true, HarnessFailure, false},
 		{"deadline, pinned", process.Result{Output: []byte(partial), End: process.Deadline}, true, HarnessFailure, false},
 		{"too much", process.Result{Output: []byte(ended), End: process.TooMuchOutput}, false, HarnessFailure, false},
 		{"corrupt", process.Result{Output: []byte(begin + "splitadd guest: corrupt result: f(1) returned 2, want 3\n"), Code: 65}, false, Died, false},
@@ -193,7 +192,7 @@ func TestTooSlow(t *testing.T) {
 	patience, err := g.patience(context.Background(), false)
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, patience, usualPatience)
-	g.pace.times = 0.001
+	g.pace.times = 1e-6
 	r, err := g.PinReturn(context.Background(), "leaf4096", "gc")
 	require.NoError(t, err)
 	assert.Equal(t, HarnessFailure, r.Outcome, "%v", r)

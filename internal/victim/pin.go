@@ -1,9 +1,6 @@
 package victim
 
-import (
-	"fmt"
-	"sync/atomic"
-)
+import "fmt"
 
 // A pin is an instruction that was replaced by a branch to itself.
 type pin struct {
@@ -25,22 +22,3 @@ func parsePin(text string) (p pin, err error) {
 	}
 	return p, nil
 }
-
-// maxRefused is how many preemption signals in a row may reach the thread at the pin
-// without a preemption. The runtime sends one only after it has asked the thread's
-// goroutine to stop. A signal that belongs to another goroutine, which ran on the thread
-// before, is possible, but not twice in a row. So a much smaller number would do.
-const maxRefused = 100
-
-// What the thread at the pin did with preemption signals, according to countSignal.
-var (
-	pinned    uint64 // the address of the pin; 0 if nothing is counted
-	preempted uint64 // signals that preempted the goroutine at the pin
-	refused   uint64 // signals since then that did not
-)
-
-// reached reports whether a thread has been seen at the pin.
-func (p pin) reached() bool { return p.preempted() || atomic.LoadUint64(&refused) > 0 }
-
-// preempted reports whether a goroutine has been preempted at the pin.
-func (p pin) preempted() bool { return atomic.LoadUint64(&preempted) > 0 }

@@ -16,5 +16,8 @@ func (p pin) release() error { return errNoRelease }
 // countSignals does nothing.
 func (p pin) countSignals() error { return nil }
 
+func (p pin) reached() bool   { return false }
+func (p pin) preempted() bool { return false }
+
 // sendSignals does nothing.
 func sendSignals() error { return nil }

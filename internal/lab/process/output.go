@@ -11,10 +11,10 @@ type output struct {
 	middle bool          // leave out the middle of a longer output
 	full   chan struct{} // closed at MaxOutput bytes, if nothing is to be left out
 
-	mu          sync.Mutex
-	head, tail  []byte
-	dropped     int64
-	first, last time.Time // when something was printed; zero if nothing was
+	mu         sync.Mutex
+	head, tail []byte
+	dropped    int64
+	first      time.Time // when something was printed; zero if nothing was
 }
 
 // note replaces the part of an output that is left out. noteSize is its greatest
@@ -29,9 +29,8 @@ const (
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.last = time.Now()
 	if o.first.IsZero() {
-		o.first = o.last
+		o.first = time.Now()
 	}
 	most := MaxOutput
 	if o.middle {
@@ -70,14 +69,4 @@ func (o *output) into(r *Result, begin time.Time) {
 	if !o.first.IsZero() {
 		r.FirstOutput = o.first.Sub(begin).Seconds()
 	}
-}
-
-// idle returns how long ago the last output was, or begin if there was none.
-func (o *output) idle(begin time.Time) time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.last.IsZero() {
-		return time.Since(begin)
-	}
-	return time.Since(o.last)
 }

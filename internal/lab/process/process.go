@@ -21,7 +21,6 @@ type Job struct {
 	Env      []string      // added to PATH and the like; for example GODEBUG
 	Core     bool          // may leave a core file, if the system writes them
 	Deadline time.Duration // when to kill the process; required
-	Stall    time.Duration // kill it when it prints nothing for so long; 0 is never
 
 	// UserProgram is for a user's program, which is to run as it would without splitadd.
 	// Env is then the whole environment, memory and core files are not limited, and
@@ -35,7 +34,6 @@ type End string
 const (
 	Exited        End = "exited"   // ended by itself, or by a signal that splitadd did not send
 	Deadline      End = "deadline" // killed at the job's deadline
-	Stalled       End = "stalled"  // killed after printing nothing for too long
 	TooMuchOutput End = "too much" // killed for printing MaxOutput bytes
 )
 
@@ -126,28 +124,13 @@ func Run(ctx context.Context, job Job) (Result, error) {
 func (r *Result) watch(job Job, begin time.Time, out *output, ended <-chan error, kill func()) error {
 	deadline := time.NewTimer(job.Deadline - time.Since(begin))
 	defer deadline.Stop()
-	var stall *time.Timer
-	var stalled <-chan time.Time // stays nil, and never fires, without a bound
-	if job.Stall > 0 {
-		stall = time.NewTimer(job.Stall)
-		defer stall.Stop()
-		stalled = stall.C
-	}
-	for r.End == Exited {
-		select {
-		case err := <-ended:
-			return err
-		case <-deadline.C:
-			r.End = Deadline
-		case <-out.full:
-			r.End = TooMuchOutput
-		case <-stalled:
-			if left := job.Stall - out.idle(begin); left > 0 {
-				stall.Reset(left)
-			} else {
-				r.End = Stalled
-			}
-		}
+	select {
+	case err := <-ended:
+		return err
+	case <-deadline.C:
+		r.End = Deadline
+	case <-out.full:
+		r.End = TooMuchOutput
 	}
 	kill()
 	return <-ended
