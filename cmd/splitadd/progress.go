@@ -1,55 +1,64 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"splitadd/internal/safe"
 )
 
-// A progress is a line on a terminal that says what is being done. If the output is
-// not a terminal, it prints nothing.
+// A progress is a line on a terminal that says what is being done. If the output is not a
+// terminal, it prints nothing.
+//
+// It is not a library's: those that were tried import net/http, or start goroutines, for
+// what is one line here. The command has to start in a few milliseconds.
 type progress struct {
-	to    io.Writer
-	bar   *progressbar.ProgressBar
+	to    *os.File // nil if the output is not a terminal
 	begin time.Time
 }
 
 func newProgress(to io.Writer) *progress {
-	if file, ok := to.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
-		to = io.Discard
+	file, ok := to.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		file = nil
 	}
-	return &progress{to: to, begin: time.Now()}
+	return &progress{to: file, begin: time.Now()}
 }
 
+// clearLine moves to the beginning of the line and clears it.
+const clearLine = "\r\x1b[K"
+
 // say shows what is being done, with no known end.
-func (p *progress) say(what string) { p.step(what, 0, -1) }
+func (p *progress) say(what string) { p.show(safe.Text(what)) }
 
 // step shows what is being done, and how many steps of the total are done.
 func (p *progress) step(what string, done, total int) {
-	what = safe.Text(what)
-	if p.bar == nil || p.bar.GetMax() != total {
-		p.end()
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(p.to), progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetWidth(20), progressbar.OptionSetDescription(what),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionSetSpinnerChangeInterval(0)) // it moves when something happens
+	p.show(fmt.Sprintf("%d/%d %s", done, total, safe.Text(what)))
+}
+
+// show shows the beginning of a text, as much of it as the line has room for.
+func (p *progress) show(text string) {
+	if p.to == nil {
+		return
 	}
-	p.bar.Describe(what)
-	_ = p.bar.Set(done)
-	_ = p.bar.RenderBlank()
+	width, _, err := term.GetSize(int(p.to.Fd()))
+	if err != nil || width < 2 {
+		width = 80
+	}
+	if runes := []rune(text); len(runes) >= width {
+		text = string(runes[:width-1])
+	}
+	fmt.Fprint(p.to, clearLine, text)
 }
 
 // end clears the line.
 func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		p.bar = nil
+	if p.to != nil {
+		fmt.Fprint(p.to, clearLine)
 	}
 }
 
