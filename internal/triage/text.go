@@ -24,7 +24,7 @@ var (
 	ErrPacked = errors.New("not a log") // it is an archive, or compressed in a way that is not supported
 	ErrBinary = errors.New("a program, not a log or a core file")
 	ErrText   = errors.New("not text: neither a log nor a core file")
-	ErrEmpty  = errors.New("it is empty")
+	ErrEmpty  = errors.New("the input is empty")
 )
 
 // Bounds on what is read of an input.
