@@ -127,7 +127,7 @@ func messagesOf(log []byte) (text, dump []byte, truncated bool) {
 // message about the goroutine on which it gave up. While the runtime prints stacks, the
 // unwinder may print the same message about other goroutines.
 func beforeStacks(log []byte) []byte {
-	if i := stacks.FindSubmatchIndex(log); i != nil {
+	if i := stackStart.FindSubmatchIndex(log); i != nil {
 		return log[:i[0]]
 	}
 	return log
@@ -138,24 +138,24 @@ func beforeStacks(log []byte) []byte {
 func unwinderOf(log []byte) (u *UnwinderState) {
 	var end int
 	if m := stoppedEarly.FindSubmatchIndex(log); m != nil {
-		u = &UnwinderState{GoroutineID: string(log[m[2]:m[3]]), SP: hex(log[m[4]:m[5]]), Top: hex(log[m[6]:m[7]])}
+		u = &UnwinderState{GoroutineID: string(log[m[2]:m[3]]), SP: parseHex(log[m[4]:m[5]]), Top: parseHex(log[m[6]:m[7]])}
 		end = m[1]
 	} else if m := wrongReturn.FindSubmatch(log); m != nil {
-		u = &UnwinderState{GoroutineID: string(m[1]), Func: string(m[2]), SP: hex(m[3]), FP: hex(m[4])}
+		u = &UnwinderState{GoroutineID: string(m[1]), Func: string(m[2]), SP: parseHex(m[3]), FP: parseHex(m[4])}
 		end = bytes.Index(log, m[0])
 	} else {
 		return nil
 	}
 	if m := stackBounds.FindSubmatch(log[end:]); m != nil {
-		u.Lo, u.Hi = hex(m[1]), hex(m[2])
+		u.Lo, u.Hi = parseHex(m[1]), parseHex(m[2])
 	}
 	return u
 }
 
-// stacks matches the first line of a stack.
-var stacks = pattern.New(`(?m)^(?:runtime stack:|goroutine [0-9]+ [^\n]*\[[^\n]*\]:)$`)
+// stackStart matches the first line of a stack.
+var stackStart = pattern.New(`(?m)^(?:runtime stack:|goroutine [0-9]+ [^\n]*\[[^\n]*\]:)$`)
 
-func hex(digits []byte) uint64 {
+func parseHex(digits []byte) uint64 {
 	n, _ := strconv.ParseUint(string(digits), 16, 64) // at most 16 digits
 	return n
 }

@@ -76,7 +76,7 @@ func (r *frameReader) line(text []byte) (frame Frame, ok bool) {
 		frame, ok = r.end()
 		r.header = ""
 	case r.header == "":
-		if call := called(text); strings.HasPrefix(call, "runtime.") || strings.HasPrefix(call, "internal/runtime/") {
+		if call := calledFunc(text); strings.HasPrefix(call, "runtime.") || strings.HasPrefix(call, "internal/runtime/") {
 			r.header, r.function = headerCutOff, call
 			r.stack++
 		}
@@ -85,7 +85,7 @@ func (r *frameReader) line(text []byte) (frame Frame, ok bool) {
 			frame, ok = r.frame(m), true
 		}
 	default:
-		if call := called(text); call != "" || bytes.HasPrefix(text, []byte("created by ")) {
+		if call := calledFunc(text); call != "" || bytes.HasPrefix(text, []byte("created by ")) {
 			if r.function != "" {
 				frame, ok = r.frame(nil), true
 			}
@@ -110,7 +110,7 @@ func (r *frameReader) frame(location [][]byte) Frame {
 	f := Frame{Header: r.header, Stack: r.stack, Func: r.function, Innermost: r.innermost || r.preempted, Preempted: r.preempted}
 	if location != nil {
 		f.File, f.HasOffset = string(location[1]), len(location[2]) > 0 || len(location[3]) > 0
-		f.Offset, f.FP, f.SP, f.PC = hex(location[2]), hex(location[3]), hex(location[4]), hex(location[5])
+		f.Offset, f.FP, f.SP, f.PC = parseHex(location[2]), parseHex(location[3]), parseHex(location[4]), parseHex(location[5])
 	}
 	if f.HasOffset || r.function == "runtime.asyncPreempt" { // else it is inlined into the next frame
 		r.preempted = r.function == "runtime.asyncPreempt"
@@ -121,25 +121,25 @@ func (r *frameReader) frame(location [][]byte) Frame {
 }
 
 // IsCall reports whether a line is the first line of a frame.
-func IsCall(line string) bool { return called([]byte(line)) != "" }
+func IsCall(line string) bool { return calledFunc([]byte(line)) != "" }
 
-// called returns the function that is named in the first line of a frame. For any other
+// calledFunc returns the function that is named in the first line of a frame. For any other
 // line it returns "".
-func called(text []byte) string {
+func calledFunc(text []byte) string {
 	call, ok := strings.CutPrefix(string(text), "created by ")
 	if ok || !strings.HasSuffix(call, ")") || strings.HasPrefix(call, " ") || strings.HasPrefix(call, "\t") {
 		return ""
 	}
-	i := arguments(call)
+	i := argumentsStart(call)
 	if i <= 0 {
 		return ""
 	}
 	return call[:i]
 }
 
-// arguments returns the index of the parenthesis that opens the arguments of a printed
+// argumentsStart returns the index of the parenthesis that opens the argumentsStart of a printed
 // call, or -1. It is the one that the last parenthesis closes.
-func arguments(call string) int {
+func argumentsStart(call string) int {
 	depth := 0
 	for i := len(call) - 1; i >= 0; i-- {
 		switch call[i] {

@@ -55,7 +55,7 @@ func (g *Grouper) addLine(line []byte) bool {
 	for i := 0; i < len(line); {
 		c := line[i]
 		switch {
-		case c < '0' || c > '9' || i > 0 && inWord(line[i-1]):
+		case c < '0' || c > '9' || i > 0 && isWordByte(line[i-1]):
 			g.text = append(g.text, c)
 			i++
 		case c == '0' && i+2 < len(line) && line[i+1] == 'x' && isHexDigit(line[i+2]):
@@ -162,7 +162,7 @@ func hasAnySuffix(text []byte, suffixes ...string) bool {
 	return false
 }
 
-func inWord(c byte) bool {
+func isWordByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.'
 }
 

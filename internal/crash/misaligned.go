@@ -19,13 +19,13 @@ func misalignedFault(log []byte) (what string, weight int) {
 			continue
 		}
 		pc, addr := m[place.SubexpIndex("pc")], m[place.SubexpIndex("addr")]
-		n := hex(pc)
+		n := parseHex(pc)
 		if n%4 == 0 {
 			continue
 		}
 		what = fmt.Sprintf("an instruction faulted at %#x: arm64 has them at multiples of 4", n)
 		switch {
-		case len(addr) > 0 && hex(addr) != n:
+		case len(addr) > 0 && parseHex(addr) != n:
 			return what, weightFault
 		case bytes.Contains(log, []byte("SIGSEGV")):
 			return what, weightJump
@@ -96,7 +96,7 @@ func (f *Facts) dumpClues() (clues []Clue) {
 			}
 			clues = append(clues, Clue{notARM64, weightOffset, fmt.Sprintf("a return address is %s+%s: arm64 has instructions at multiples of 4", m[1], m[2])})
 			u, w := f.Unwinder, secondSymbol.FindSubmatch(line[0])
-			if u != nil && u.SP > 0 && w != nil && string(w[1]) == u.Func && bytes.Equal(w[2], m[2]) && hex(line[1])+16 == u.SP {
+			if u != nil && u.SP > 0 && w != nil && string(w[1]) == u.Func && bytes.Equal(w[2], m[2]) && parseHex(line[1])+16 == u.SP {
 				clues[len(clues)-1].Weight = weightPC
 				return clues[len(clues)-1:]
 			}
@@ -115,7 +115,7 @@ var startedAt = pattern.New(`(?m)^created by (\S+)[^\n]*\n\s*[^\n]*:[0-9]+ \+0x(
 // startClues returns a clue if a goroutine was started at a misaligned pc.
 func startClues(log []byte) (clues []Clue) {
 	for _, m := range startedAt.FindAllSubmatch(log, 100) {
-		if hex(m[2])%4 != 0 {
+		if parseHex(m[2])%4 != 0 {
 			return []Clue{{notARM64, weightOffset, fmt.Sprintf("a goroutine was started at %s+0x%s: arm64 has instructions at multiples of 4", m[1], m[2])}}
 		}
 	}

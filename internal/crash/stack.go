@@ -110,7 +110,7 @@ func (f *Facts) dyingStackBegins(functions ...string) bool {
 // frames below sigpanic, and the fault is not a jump to a wrong address.
 func (f *Facts) inForeignCode() bool {
 	m := signalLine.FindSubmatch(f.messages)
-	return len(f.dyingStack()) == 0 && m != nil && hex(m[1]) != hex(m[2])
+	return len(f.dyingStack()) == 0 && m != nil && parseHex(m[1]) != parseHex(m[2])
 }
 
 // outsideRuntime reports whether the process died in a function outside the runtime, or

@@ -97,16 +97,16 @@ func (b *Binary) chain(w window.Window, bytes int64, left *int) ([]Caller, bool)
 	}
 	start := state{w.Entry, bytes}
 	for _, pointer := range []bool{false, true} {
-		if steps, end, ok := b.sites().search(start, pointer, left); ok {
+		if steps, end, ok := b.sites().searchChain(start, pointer, left); ok {
 			return b.path(steps, end, start), true
 		}
 	}
 	return nil, false
 }
 
-// search goes from callees to callers until a chain has the right size. It tries all chains of
+// searchChain goes from callees to callers until a chain has the right size. It tries all chains of
 // one length before longer ones, and stops when no steps are left.
-func (s *sites) search(start state, pointer bool, left *int) (steps map[state]step, end state, ok bool) {
+func (s *sites) searchChain(start state, pointer bool, left *int) (steps map[state]step, end state, ok bool) {
 	steps = map[state]step{}
 	level := []state{start}
 	for n := 0; n < maxChain && len(level) > 0; n++ {

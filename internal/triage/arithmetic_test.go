@@ -12,10 +12,9 @@ import (
 
 	"splitadd/internal/crash"
 	"splitadd/internal/lab"
+	"splitadd/internal/lab/labtest"
 	"splitadd/internal/patch"
 	"splitadd/internal/window"
-
-	"splitadd/internal/lab/labtest"
 )
 
 // chained is a program that dies in a window of main.first or main.second. Its callers have

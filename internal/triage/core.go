@@ -92,7 +92,7 @@ func (c *coreSearch) verdict(ctx context.Context) (v Verdict, err error) {
 		v.Settle = "the binary that ran: splitadd triage -binary FILE"
 		return v, nil
 	}
-	found, err := c.search(ctx)
+	found, err := c.findInterrupted(ctx)
 	if err != nil {
 		return v, err
 	}
@@ -224,11 +224,11 @@ func (c *coreSearch) unwinderView(i Interrupted) string {
 		return fmt.Sprintf("its frame pointer is %d bytes below the stack pointer at entry: neither its own frame's nor its caller's", i.Window.Actual)
 	}
 	return fmt.Sprintf("SP %#x: the unwinder takes [%#x,%#x) for the frame and %s for the return address; the true return address, at %#x, is %s",
-		i.SP, i.SP, i.SP+uint64(i.Window.Claimed), c.symbol(i.TakenReturn), i.SP-uint64(i.Window.Claimed-i.Window.Actual), c.symbol(i.TrueReturn))
+		i.SP, i.SP, i.SP+uint64(i.Window.Claimed), c.symbolText(i.TakenReturn), i.SP-uint64(i.Window.Claimed-i.Window.Actual), c.symbolText(i.TrueReturn))
 }
 
-// symbol describes an address.
-func (c *coreSearch) symbol(addr uint64) string {
+// symbolText describes an address.
+func (c *coreSearch) symbolText(addr uint64) string {
 	if fn, ok := c.binary.table.Find(addr - c.loadOffset); ok {
 		return fmt.Sprintf("%s+%#x", fn.Name(), addr-c.loadOffset-fn.Entry)
 	}

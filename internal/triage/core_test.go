@@ -139,7 +139,7 @@ func testCore(t *testing.T, r remains) {
 	defer f.Close()
 	c := coreSearch{file: f, binary: b}
 	require.True(t, c.prepare())
-	found, err := c.search(context.Background())
+	found, err := c.findInterrupted(context.Background())
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	debuggers(t, r, b, f, found[0])

@@ -19,10 +19,10 @@ type Interrupted struct {
 	TrueReturn  uint64 // the true return address
 }
 
-// search finds the goroutines that were interrupted in a window. Each is an aligned word that
+// findInterrupted finds the goroutines that were interrupted in a window. Each is an aligned word that
 // is the pc of a window, at the bottom of a frame of asyncPreempt. The word is not a return
 // address, because no window follows a call.
-func (c *coreSearch) search(ctx context.Context) (found []Interrupted, err error) {
+func (c *coreSearch) findInterrupted(ctx context.Context) (found []Interrupted, err error) {
 	windows := map[uint64]*window.Window{}
 	least, most := ^uint64(0), uint64(0)
 	for i := range c.binary.Windows {

@@ -18,7 +18,7 @@ func TestSearchBudget(t *testing.T) {
 	}
 	left := maxSteps
 	bound(t, "a search", slack*2, 200, func() {
-		_, _, ok := s.search(state{0, 1 << 20}, false, &left)
+		_, _, ok := s.searchChain(state{0, 1 << 20}, false, &left)
 		assert.False(t, ok)
 	})
 	assert.LessOrEqual(t, left, 0)

@@ -24,7 +24,7 @@ var (
 	ErrPacked = errors.New("not a log") // it is an archive, or compressed in a way that is not supported
 	ErrBinary = errors.New("a program, not a log or a core file")
 	ErrText   = errors.New("not text: neither a log nor a core file")
-	ErrEmpty  = errors.New("it is empty")
+	ErrEmpty  = errors.New("the input is empty")
 )
 
 // Bounds on what is read of an input.
@@ -53,7 +53,7 @@ func openText(from *bufio.Reader) (io.ReadCloser, error) {
 		}
 		unpack := unpacker(begin)
 		if unpack == nil || layer == maxLayers {
-			text, err := decoded(begin, from)
+			text, err := decodeText(begin, from)
 			if err != nil {
 				closers.Close()
 				return nil, err
@@ -88,9 +88,9 @@ func unpacker(begin []byte) func(io.Reader) (io.ReadCloser, error) {
 	return nil
 }
 
-// decoded returns an input with this beginning as UTF-8. If it is not text, the error says what
+// decodeText returns an input with this beginning as UTF-8. If it is not text, the error says what
 // it is.
-func decoded(begin []byte, from io.Reader) (io.Reader, error) {
+func decodeText(begin []byte, from io.Reader) (io.Reader, error) {
 	for _, p := range packedFormats {
 		if bytes.HasPrefix(begin, []byte(p.magic)) {
 			return nil, fmt.Errorf("%w: %s", ErrPacked, p.name)

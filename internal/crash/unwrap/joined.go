@@ -10,7 +10,7 @@ import (
 // newline, as rsyslog writes "#012", or by nothing if their ends were lost.
 func splitLines(text []byte, visit func(text []byte)) {
 	if bytes.IndexByte(text, '#') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
-		if lines, ok := escaped(text); ok {
+		if lines, ok := splitEscaped(text); ok {
 			for _, line := range lines {
 				visit(line)
 			}
@@ -34,8 +34,8 @@ func splitLines(text []byte, visit func(text []byte)) {
 	visit(text)
 }
 
-// escaped splits a text with escaped control characters into lines.
-func escaped(text []byte) (lines [][]byte, ok bool) {
+// splitEscaped splits a text with splitEscaped control characters into lines.
+func splitEscaped(text []byte) (lines [][]byte, ok bool) {
 	trimmed := bytes.TrimLeft(text, " ")
 	for _, tab := range []string{"#011", `\t`, `\\t`, "^I"} {
 		if rest, is := bytes.CutPrefix(trimmed, []byte(tab)); is && syntax.IsLocation(rest) {
