@@ -36,7 +36,7 @@ func (g *Guest) patience(ctx context.Context, oneByOne bool) (time.Duration, err
 	g.pace.mu.Lock()
 	defer g.pace.mu.Unlock()
 	if g.pace.times == 0 {
-		times, err := g.calibrate(ctx)
+		times, err := g.measurePace(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -49,9 +49,9 @@ func (g *Guest) patience(ctx context.Context, oneByOne bool) (time.Duration, err
 	return patience, nil
 }
 
-// calibrate returns how many times longer than usual a run takes. It does not matter how
+// measurePace returns how many times longer than usual a run takes. It does not matter how
 // the run ends, unless it is too slow to end.
-func (g *Guest) calibrate(ctx context.Context) (times float64, err error) {
+func (g *Guest) measurePace(ctx context.Context) (times float64, err error) {
 	config := victim.Config{Victim: "leaf4096", Observer: "gc", Victims: 1, Procs: 3, Observe: calibrationObservations}
 	result, err := g.engine.Run(ctx, lab.Job{Path: g.File.Path, Args: config.Args(), Env: g.Env, Deadline: calibrationLimit})
 	if err != nil {
