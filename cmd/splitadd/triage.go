@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/term"
 
 	"splitadd/internal/core"
 	"splitadd/internal/hint"
@@ -41,6 +44,9 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	affected, suspect := false, false
 	var failed error
 	for _, input := range inputs {
+		if input == "-" && term.IsTerminal(int(os.Stdin.Fd())) {
+			fmt.Fprintln(stderr, "splitadd: reading the log from standard input; Ctrl-D ends it")
+		}
 		verdicts, err := triageInput(ctx, input, binary)
 		if err != nil {
 			failed = errors.Join(failed, hintInput(err))
