@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: check test test-all test-vm slow suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
+.PHONY: performance check test test-all test-vm slow suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
 
 # Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
 # a failure of make, so "make check test" goes on.
@@ -127,6 +127,10 @@ mutants:
 # git bisect run over a history of Go's source: builds a toolchain five times.
 bisect: emulator
 	$(GO) test ./cmd/splitadd -run Bisect -v -timeout 2h -args -bisect
+
+# docs/performance.md with its figures: a quarter of an hour on an idle machine.
+performance: emulator vm cross debuggers
+	docs/performance.sh
 
 # docs/reachability.md with its figures: most of an hour on an idle machine.
 study: emulator vm
