@@ -48,7 +48,10 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("-json, -sarif and -q exclude each other")}
 	}
 	if flags.NArg() == 0 {
-		return usageError{errors.New("scan takes a binary, a folder or a package pattern")}
+		return usageError{errors.New("scan takes a binary, a folder, an image or archive, or a package pattern")}
+	}
+	if args := flags.Args(); slices.Contains(args[slices.Index(args, survey.Stdin)+1:], survey.Stdin) && slices.Index(args, survey.Stdin) >= 0 {
+		return usageError{errors.New("standard input can be scanned once only")}
 	}
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
@@ -60,17 +63,65 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return s.finish()
 }
 
-// argument scans a file, a folder or a package.
+// argument scans a file, a folder, an image or archive, or a package. If there is no Go
+// binary for arm64 in what may have several, a warning says so.
 func (s *scanner) argument(ctx context.Context, arg string) error {
+	before := s.sum
+	before.Foreign = maps.Clone(before.Foreign)
+	if survey.IsArchive(arg) {
+		if err := s.archive(ctx, arg); err != nil {
+			return err
+		}
+		s.warnNone(arg, before)
+		return nil
+	}
 	switch info, err := os.Stat(arg); {
 	case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
 		return s.packages(ctx, "", arg)
 	case err != nil:
-		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, or a package pattern"})
+		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, an image, or a package pattern"})
 	case info.IsDir():
-		return s.folder(ctx, arg)
+		if err := s.folder(ctx, arg); err != nil {
+			return err
+		}
+		s.warnNone(arg, before)
+		return nil
 	}
 	return s.files(ctx, []string{arg}, map[string]string{arg: arg})
+}
+
+// warnNone says that no Go binary for arm64 was found in something, if so. The totals are
+// those before it was scanned.
+func (s *scanner) warnNone(arg string, before record.Scan) {
+	if s.sum.Binaries > before.Binaries {
+		return
+	}
+	s.progress.end()
+	others := record.Scan{NotArm64Go: s.sum.NotArm64Go - before.NotArm64Go, Foreign: map[string]int{}}
+	for arch, n := range s.sum.Foreign {
+		if n -= before.Foreign[arch]; n > 0 {
+			others.Foreign[arch] = n
+		}
+	}
+	name := arg
+	if arg == survey.Stdin {
+		name = "standard input"
+	}
+	say(s.stderr, "warning", name+": no Go binary for arm64: "+report.NotArm64GoText(others))
+}
+
+// archive scans an image or an archive.
+func (s *scanner) archive(ctx context.Context, arg string) error {
+	s.progress.say(arg)
+	others, err := survey.ScanArchive(ctx, arg, os.Stdin, s.all, func(r survey.Result) error { return s.result(r, "", false) })
+	s.sum.NotArm64Go += others
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return s.failed(arg, err)
+	}
+	return nil
 }
 
 // folder scans the files below a folder. If no Go binary for arm64 is among them
@@ -159,24 +210,30 @@ func (s *scanner) files(ctx context.Context, paths []string, names map[string]st
 		s.progress.stepIfSlow(r.Path, done, len(paths))
 		done++
 		name, asked := names[r.Path]
-		var foreign survey.ForeignArchError
-		switch {
-		case r.Err == nil:
-			if asked {
-				r.Binary.Path = name
-			}
-			return s.binary(r.Binary)
-		case asked:
-			return s.failed(name, r.Err)
-		case errors.As(r.Err, &foreign):
-			s.sum.Foreign[foreign.Arch]++
-		case errors.Is(r.Err, survey.ErrNotArm64Go):
-			s.sum.NotArm64Go++
-		default:
-			return s.failed(r.Path, r.Err)
-		}
-		return nil
+		return s.result(r, name, asked)
 	})
+}
+
+// result prints or counts the result for one file. If the user asked for that file, name
+// is what to show.
+func (s *scanner) result(r survey.Result, name string, asked bool) error {
+	var foreign survey.ForeignArchError
+	switch {
+	case r.Err == nil:
+		if asked {
+			r.Binary.Path = name
+		}
+		return s.binary(r.Binary)
+	case asked:
+		return s.failed(name, r.Err)
+	case errors.As(r.Err, &foreign):
+		s.sum.Foreign[foreign.Arch]++
+	case errors.Is(r.Err, survey.ErrNotArm64Go):
+		s.sum.NotArm64Go++
+	default:
+		return s.failed(r.Path, r.Err)
+	}
+	return nil
 }
 
 // binary prints what was found in a binary.
@@ -194,7 +251,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 		return nil
 	case s.quiet:
 		if n := b.Preemptible(); n > 0 {
-			_, err := fmt.Fprintf(s.stdout, "%s: %s\n", safe.Text(b.Path), strings.Join(b.Kinds(), ", "))
+			_, err := fmt.Fprintf(s.stdout, "%s: %s\n", safe.Text(b.Name()), strings.Join(b.Kinds(), ", "))
 			return err
 		}
 		return nil
@@ -239,7 +296,6 @@ func (s *scanner) finish() (err error) {
 	case len(s.sum.Errors) > 0:
 		return errAlreadyReported
 	case s.sum.Binaries == 0:
-		say(s.stderr, "warning", "no Go binary for arm64: "+report.NotArm64GoText(s.sum))
 		say(s.stderr, "hint", "name a Go binary for arm64, or packages to build for it, such as ./...")
 	}
 	return nil

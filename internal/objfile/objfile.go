@@ -74,6 +74,17 @@ func ParseIn(ctx context.Context, path string, data []byte, limits budget.Limits
 	return f, nil
 }
 
+// IsExecutable reports whether a file that begins so may be an executable. Four bytes are
+// enough.
+func IsExecutable(head []byte) bool {
+	for _, magic := range [][]byte{[]byte("\x7fELF"), []byte("MZ"), magicMachO64, magicMachO32, magicUniversal} {
+		if bytes.HasPrefix(head, magic) {
+			return true
+		}
+	}
+	return false
+}
+
 func (f *File) parse(data []byte) error {
 	f.Budget.Work(0)
 	switch {

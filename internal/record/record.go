@@ -38,8 +38,18 @@ type Window struct {
 	File        string       `json:"file"`
 	Line        int          `json:"line"`
 	Binary      string       `json:"binary,omitempty"` // path; of a scan
-	Owner       string       `json:"owner,omitempty"`  // whose code it is; of a scan
+	Place                    // of the binary
+	Owner       string       `json:"owner,omitempty"` // whose code it is; of a scan
 	Disassembly string       `json:"disassembly,omitempty"`
+}
+
+// A Place says where a binary is that scan found in an image or an archive. Its path is
+// then the one in the image.
+type Place struct {
+	Archive string `json:"archive,omitempty"` // path; "-" is standard input
+	Image   string `json:"image,omitempty"`   // its tag and platform
+	Layer   string `json:"layer,omitempty"`   // digest
+	Command string `json:"command,omitempty"` // that made the layer
 }
 
 // WindowKind names what the window belongs to: "leaf SP".
@@ -50,7 +60,8 @@ func (w Window) WindowKind() string {
 // A Binary is one binary that was scanned; its windows come before it.
 type Binary struct {
 	Head
-	Path        string   `json:"path"`
+	Path string `json:"path"`
+	Place
 	Format      string   `json:"format"`
 	Main        string   `json:"main,omitempty"` // main module and version
 	UnwindsFP   bool     `json:"unwinds_fp"`

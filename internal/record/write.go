@@ -52,13 +52,13 @@ func (w Writer) Binary(b *survey.Binary) error {
 	for _, f := range b.Functions {
 		for _, x := range f.Windows {
 			record := w.window(x.Window)
-			record.Binary, record.Owner, record.Disassembly = b.Path, f.Owner, x.Disassembly
+			record.Binary, record.Place, record.Owner, record.Disassembly = b.Path, Place(b.Place), f.Owner, x.Disassembly
 			if err := w.write(record); err != nil {
 				return err
 			}
 		}
 	}
-	return w.write(Binary{w.head("binary"), b.Path, b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
+	return w.write(Binary{w.head("binary"), b.Path, Place(b.Place), b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
 }
 
 // Failure writes the record of a file or package that could not be scanned.

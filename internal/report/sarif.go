@@ -48,6 +48,15 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 	}
 	for _, b := range binaries {
 		uri := fileURI(b.Path)
+		where := ""
+		if b.Place.Archive != "" {
+			uri = fileURI(strings.TrimPrefix(b.Path, "/")) // relative to the root of the image
+			where = " In " + printableName(b.Name())
+			if b.Place.Layer != "" {
+				where += ", layer " + printableName(b.Place.Layer) + madeBy(b.Place.Command)
+			}
+			where += "."
+		}
 		for _, f := range b.Functions {
 			for _, w := range f.Windows {
 				if !w.Preemptible {
@@ -62,6 +71,7 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 				if w.Detail != "" {
 					text += " " + w.Detail + "."
 				}
+				text += where
 				run.CreateResultForRule(rule(w.Kind())).
 					WithLevel(level).
 					WithMessage(sarif.NewTextMessage(text)).

@@ -30,7 +30,10 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if n > 0 {
 		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
 	}
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Path), b.Format, printableName(built), sum)
+	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Name()), b.Format, printableName(built), sum)
+	if b.Place.Layer != "" {
+		fmt.Fprintf(&s, "  layer %s%s\n", printableName(b.Place.Layer), madeBy(b.Place.Command))
+	}
 	stale := 0
 	for _, f := range b.Functions {
 		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
@@ -52,6 +55,14 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	}
 	_, err := io.WriteString(to, s.String())
 	return err
+}
+
+// madeBy returns ", made by COMMAND", or nothing.
+func madeBy(command string) string {
+	if command == "" {
+		return ""
+	}
+	return ", made by " + printableName(command)
 }
 
 // unchecked writes which parts of a binary were not checked.

@@ -14,7 +14,8 @@ import (
 
 // A Binary is a binary and what was found in it.
 type Binary struct {
-	Path      string
+	Path      string // in the archive, if it is in one
+	Place     Place
 	Format    string // "ELF", "Mach-O" or "PE"
 	Go        string // the release that built it, or "" if it does not say
 	Main      string // the main module and its version, or ""

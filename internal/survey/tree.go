@@ -14,7 +14,7 @@ import (
 
 // A Result is the survey of one file, or the error.
 type Result struct {
-	Path   string
+	Path   string  // of the file, or how it is shown if it is in an archive
 	Binary *Binary // nil if there is an error
 	Err    error   // wraps ErrNotArm64Go for a file that is not a Go binary for arm64
 }
