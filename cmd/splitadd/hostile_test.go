@@ -1,15 +1,19 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -118,6 +122,49 @@ func TestManyWindows(t *testing.T) {
 	require.Len(t, sarif.Runs, 1)
 	assert.Len(t, sarif.Runs[0].Results, windows)
 	assert.Equal(t, windows, strings.Count(scan(), "\n    leaf SP at "))
+}
+
+// TestHostileArchives scans images and archives that unpack to far more than they are, or
+// have far more members.
+func TestHostileArchives(t *testing.T) {
+	z, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	header := func(name string, size int64) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Size: size, Typeflag: tar.TypeReg, Mode: 0o755}))
+		return b.Bytes()
+	}
+	zeros := z.EncodeAll(make([]byte, 8<<20), nil) // a few hundred bytes
+	program := objtest.MakeELF()[:64]
+	var many, programs []byte
+	for i := range 64 << 10 {
+		many = append(many, header(strconv.Itoa(i), 0)...)
+	}
+	for i := range 200 {
+		programs = append(programs, z.EncodeAll(append(header(strconv.Itoa(i), 64+32<<20), program...), nil)...)
+		programs = append(programs, bytes.Repeat(zeros, 4)...)
+		programs = append(programs, z.EncodeAll(make([]byte, 448), nil)...)
+	}
+	for name, data := range map[string][]byte{
+		"one file of 1 TB":       append(z.EncodeAll(header("zeros", 1<<40), nil), bytes.Repeat(zeros, 1<<12)...),
+		"one program of 1 TB":    append(z.EncodeAll(append(header("app", 1<<40), program...), nil), bytes.Repeat(zeros, 1<<12)...),
+		"260,000 empty files":    bytes.Repeat(z.EncodeAll(many, nil), 4),
+		"200 programs of zeros":  programs,
+		"a program in a package": append([]byte("!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\ndata.tar.zst    0           0     0     100644  9999999999`\n"), programs...),
+	} {
+		path := filepath.Join(t.TempDir(), "hostile")
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		c, status, stdout, stderr := costOf(t, "scan", path)
+		c.check(t, name+", "+humanize.Bytes(uint64(len(data))))
+		if name == "260,000 empty files" {
+			assert.Equal(t, 0, status, "%s: %s%s", name, stdout, stderr)
+			continue
+		}
+		assert.Equal(t, exitFailed, status, "%s: %s%s", name, stdout, stderr)
+		assert.Contains(t, stderr, "not read", name)
+		assert.NotContains(t, stderr, objfile.ErrPanic.Error(), name)
+	}
 }
 
 // TestInterruptedBinary sends Ctrl-C while a large file is read: five million

@@ -48,7 +48,7 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("-json, -sarif and -q exclude each other")}
 	}
 	if flags.NArg() == 0 {
-		return usageError{errors.New("scan takes a binary, a folder, an image or archive, or a package pattern")}
+		return usageError{errors.New("scan takes a binary, a folder, an archive or a package pattern")}
 	}
 	if args := flags.Args(); slices.Contains(args[slices.Index(args, survey.Stdin)+1:], survey.Stdin) && slices.Index(args, survey.Stdin) >= 0 {
 		return usageError{errors.New("standard input can be scanned once only")}
@@ -69,17 +69,13 @@ func (s *scanner) argument(ctx context.Context, arg string) error {
 	before := s.sum
 	before.Foreign = maps.Clone(before.Foreign)
 	if survey.IsArchive(arg) {
-		if err := s.archive(ctx, arg); err != nil {
-			return err
-		}
-		s.warnNone(arg, before)
-		return nil
+		return s.archive(ctx, arg, before)
 	}
 	switch info, err := os.Stat(arg); {
 	case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(arg):
 		return s.packages(ctx, "", arg)
 	case err != nil:
-		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, an image, or a package pattern"})
+		return s.failed(arg, &hint.Error{Err: err, Hint: "name a binary, a folder, an archive, or a package pattern"})
 	case info.IsDir():
 		if err := s.folder(ctx, arg); err != nil {
 			return err
@@ -110,8 +106,8 @@ func (s *scanner) warnNone(arg string, before record.Scan) {
 	say(s.stderr, "warning", name+": no Go binary for arm64: "+report.NotArm64GoText(others))
 }
 
-// archive scans an image or an archive.
-func (s *scanner) archive(ctx context.Context, arg string) error {
+// archive scans an image or an archive. The totals are those before.
+func (s *scanner) archive(ctx context.Context, arg string, before record.Scan) error {
 	s.progress.say(arg)
 	others, err := survey.ScanArchive(ctx, arg, os.Stdin, s.all, func(r survey.Result) error { return s.result(r, "", false) })
 	s.sum.NotArm64Go += others
@@ -121,6 +117,7 @@ func (s *scanner) archive(ctx context.Context, arg string) error {
 	case err != nil:
 		return s.failed(arg, err)
 	}
+	s.warnNone(arg, before)
 	return nil
 }
 

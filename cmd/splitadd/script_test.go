@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -30,6 +37,7 @@ func TestMain(m *testing.M) {
 //
 //	status N COMMAND ...   runs a command that must end with exit status N
 //	empty DIR              fails if there is anything in the folder
+//	image FILE DIR ...     writes an image for arm64 to an archive, with a layer of each folder
 //
 // TMPDIR is an empty folder of the script's own. ONLYGO is a PATH that has splitadd and
 // go but not an emulator.
@@ -45,6 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status,
+			"image":  makeImage,
 			"empty": func(ts *testscript.TestScript, _ bool, args []string) {
 				if left, err := os.ReadDir(ts.MkAbs(args[0])); err != nil || len(left) > 0 {
 					ts.Fatalf("left in %s: %v (%v)", args[0], left, err)
@@ -90,6 +99,31 @@ func setup(e *testscript.Env) error {
 		e.Setenv(name, value)
 	}
 	return nil
+}
+
+// makeImage writes an image with a layer of the files in each folder. The command that made
+// a layer is "COPY DIR /".
+func makeImage(ts *testscript.TestScript, _ bool, args []string) {
+	image := v1.Image(empty.Image)
+	config, err := image.ConfigFile()
+	ts.Check(err)
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", "arm64"
+	image, err = mutate.ConfigFile(image, config)
+	ts.Check(err)
+	for _, dir := range args[1:] {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		ts.Check(w.AddFS(os.DirFS(ts.MkAbs(dir))))
+		ts.Check(w.Close())
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+		ts.Check(err)
+		image, err = mutate.Append(image, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "COPY " + dir + " /"}})
+		ts.Check(err)
+	}
+	tag, err := name.NewTag("example.com/app:v1")
+	ts.Check(err)
+	ts.Check(tarball.WriteToFile(ts.MkAbs(args[0]), tag, image))
 }
 
 func status(ts *testscript.TestScript, _ bool, args []string) {

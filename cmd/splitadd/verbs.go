@@ -121,14 +121,19 @@ what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 It reads ELF, Mach-O and PE. It scans all files in a folder. Arguments that are not
 paths are package patterns, built for arm64 with the go command in PATH. Scan also
-builds a folder that is a package of a module, unless it holds a Go binary for arm64.`,
+builds a folder that is a package of a module, unless it holds a Go binary for arm64.
+
+An ARCHIVE is a container image (docker save, or OCI as an archive or a folder), a tar
+archive, or a package of Debian or Alpine. "-" reads one from standard input. Nothing
+is unpacked to disk. If an archive has images for arm64, only these are scanned.
+Archives in a folder or in an archive are not opened.`,
 	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
-	example:  "splitadd scan /usr/local/bin",
+	example:  "docker save app | splitadd scan -",
 	run:      scan,
 }, {
 	name:    "triage",

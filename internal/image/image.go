@@ -48,9 +48,8 @@ type File struct {
 
 // Limits bound what reading one archive may cost.
 type Limits struct {
-	// Unpacked bytes may be Unpacked.Base and Unpacked.Ratio times the bytes read. For the
-	// bytes that Visit reads, Visited is the limit.
-	Unpacked, Visited Limit
+	Unpacked Limit // bytes that come out of what is compressed
+	Visited  Limit // bytes that Visit reads
 
 	Members   int   // in all layers together
 	Names     int64 // bytes of their names
@@ -59,7 +58,8 @@ type Limits struct {
 	Depth     int   // of indexes in indexes
 }
 
-// A Limit is a number of bytes that grows with the bytes read.
+// A Limit is a number of bytes that grows with the bytes read of the archive: Base, and
+// Ratio times those. A single layer or file may have a quarter of the base.
 type Limit struct{ Base, Ratio int64 }
 
 // DefaultLimits are far from what real images have. Executables are packed to a fifth of
@@ -67,7 +67,7 @@ type Limit struct{ Base, Ratio int64 }
 var DefaultLimits = Limits{
 	Unpacked:  Limit{1 << 30, 100},
 	Visited:   Limit{256 << 20, 20},
-	Members:   2 << 20,
+	Members:   1 << 20,
 	Names:     128 << 20,
 	Manifest:  4 << 20,
 	Manifests: 10_000,
@@ -80,12 +80,13 @@ type reader struct {
 	visit  Visit
 	limits Limits
 
-	read, unpacked, visited int64 // bytes
-	members                 int
-	names                   int64 // bytes
-	manifests               int
-	manifestBytes           int64
-	merged                  int // members of layers, counted for each image
+	read, unpacked, stored, visited int64 // bytes; stored are those of members before they are unpacked
+
+	members       int
+	names         int64 // bytes
+	manifests     int
+	manifestBytes int64
+	merged        int // members of layers, counted for each image
 }
 
 // Read reads the image or archive in a file, or the OCI layout in a folder. If the error
@@ -95,25 +96,29 @@ func Read(ctx context.Context, path string, visit Visit, limits Limits) ([]Image
 	if IsLayout(path) {
 		return r.images(&folder{r, path, map[string]*layer{}})
 	}
-	file, size, err := openRegular(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if images, err := r.tarFile(file, size); images != nil || err != nil {
+	if images, err := r.tarFile(file); images != nil || err != nil {
 		return images, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
+	r.members, r.names = 0, 0
 	return r.stream(file)
 }
 
 // ReadStream is like Read for a stream. It surveys all layers as they come, because the
-// manifest may be the last file of the archive.
+// manifest may be the last file of the archive. When the context is done, it returns, even
+// if a call of from.Read does not.
 func ReadStream(ctx context.Context, from io.Reader, visit Visit, limits Limits) ([]Image, error) {
 	r := &reader{ctx: ctx, visit: visit, limits: limits}
-	return r.stream(from)
+	ctx, cancel := context.WithCancel(ctx) // ends the reading ahead
+	defer cancel()
+	return r.stream(newReadAhead(ctx, from))
 }
 
 // image returns what a container of these layers would see.

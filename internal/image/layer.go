@@ -174,32 +174,27 @@ func (r *reader) count(path string) error {
 	return nil
 }
 
-// look calls the visitor for a regular file. The error is one of the archive. Errors about
-// the file alone are the visitor's.
+// look calls the visitor for a regular file. The error is one of the archive. If the file is
+// larger than a limit, only the visitor gets an error, and the archive is read on.
 func (r *reader) look(path string, size int64, from io.Reader) (found any, err error) {
-	content := &content{reader: r, from: from}
+	stored := &member{from: from}
+	content := r.meter(stored, r.limits.Visited, &r.visited)
 	if err := guard(func() error { found = r.visit(path, size, content); return nil }); err != nil {
 		return nil, err
 	}
-	return found, content.err
+	return found, stored.err
 }
 
-// A content reads a file for the visitor.
-type content struct {
-	*reader
+// A member reads a file from the archive, and keeps the error.
+type member struct {
 	from io.Reader
-	err  error // of the archive
+	err  error
 }
 
-func (c *content) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	c.visited += int64(n)
-	if err == nil || err == io.EOF {
-		if over := c.limits.Visited.over(c.visited, c.read); over != nil {
-			return 0, over // and the archive is read on
-		}
-		return n, err
+func (m *member) Read(p []byte) (int, error) {
+	n, err := m.from.Read(p)
+	if err != nil && err != io.EOF {
+		m.err = err
 	}
-	c.err = err
 	return n, err
 }

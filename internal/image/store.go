@@ -38,10 +38,10 @@ func IsLayout(dir string) bool {
 }
 
 // openRegular opens a regular file. It does not wait for the writer of a pipe.
-func openRegular(path string) (*os.File, int64, error) {
+func openRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -49,9 +49,9 @@ func openRegular(path string) (*os.File, int64, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, 0, err
+		return nil, err
 	}
-	return file, info.Size(), nil
+	return file, nil
 }
 
 // countManifest counts a manifest, or a layer in one.
@@ -91,7 +91,7 @@ type folder struct {
 }
 
 func (f *folder) manifest(name string) ([]byte, error) {
-	file, _, err := openRegular(filepath.Join(f.root, filepath.FromSlash(memberName(name))))
+	file, err := openRegular(filepath.Join(f.root, filepath.FromSlash(memberName(name))))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (f *folder) layer(name string) *layer {
 		return l
 	}
 	l := &layer{}
-	file, _, err := openRegular(filepath.Join(f.root, filepath.FromSlash(memberName(name))))
+	file, err := openRegular(filepath.Join(f.root, filepath.FromSlash(memberName(name))))
 	if err != nil {
 		l.err = err
 	} else {
@@ -118,20 +118,30 @@ func (f *folder) layer(name string) *layer {
 // A tarFile is a tar archive that is not compressed. It is read at offsets.
 type tarFile struct {
 	*reader
-	file   *os.File
+	file   randomAccess
 	spans  map[string]span
 	links  map[string]string
 	layers map[string]*layer
+}
+
+// A randomAccess is an open file.
+type randomAccess interface {
+	io.ReadSeeker
+	io.ReaderAt
 }
 
 // A span is where a member's contents are in the archive.
 type span struct{ offset, size int64 }
 
 // tarFile returns the images in a file that is a tar archive, or nil if there is none.
-func (r *reader) tarFile(file *os.File, size int64) (images []Image, err error) {
+func (r *reader) tarFile(file randomAccess) (images []Image, err error) {
 	head := make([]byte, headSize)
-	if n, err := file.ReadAt(head, 0); err != nil && err != io.EOF || !isTar(head[:n]) {
+	n, err := file.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
 		return nil, err
+	}
+	if !isTar(head[:n]) {
+		return nil, nil
 	}
 	t := &tarFile{r, file, map[string]span{}, map[string]string{}, map[string]*layer{}}
 	if err := guard(t.index); err != nil || !isImage(t.spans) {

@@ -87,7 +87,7 @@ func (r *reader) tarMembers(from io.Reader) ([]Image, error) {
 
 // look reads a member as a layer, as a manifest, or as a file.
 func (s *tarStream) look(path string, size int64, from io.Reader) (found any, err error) {
-	content := bufio.NewReaderSize(unpacked{s.reader, from}, headSize)
+	content := bufio.NewReaderSize(s.meter(from, s.limits.Unpacked, &s.stored), headSize)
 	head, _ := content.Peek(headSize)
 	name := memberName(path)
 	switch {

@@ -19,16 +19,6 @@ const (
 	maxPacked  = 3        // compressed inside compressed
 )
 
-// over returns an error if n bytes are more than the limit for an archive of which so
-// much was read.
-func (l Limit) over(n, read int64) error {
-	if n <= l.Base+l.Ratio*read {
-		return nil
-	}
-	return fmt.Errorf("a decompression bomb: more than %s and %d times the %s read: %w",
-		humanize.IBytes(uint64(l.Base)), l.Ratio, humanize.IBytes(uint64(read)), ErrExceeded)
-}
-
 // An input reads from the archive itself, counts, and ends with the context.
 type input struct {
 	*reader
@@ -44,21 +34,39 @@ func (i input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// An unpacked reads what was unpacked, counts it, and ends at the limit.
-type unpacked struct {
+// A meter bounds the bytes that come out of one layer or one file. All together are bounded
+// as well. It ends with the context, because zeros that are not stored can last long.
+type meter struct {
 	*reader
-	from io.Reader
+	from  io.Reader
+	limit Limit
+	total *int64 // of all meters of the same kind
+	begin int64  // bytes that were read when this one began
+	bytes int64
 }
 
-func (u unpacked) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
+// share is the part of a limit's base that one layer or file has.
+const share = 4
+
+func (r *reader) meter(from io.Reader, limit Limit, total *int64) *meter {
+	return &meter{reader: r, from: from, limit: limit, total: total, begin: r.read}
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	if err := m.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := u.from.Read(p)
-	u.unpacked += int64(n)
-	if over := u.limits.Unpacked.over(u.unpacked, u.read); over != nil {
-		return 0, over
+	n, err := m.from.Read(p)
+	for _, b := range []struct{ bytes, base, read int64 }{
+		{m.bytes, m.limit.Base / share, m.read - m.begin}, {*m.total, m.limit.Base, m.read},
+	} {
+		if b.bytes+int64(n) > b.base+m.limit.Ratio*b.read {
+			return 0, fmt.Errorf("a decompression bomb: more than %s and %d times the %s read: %w",
+				humanize.IBytes(uint64(b.base)), m.limit.Ratio, humanize.IBytes(uint64(b.read)), ErrExceeded)
+		}
 	}
+	m.bytes += int64(n)
+	*m.total += int64(n)
 	return n, err
 }
 
@@ -93,7 +101,7 @@ func (r *reader) unpack(from io.Reader) (to *bufio.Reader, done func(), err erro
 			done()
 			return nil, nil, err
 		}
-		to = bufio.NewReaderSize(unpacked{r, next}, bufferSize)
+		to = bufio.NewReaderSize(r.meter(next, r.limits.Unpacked, &r.unpacked), bufferSize)
 	}
 	return to, done, nil
 }
