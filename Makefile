@@ -46,6 +46,7 @@ test-vm: emulator vm
 
 # The suite on slow machines: an emulator that runs one instruction at a time, the same in
 # the virtual machine, and two other programs that take the CPUs. No outcome may change.
+# One run takes about 5, 30 and 3 minutes, so the series take most of a night: see SERIES.
 SERIES ?= 10
 SUITE = $(GO) test ./race -run SplitADD -count $(SERIES) -timeout 24h -args
 slow: emulator vm
