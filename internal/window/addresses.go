@@ -59,27 +59,32 @@ func (o *origins) usesAddress(i int, s bitset) {
 		}
 	}
 	if moves {
-		switch v.Kind {
-		case arm64.Copy, arm64.Add:
-			if v.Rn >= 0 && v.Rn < 31 {
-				s.add(int(v.Rn))
-			}
-		case arm64.AddReg, arm64.SubReg:
-			// If one of two registers is shifted, the other is the address. If
-			// none is, either may be; then neither counts.
-			plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
-			if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
-				s.add(int(v.Rn))
-			}
-		case arm64.Select:
-			for _, r := range []int8{v.Rn, v.Rm} {
-				if r >= 0 && r < 31 {
-					s.add(int(r))
-				}
-			}
-		}
+		addSources(v, s)
 	}
 	if (m.Load || m.Store) && m.Base >= 0 && m.Base < 31 {
 		s.add(int(m.Base))
+	}
+}
+
+// addSources adds the registers whose values an instruction computes an address from.
+func addSources(v *arm64.Value, s bitset) {
+	switch v.Kind {
+	case arm64.Copy, arm64.Add:
+		if v.Rn >= 0 && v.Rn < 31 {
+			s.add(int(v.Rn))
+		}
+	case arm64.AddReg, arm64.SubReg:
+		// If one of two registers is shifted, the other is the address. If
+		// none is, either may be; then neither counts.
+		plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
+		if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
+			s.add(int(v.Rn))
+		}
+	case arm64.Select:
+		for _, r := range []int8{v.Rn, v.Rm} {
+			if r >= 0 && r < 31 {
+				s.add(int(r))
+			}
+		}
 	}
 }
