@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 page=docs/performance.md
 work=$(mktemp -d)
+before=$(cut -d ' ' -f 1 /proc/loadavg)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 # seconds COMMAND ... prints how long a command takes, and fails if it fails.
@@ -61,7 +62,7 @@ cd - >/dev/null
 	echo 'Written by `make performance`. The wanted figures are for two cores of a server.'
 	echo
 	printf '%s; %s cores; %s; ' "$(go version)" "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
-	echo "load at the start $(cut -d ' ' -f 1 /proc/loadavg)."
+	echo "load average $before before and $(cut -d ' ' -f 1 /proc/loadavg) after."
 	echo
 	echo '| what | command | wanted | here |'
 	echo '| --- | --- | --- | --- |'
