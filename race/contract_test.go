@@ -37,5 +37,5 @@ func TestSplitADDContract(t *testing.T) {
 			affected = append(affected, v.Affected...)
 		})
 	}
-	decide(t, affected, func(kind string) bool { return !held(kind) })
+	decide(t, "kinds that a hold proves", affected, func(kind string) bool { return !held(kind) })
 }

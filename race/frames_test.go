@@ -102,7 +102,7 @@ func decideFrames(t *testing.T, affected []string) {
 	slices.SortFunc(affected, func(a, b string) int {
 		return slices.Index(window.KindNames(), a) - slices.Index(window.KindNames(), b)
 	})
-	decide(t, affected, held)
+	decide(t, "kinds that a pin proves", affected, held)
 	if *update && !t.Failed() {
 		for _, kind := range guest.Static().Affected {
 			if held(kind) { // TestSplitADDContract proves it

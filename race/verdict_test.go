@@ -62,13 +62,13 @@ func expectedKinds(t *testing.T) []string {
 }
 
 // decide fails the test unless the kinds of window of which victims died are those that
-// pass; see the table in the package comment. Kinds that another test proves are not
-// looked at.
-func decide(t *testing.T, affected []string, elsewhere func(kind string) bool) {
+// pass; see the table in the package comment. It logs what the kinds are. Kinds that another
+// test proves are not looked at.
+func decide(t *testing.T, what string, affected []string, elsewhere func(kind string) bool) {
 	kinds, ok := recorded(t, goVersion())
 	kinds = slices.DeleteFunc(kinds, elsewhere)
 	note, problem := judge(goVersion(), affected, kinds, ok && !*update, *strict)
-	t.Log(note)
+	t.Logf("%s: %s", what, note)
 	if problem != "" {
 		t.Error(problem)
 	}
