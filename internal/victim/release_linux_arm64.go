@@ -17,12 +17,13 @@ const (
 // branchSelf is the branch to itself that a pin puts in the place of an instruction.
 const branchSelf = 0x14000000
 
-var errNoPin = errors.New("no branch to itself is there")
+var errNoPin = errors.New("neither the pin nor the instruction that it replaced is there")
 
-// release puts the instruction back, and makes every core fetch it.
+// release puts the instruction back, and makes every core fetch it. It may be called
+// again.
 //
-// It fails if the system does not let a process write to its own code, or if there is no
-// branch to itself at the address.
+// It fails if the system does not let a process write to its own code, or if another
+// instruction is at the address.
 func (p pin) release() error {
 	atomic.StoreUint64(&pinned, 0) // signals there mean nothing from now on
 	page := uintptr(p.address) &^ uintptr(os.Getpagesize()-1)
@@ -35,7 +36,8 @@ func (p pin) release() error {
 	if err := protect(syscall.PROT_READ | syscall.PROT_WRITE | syscall.PROT_EXEC); err != nil {
 		return err
 	}
-	if !replaceWord(uintptr(p.address), branchSelf, p.word) {
+	at := uintptr(p.address)
+	if !replaceWord(at, branchSelf, p.word) && !replaceWord(at, p.word, p.word) {
 		return errNoPin
 	}
 	// The core on which the victim waits has to execute an ISB. If the kernel does not
