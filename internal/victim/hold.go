@@ -47,11 +47,13 @@ func (r *run) hold() error {
 			return err
 		}
 	}
-	if err := r.pin.release(); err != nil {
-		return fmt.Errorf("release of the pin at %#x: %w", r.pin.address, err)
+	release := r.observer.release
+	if release == nil {
+		release = func(putBack func() error, _ func() bool) error { return putBack() }
 	}
-	r.released = true
-	fmt.Fprintf(r.stdout, "%sreleased %#x\n", LineMark, r.pin.address)
+	if err := release(r.putBack, func() bool { return r.total() > before }); err != nil {
+		return err
+	}
 	for r.total() == before && atomic.LoadUint32(&r.stop) == 0 {
 		begin := time.Now()
 		if err := r.watch(r.ObserveAfterHold, 0, "observed"); err != nil {
@@ -59,9 +61,21 @@ func (r *run) hold() error {
 		}
 		// Observations that follow one another may leave the victim no time to run.
 		time.Sleep(time.Since(begin))
-		if err := r.pin.release(); err != nil {
-			return fmt.Errorf("second release of the pin at %#x: %w", r.pin.address, err)
+		if err := r.putBack(); err != nil {
+			return err
 		}
 	}
 	return r.watch(r.ObserveAfterHold, 0, "end")
+}
+
+// putBack puts the pinned instruction back. It prints a line the first time.
+func (r *run) putBack() error {
+	if err := r.pin.release(); err != nil {
+		return fmt.Errorf("release of the pin at %#x: %w", r.pin.address, err)
+	}
+	if !r.released {
+		r.released = true
+		fmt.Fprintf(r.stdout, "%sreleased %#x\n", LineMark, r.pin.address)
+	}
+	return nil
 }
