@@ -53,6 +53,14 @@ func TestSplitADDFrames(t *testing.T) {
 	kinds := slices.DeleteFunc(expectedKinds(t), held)
 	var mu sync.Mutex
 	var affected []string
+	pin := func(t *testing.T, c victim.Case, w window.Window, every bool) {
+		died := pinned(t, c, w, every)
+		mu.Lock()
+		defer mu.Unlock()
+		if died && !slices.Contains(affected, w.Kind()) {
+			affected = append(affected, w.Kind())
+		}
+	}
 	sampled := map[string]bool{} // kinds of which a window was pinned under every observer
 	t.Cleanup(func() {           // when all victims have run
 		if n := leftOut.Load(); n > 0 {
@@ -82,14 +90,17 @@ func TestSplitADDFrames(t *testing.T) {
 				survive(t, c)
 			}
 			for _, w := range found {
-				died := pinned(t, c, w, every[w.String()])
-				mu.Lock()
-				if died && !slices.Contains(affected, w.Kind()) {
-					affected = append(affected, w.Kind())
-				}
-				mu.Unlock()
+				pin(t, c, w, every[w.String()])
 			}
 		})
+	}
+	for _, w := range guest.WindowsToPin() {
+		if c := guest.Case(w); len(c.Clauses) > 0 { // no victim of Cases has the kind
+			t.Run(c.Func, func(t *testing.T) {
+				t.Parallel()
+				pin(t, c, w, false)
+			})
+		}
 	}
 }
 

@@ -67,10 +67,7 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 	}
 	shown := report.Check{
 		Go: t.Version, Engine: evidence, Victims: len(victim.Cases()) + len(victim.Contract()),
-		UntestedHeld: guest.UntestedHeld(), NotRun: guest.WindowsNotRun(),
-	}
-	for _, c := range victim.Cases() {
-		shown.Windows = append(shown.Windows, guest.Pinnable(c.Func)...)
+		UntestedHeld: guest.UntestedHeld(), NotRun: guest.WindowsNotRun(), Windows: guest.WindowsToPin(),
 	}
 	for _, k := range window.Kinds {
 		if k.ProvedByHold {

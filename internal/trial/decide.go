@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
 
@@ -37,10 +36,8 @@ type Tested struct {
 // Static is the verdict from the windows alone.
 func (g *Guest) Static() Verdict {
 	var v Verdict
-	for _, c := range victim.Cases() {
-		for _, w := range g.Pinnable(c.Func) {
-			v.addAffected(w.Kind())
-		}
+	for _, w := range g.WindowsToPin() {
+		v.addAffected(w.Kind())
 	}
 	for _, k := range window.Kinds {
 		if _, elsewhere := g.windowNotRun(k.Name); elsewhere || k.ProvedByHold && len(g.WindowsToHold(k)) > 0 {
@@ -69,8 +66,8 @@ type Step struct {
 	What        string
 }
 
-// Decide pins every preemptible window of every victim, and one control at a
-// place without a window. It makes a stress run of one victim of each kind that has windows, for at
+// Decide pins the victims in the windows of WindowsToPin, and one control at a place
+// without a window. It makes a stress run of one victim of each kind that has windows, for at
 // most the limit, and none if that is 0. If a kind that the assembler's rule makes has no
 // window, it pins the place and leaves an unmodified guest to run: see testNotFound. For
 // kinds that do harm only after the goroutine has gone on, it holds the goroutine in the
@@ -78,10 +75,7 @@ type Step struct {
 // an error, because a verdict needs every measurement.
 func (g *Guest) Decide(ctx context.Context, limit time.Duration, step func(Step), report func(Run)) (Verdict, error) {
 	d := decision{Guest: g, step: step, report: report, v: Verdict{Proved: true}}
-	var windows []window.Window
-	for _, c := range victim.Cases() {
-		windows = append(windows, g.Pinnable(c.Func)...)
-	}
+	windows := g.WindowsToPin()
 	stressed := maps.Collect(g.StressWindows())
 	missing := slices.DeleteFunc(expectedSplits(), func(s expectedSplit) bool { _, found := stressed[s.kind()]; return found })
 	if limit == 0 {

@@ -144,6 +144,33 @@ func (g *Guest) Pinnable(name string) []window.Window {
 	})
 }
 
+// maxContractPins bounds how many windows of a kind are pinned in victims that are held.
+const maxContractPins = 3
+
+// WindowsToPin returns the windows that a verdict pins: all that a pin proves in the
+// victims of package victim's Cases. If they have no window of a kind, it adds a few in
+// the victims of Contract, one in each.
+func (g *Guest) WindowsToPin() (windows []window.Window) {
+	count := map[string]int{}
+	for _, c := range victim.Cases() {
+		for _, w := range g.Pinnable(c.Func) {
+			windows = append(windows, w)
+			count[w.Kind()] = maxContractPins
+		}
+	}
+	for _, c := range victim.Contract() {
+		seen := map[string]bool{}
+		for _, w := range g.Pinnable(c.Func) {
+			if kind := w.Kind(); !seen[kind] && count[kind] < maxContractPins {
+				windows = append(windows, w)
+				seen[kind] = true
+				count[kind]++
+			}
+		}
+	}
+	return windows
+}
+
 // Case returns the case of a window in a victim.
 func (g *Guest) Case(w window.Window) victim.Case {
 	c, _ := victim.Find(strings.TrimPrefix(w.Func, prefix))
@@ -191,15 +218,19 @@ func (g *Guest) LastReturn(name string) (uint64, error) {
 }
 
 // WindowsNotRun returns the preemptible windows that a verdict does not run: those
-// outside the victims, and, in victims that are held, those that a pin would prove.
+// outside the victims, and, in victims that are held, those that a pin would prove, but
+// for the few in WindowsToPin.
 func (g *Guest) WindowsNotRun() (windows []window.Window) {
 	held := map[string]bool{}
 	for _, c := range victim.Contract() {
 		held[prefix+c.Func] = true
 	}
+	pinned := g.WindowsToPin()
 	for _, w := range g.Windows {
 		k, _ := window.KindNamed(w.Kind())
-		if w.Preemptible && (!strings.HasPrefix(w.Func, prefix) || held[w.Func] && !k.ProvedByHold) {
+		run := strings.HasPrefix(w.Func, prefix) && (!held[w.Func] || k.ProvedByHold) ||
+			slices.ContainsFunc(pinned, func(p window.Window) bool { return p.PC == w.PC && p.Class == w.Class })
+		if w.Preemptible && !run {
 			windows = append(windows, w)
 		}
 	}
