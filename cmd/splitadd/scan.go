@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/gate"
 	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
@@ -22,6 +23,7 @@ import (
 // A scanner carries out the verb scan.
 type scanner struct {
 	json, sarif, quiet, all bool
+	gate                    gate.Gate
 
 	stdout, stderr io.Writer
 	progress       *progress
@@ -39,6 +41,8 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&s.sarif, "sarif", false, "print a SARIF log, as code scanning reads it")
 	flags.BoolVar(&s.quiet, "q", false, "print affected files only, one a line")
 	flags.BoolVar(&s.all, "all", false, "also list the windows in which the runtime does not preempt")
+	var gated gateFlags
+	gated.add(flags)
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -51,6 +55,11 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if args := flags.Args(); slices.Contains(args[slices.Index(args, survey.Stdin)+1:], survey.Stdin) && slices.Index(args, survey.Stdin) >= 0 {
 		return usageError{errors.New("standard input can be scanned once only")}
 	}
+	var err error
+	if s.gate, err = gated.gate(); err != nil {
+		return err
+	}
+	s.sum.Only = s.gate.Kinds
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
 	for _, arg := range flags.Args() {

@@ -36,6 +36,7 @@ func (s *scanner) result(r survey.Result, name string, asked bool) error {
 
 // binary prints what was found in a binary.
 func (s *scanner) binary(b *survey.Binary) error {
+	s.gate.Apply(b)
 	s.sum.Binaries++
 	if b.Preemptible() > 0 {
 		s.sum.Affected++
@@ -86,11 +87,12 @@ func (s *scanner) finish() (err error) {
 	case !s.quiet:
 		err = report.Scan(s.stdout, s.sum)
 	}
+	if err == nil {
+		err = s.gated()
+	}
 	switch {
 	case err != nil:
 		return err
-	case s.sum.Affected > 0:
-		return errAffected
 	case len(s.sum.Errors) > 0:
 		return errAlreadyReported
 	case s.sum.Binaries == 0:

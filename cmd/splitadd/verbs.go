@@ -121,7 +121,7 @@ what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|ARCHIVE|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -q] [-all] [-kind KIND,...] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 It reads ELF, Mach-O and PE. It scans all files in a folder. Arguments that are not
@@ -132,7 +132,7 @@ An ARCHIVE is a container image (docker save, or OCI as an archive or a folder),
 archive, or a package of Debian or Alpine. "-" reads one from standard input. Nothing
 is unpacked to disk. If an archive has images for arm64, only these are scanned.
 Archives in a folder or in an archive are not opened.`,
-	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
+	statuses: exits("no window was found that counts", exitStatus{exitAffected, "a binary has a window that counts: see -fail-on and -kind"}),
 	example:  "docker save app | splitadd scan -",
 	run:      scan,
 }, {

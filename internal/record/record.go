@@ -84,6 +84,7 @@ type Scan struct {
 	Tool       string         `json:"tool"`              // its version
 	Binaries   int            `json:"binaries"`          // Go binaries for arm64
 	Affected   int            `json:"affected"`          // of those, with a window in which the runtime preempts
+	Only       []string       `json:"only,omitempty"`    // the kinds that count; empty means all
 	Foreign    map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
 	NotArm64Go int            `json:"others"`            // all other files
 	Errors     []string       `json:"errors"`            // of the failures

@@ -86,7 +86,11 @@ const maxUnchecked = 10
 
 // Scan writes the totals of a scan.
 func Scan(to io.Writer, s record.Scan) error {
-	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
+	kinds := ""
+	if len(s.Only) > 0 {
+		kinds = " of " + strings.Join(s.Only, ", ")
+	}
+	_, err := fmt.Fprintf(to, "%s, %d with windows%s; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, kinds, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
 	return err
 }
 

@@ -19,6 +19,7 @@ type Binary struct {
 	Format    string // "ELF", "Mach-O" or "PE"
 	Go        string // the release that built it, or "" if it does not say
 	Main      string // the main module and its version, or ""
+	Package   string // the import path of package main, or ""
 	UnwindsFP bool   // its runtime unwinds by frame pointer
 	Functions []Function
 	Unchecked []string // functions whose branches are too tangled for a clause to be checked
@@ -95,7 +96,7 @@ func scan(f *objfile.File, all bool) (*Binary, error) {
 		return nil, err
 	}
 	b := &Binary{
-		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion,
+		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion, Package: info.Path,
 		Unchecked: finder.UncheckedFunctions(), Undecoded: finder.UndecodedWords(),
 	}
 	if b.Main = module(info.Main); b.Main == "" {
