@@ -24,6 +24,7 @@ import (
 type scanner struct {
 	json, sarif, quiet, all bool
 	gate                    gate.Gate
+	flags                   gateFlags
 
 	stdout, stderr io.Writer
 	progress       *progress
@@ -56,10 +57,10 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{errors.New("standard input can be scanned once only")}
 	}
 	var err error
-	if s.gate, err = gated.gate(); err != nil {
+	if s.gate, err = gated.gate(flags.Args()); err != nil {
 		return err
 	}
-	s.sum.Only = s.gate.Kinds
+	s.flags, s.sum.Only = gated, s.gate.Kinds
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
 	for _, arg := range flags.Args() {

@@ -37,6 +37,7 @@ func (s *scanner) result(r survey.Result, name string, asked bool) error {
 // binary prints what was found in a binary.
 func (s *scanner) binary(b *survey.Binary) error {
 	s.gate.Apply(b)
+	s.sum.Accepted += b.Accepted
 	s.sum.Binaries++
 	if b.Preemptible() > 0 {
 		s.sum.Affected++
@@ -79,6 +80,7 @@ func (s *scanner) failed(path string, err error) error {
 // finish prints the totals, and returns the error for the exit status.
 func (s *scanner) finish() (err error) {
 	s.progress.end()
+	s.staleEntries()
 	switch {
 	case s.json:
 		err = s.records.Scan(s.sum)

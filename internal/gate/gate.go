@@ -56,20 +56,28 @@ func ParseKinds(list string) (kinds []string, err error) {
 // A Gate selects the windows of a scan that count. Its zero value lets all windows count
 // and never fails.
 type Gate struct {
-	Kinds  []string // that count; nil means all
-	FailOn FailOn
+	Kinds    []string // that count; nil means all
+	FailOn   FailOn
+	Baseline *Baseline // the windows that do not count, or nil
+	// Found, if it is not nil, is given an entry for each window in which the runtime
+	// preempts and that Baseline does not accept.
+	Found *Baseline
 
 	certain, possible int // windows that count and in which the runtime preempts
 }
 
 // Apply removes the windows that do not count from a binary, and counts the others. It
-// leaves the slices as they are, because several images may share them.
+// says in the binary how many the baseline accepts. It leaves the slices as they are, because several images may share them.
 func (g *Gate) Apply(b *survey.Binary) {
 	var functions []survey.Function
 	for _, f := range b.Functions {
 		var windows []survey.Window
 		for _, w := range f.Windows {
-			if g.wants(w.Kind()) {
+			switch {
+			case !g.wants(w.Kind()):
+			case w.Preemptible && g.accepts(entryFor(b, f, w)):
+				b.Accepted++
+			default:
 				windows = append(windows, w)
 				g.count(w)
 			}
@@ -82,6 +90,18 @@ func (g *Gate) Apply(b *survey.Binary) {
 }
 
 func (g *Gate) wants(kind string) bool { return g.Kinds == nil || slices.Contains(g.Kinds, kind) }
+
+// accepts reports whether the baseline accepts what an entry describes. If not, the entry is
+// one of those found.
+func (g *Gate) accepts(e Entry) bool {
+	if g.Baseline != nil && g.Baseline.accepts(e) {
+		return true
+	}
+	if g.Found != nil {
+		g.Found.add(e)
+	}
+	return false
+}
 
 func (g *Gate) count(w survey.Window) {
 	switch {
@@ -110,4 +130,29 @@ func (g *Gate) Passed() int {
 		return 0
 	}
 	return g.certain + g.possible
+}
+
+// Stale returns the entries of the baseline that accepted no window, although windows of
+// their kind count.
+func (g *Gate) Stale() []Entry {
+	if g.Baseline == nil {
+		return nil
+	}
+	return g.Baseline.sorted(func(e Entry) bool { return g.wants(e.Kind) && !g.Baseline.used[e.id()] })
+}
+
+// Renewed returns the baseline that accepts what was found. It has the reasons of an older
+// baseline, and that one's entries for kinds that were not asked for.
+func (g *Gate) Renewed(old *Baseline) *Baseline {
+	renewed := NewBaseline()
+	for _, e := range g.Found.entries {
+		e.Reason = old.entries[e.id()].Reason
+		renewed.add(e)
+	}
+	for _, e := range old.entries {
+		if !g.wants(e.Kind) {
+			renewed.add(e)
+		}
+	}
+	return renewed
 }

@@ -58,7 +58,7 @@ func (w Writer) Binary(b *survey.Binary) error {
 			}
 		}
 	}
-	return w.write(Binary{w.head("binary"), b.Path, Place(b.Place), b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
+	return w.write(Binary{w.head("binary"), b.Path, Place(b.Place), b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Accepted, b.Unchecked, b.Undecoded})
 }
 
 // Failure writes the record of a file or package that could not be scanned.
