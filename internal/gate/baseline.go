@@ -45,8 +45,8 @@ type id struct{ function, kind, pkg string }
 
 func (e Entry) id() id { return id{e.Function, e.Kind, e.Package} }
 
-// entryFor returns the entry that accepts a window of a function, and windows like it.
-func entryFor(b *survey.Binary, f survey.Function, w survey.Window) Entry {
+// EntryFor returns the entry that accepts a window of a function, and windows like it.
+func EntryFor(b *survey.Binary, f survey.Function, w survey.Window) Entry {
 	text := func(s string) string { return string([]rune(s)) } // as JSON has it: valid UTF-8
 	e := Entry{Function: text(f.Name), Kind: w.Kind(), Possible: w.Possible}
 	if survey.Package(f.Name) == "main" {

@@ -75,7 +75,7 @@ func (g *Gate) Apply(b *survey.Binary) {
 		for _, w := range f.Windows {
 			switch {
 			case !g.wants(w.Kind()):
-			case w.Preemptible && g.accepts(entryFor(b, f, w)):
+			case w.Preemptible && g.accepts(EntryFor(b, f, w)):
 				b.Accepted++
 			default:
 				windows = append(windows, w)
