@@ -18,6 +18,11 @@ func (s *scanner) result(r survey.Result, name string, asked bool) error {
 	var foreign survey.ForeignArchError
 	switch {
 	case r.Err == nil:
+		if s.vex {
+			if err := checksum(r.Binary, r.Path); err != nil {
+				return err
+			}
+		}
 		if asked {
 			r.Binary.Path = name
 		}
@@ -46,7 +51,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 	switch {
 	case s.json:
 		return s.records.Binary(b)
-	case s.sarif:
+	case s.sarif, s.vex:
 		s.found = append(s.found, b)
 		return nil
 	case s.quiet:
@@ -86,6 +91,8 @@ func (s *scanner) finish() (err error) {
 		err = s.records.Scan(s.sum)
 	case s.sarif:
 		err = report.SARIF(s.stdout, s.sum.Tool, s.found, s.failures)
+	case s.vex:
+		err = s.writeVEX()
 	case !s.quiet:
 		err = report.Scan(s.stdout, s.sum)
 	}

@@ -121,7 +121,7 @@ what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -vex | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 It reads ELF, Mach-O and PE. It scans all files in a folder. Arguments that are not

@@ -23,6 +23,7 @@ type Binary struct {
 	UnwindsFP bool   // its runtime unwinds by frame pointer
 	Functions []Function
 	Unchecked []string // functions whose branches are too tangled for a clause to be checked
+	SHA256    string   // of the file, in hex, if somebody has set it; Scan does not
 	Accepted  int      // windows that a baseline accepts: they are not among the functions'
 	Undecoded int      // words that arm64.Decode does not know, if all windows were asked for
 }
