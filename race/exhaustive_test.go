@@ -80,6 +80,7 @@ func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
 	f := g.Functions[c.Func]
 	preemptible := g.Preemptible(c.Func)
 	grows := growth(t, g, f)
+	observer := trial.HoldObserver(c)
 	count := each(t, g, f, func(w window.Window, why string) (string, error) {
 		reported := false
 		for _, x := range preemptible {
@@ -87,7 +88,7 @@ func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
 				w, reported = x, true
 			}
 		}
-		r, err := g.Hold(ctx, c.Func, w, "gc")
+		r, err := g.Hold(ctx, c.Func, w, observer)
 		switch {
 		case err != nil:
 			return "", err

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"splitadd/internal/crash"
@@ -41,4 +42,10 @@ func (g *Guest) RunOneVictim(ctx context.Context, name, observer string, limit t
 	config := victim.Config{Victim: name, Observer: observer, Victims: 1, Procs: 3, For: limit}
 	err := g.run(ctx, &r, config, 0, lab.Job{Path: g.File.Path, Env: env})
 	return r, err
+}
+
+// HoldObserver returns the observer that reveals what a victim of the contract is for.
+func HoldObserver(c victim.Case) string {
+	i := slices.IndexFunc(window.Kinds, func(k window.Kind) bool { return k.Clause == c.Clauses[len(c.Clauses)-1] })
+	return window.Kinds[i].Observer
 }

@@ -290,6 +290,37 @@ func TestHoldLostSave(t *testing.T) {
 	}
 }
 
+// TestHoldBarrier removes the unsafe points of functions that overwrite pointers. Held at
+// the first boundary after the check of the write barrier, a victim hides an object from
+// the collector. A victim with its unsafe points is not preempted there, and one held
+// at its return hides nothing.
+func TestHoldBarrier(t *testing.T) {
+	k, ok := window.KindNamed(string(window.Barrier))
+	require.True(t, ok)
+	path := labtest.Guest(t, "go1.27.4")
+	sound := openGuest(t, path)
+	hold := func(g *Guest, name string, w window.Window) Run {
+		r, err := g.Hold(context.Background(), name, w, k.Observer)
+		require.NoError(t, err)
+		return r
+	}
+	for _, name := range labtest.Few(t, 3, []string{"storeNil", "storePointer", "storeGroup", "storeLoop"}) {
+		g := openGuest(t, path, unmark(t, sound, prefix+name))
+		windows := slices.DeleteFunc(g.Preemptible(name), func(w window.Window) bool { return w.Kind() != k.Name })
+		require.NotEmpty(t, windows, name)
+		r := hold(g, name, windows[0])
+		assert.Equal(t, crash.Freed, r.Death.Kind, "%s: %v: %s", name, r, r.Log)
+		assert.True(t, r.Confirmed())
+
+		r = hold(sound, name, windows[0])
+		assert.Equal(t, NotPreemptible, r.Outcome, "%s: %v: %s", name, r, r.Log)
+		pc, err := g.LastReturn(name)
+		require.NoError(t, err)
+		r = hold(g, name, g.windowAt(name, k.Class, pc))
+		assert.Equal(t, Survived, r.Outcome, "%s: %v: %s", name, r, r.Log)
+	}
+}
+
 // unmark returns the change to the function table that removes a function's unsafe
 // points: its record (runtime/runtime2.go, _func) then does not point to a table of
 // them.
@@ -309,7 +340,7 @@ func unmark(t *testing.T, g *Guest, name string) patch.Word {
 			continue
 		}
 		// args, 16 bytes of them, and the number of tables.
-		if n := binary.LittleEndian.Uint32(data[at+npcdata:]); n > 0 && n < 5 && binary.LittleEndian.Uint32(data[at+8:]) < 64 {
+		if n := binary.LittleEndian.Uint32(data[at+npcdata:]); n > 0 && n < 6 && binary.LittleEndian.Uint32(data[at+8:]) < 64 {
 			found = append(found, at)
 		}
 	}

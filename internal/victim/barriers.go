@@ -1,108 +1,114 @@
 package victim
 
-// barrierCases are functions that store pointers in the heap. Whether they use the write
-// barrier depends on whether garbage is being collected. If an object is lost, it is
-// freed, and the next calls of the same functions use its memory at once.
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+)
+
+// barrierCases are functions that overwrite pointers in the heap. Whether they use the
+// write barrier depends on whether garbage is being marked.
 var barrierCases = []Case{
-	{Func: "storeNil", Clauses: []int{7}, call: callStoreNil, want: triple},
-	{Func: "storePointer", Clauses: []int{7}, call: callStorePointer, want: triple},
-	{Func: "storeGroup", Clauses: []int{7}, call: callStoreGroup, want: triple},
-	{Func: "storeLoop", Clauses: []int{7}, call: callStoreLoop, want: triple},
-}
-
-// A node is an object with a value that must not change.
-type node struct {
-	next  *node //lint:ignore U1000 a node must be an object with pointers
-	value [6]uint64
-}
-
-func newNode(x uint64) *node {
-	n := new(node)
-	for i := range n.value {
-		n.value[i] = x + uint64(i)
-	}
-	return n
-}
-
-// wrong returns 0 if the node holds what newNode gave it.
-func (n *node) wrong(x uint64) (bits uint64) {
-	for i, v := range n.value {
-		bits |= v ^ (x + uint64(i))
-	}
-	return bits
+	{Func: "storeNil", Clauses: []int{7}, drive: overwriter{0, func(s *slots) { storeNil(&s.to[0]) }}.drive},
+	{Func: "storePointer", Clauses: []int{7}, drive: overwriter{1, func(s *slots) { storePointer(&s.to[0], s.from[0]) }}.drive},
+	{Func: "storeGroup", Clauses: []int{7}, drive: overwriter{4, func(s *slots) { storeGroup(&s.to, s.from[0], s.from[1], s.from[2], s.from[3]) }}.drive},
+	{Func: "storeLoop", Clauses: []int{7}, drive: overwriter{4, func(s *slots) { storeLoop(s.to[:], s.from[:]) }}.drive},
 }
 
 //go:noinline
-func storeNil(slot **node) { *slot = nil }
+func storeNil(slot **object) { *slot = nil }
 
 //go:noinline
-func storePointer(slot **node, n *node) { *slot = n }
+func storePointer(slot **object, o *object) { *slot = o }
 
 //go:noinline
-func storeGroup(slots *[4]*node, a, b, c, d *node) {
+func storeGroup(slots *[4]*object, a, b, c, d *object) {
 	slots[0], slots[1], slots[2], slots[3] = a, b, c, d
 }
 
 //go:noinline
-func storeLoop(to, from []*node) {
+func storeLoop(to, from []*object) {
 	for i := range from {
 		to[i] = from[i]
 		from[i] = nil
 	}
 }
 
-// held has the slots that the functions store to. newHeld is not inlined, so it is in the
-// heap.
-type held struct{ a, b [4]*node }
-
-//go:noinline
-func newHeld(x uint64) *held {
-	h := new(held)
-	for i := range h.a {
-		h.a[i] = newNode(x + uint64(i)<<16)
-	}
-	return h
+// An overwriter is a function that overwrites pointers to objects.
+type overwriter struct {
+	stores int          // how many of slots.to call sets to what is in slots.from; it clears to[0] if none
+	call   func(*slots) // which calls the function
 }
 
-// wrong returns 0 if each slot holds the node that newHeld put there.
-func wrong(slots *[4]*node, x uint64) (bits uint64) {
-	for i, n := range slots {
-		if n == nil {
-			return ^uint64(0)
+// slots are the objects of one call of an overwriter.
+type slots struct {
+	to, from [4]*object // word 1 of those in to is 0, and of those in from it is not
+	freed    [4]uint32  // freed[i] is 1 once the finalizer runs of the object that was in to[i]
+	saved    [4]*object // set by the finalizers, so that the memory is not used again
+}
+
+// latestSlots is the address of the slots of the latest call of an overwriter.
+var latestSlots unsafe.Pointer
+
+// drive calls the function until stop is set, and checks what it stored.
+func (o overwriter) drive(seed uint64, done *uint64, stop *uint32) error {
+	for id := seed<<32 + 1; atomic.LoadUint32(stop) == 0; id++ {
+		s := new(slots)
+		s.fill(id)
+		atomic.StorePointer(&latestSlots, unsafe.Pointer(s))
+		o.call(s)
+		if o.stores == 0 && s.to[0] != nil {
+			return fmt.Errorf("%w: a slot that was to be cleared holds object %d", ErrCorrupt, s.to[0][1])
 		}
-		bits |= n.wrong(x + uint64(i)<<16)
+		for i := 0; i < o.stores; i++ {
+			if got, want := s.to[i], id<<3+uint64(i); got == nil || got[1] != want {
+				return fmt.Errorf("%w: slot %d does not hold object %d", ErrCorrupt, i, want)
+			}
+		}
+		atomic.AddUint64(done, 1)
 	}
-	return bits
+	return nil
 }
 
-func callStoreNil(x uint64, _ bool) uint64 {
-	h := newHeld(x)
-	for i := range h.a {
-		n := h.a[i]
-		storeNil(&h.a[i])
-		h.b[i] = n
+// fill makes the objects. It does so in a goroutine that ends at once, so that no other
+// stack ever holds the addresses of those in s.to.
+func (s *slots) fill(id uint64) {
+	made := make(chan struct{})
+	go func() {
+		for i := range s.to {
+			i := i
+			s.from[i], s.to[i] = &object{1: id<<3 + uint64(i)}, new(object)
+			runtime.SetFinalizer(s.to[i], func(o *object) {
+				s.saved[i] = o
+				atomic.StoreUint32(&s.freed[i], 1)
+			})
+		}
+		close(made)
+	}()
+	<-made
+}
+
+// take loads the pointers of the latest call of an overwriter, and reports on loaded
+// that it has. It keeps them until the garbage collection has ended. Then it reports on
+// kept whether no object was freed.
+//
+// Take has to be called in a new goroutine while garbage is being marked. The collector
+// does not scan the stack of such a goroutine. It relies on the write barrier: whoever
+// overwrites one of the pointers has to mark the object.
+func take(loaded *uint32, collected <-chan struct{}, kept chan<- bool) {
+	s := (*slots)(atomic.LoadPointer(&latestSlots))
+	var taken [4]*object
+	if s != nil {
+		taken = s.to
 	}
-	return triple(x) + wrong(&h.b, x)
-}
-
-func callStorePointer(x uint64, _ bool) uint64 {
-	h := newHeld(x)
-	for i := range h.a {
-		storePointer(&h.b[i], h.a[i])
-		storePointer(&h.a[i], nil)
+	atomic.StoreUint32(loaded, 1)
+	<-collected
+	ok := true
+	for i, o := range taken {
+		overwritten := o == nil || o[1] != 0 // before it was loaded
+		ok = ok && (overwritten || atomic.LoadUint32(&s.freed[i]) == 0)
+		runtime.KeepAlive(o)
 	}
-	return triple(x) + wrong(&h.b, x)
-}
-
-func callStoreGroup(x uint64, _ bool) uint64 {
-	h := newHeld(x)
-	storeGroup(&h.b, h.a[0], h.a[1], h.a[2], h.a[3])
-	storeGroup(&h.a, nil, nil, nil, nil)
-	return triple(x) + wrong(&h.b, x)
-}
-
-func callStoreLoop(x uint64, _ bool) uint64 {
-	h := newHeld(x)
-	storeLoop(h.b[:], h.a[:])
-	return triple(x) + wrong(&h.b, x)
+	kept <- ok
 }

@@ -11,7 +11,7 @@ package victim
 //   - 5: functions that keep the only pointer to an object in a register; the release
 //     decides which of them use R30
 //   - 6: functions with constants and offsets that need more than one instruction
-//   - 7: functions that store pointers in the heap
+//   - 7: functions that overwrite pointers in the heap
 func Contract() []Case {
 	cases := append([]Case(nil), saveCases...)
 	for _, list := range [][]Case{pointerCases, copyCases, constantCases, barrierCases} {

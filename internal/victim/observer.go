@@ -10,7 +10,8 @@ import (
 )
 
 // Observers has the names of the observers. The last, "none", does nothing. The observer
-// "all" is a combination of others, and is not listed.
+// "all" is a combination of others, and is not listed. Nor is "marking", which is for
+// victims that are held.
 var Observers = []string{"gc", "trace", "goroutines", "stacks", "cpu", "none"}
 
 // An observer makes the runtime look at the stacks of running goroutines.
@@ -18,6 +19,9 @@ type observer struct {
 	start   func() error
 	observe func() error // one observation
 	stop    func()
+	// release, if it is not nil, puts a held victim's instruction back by calling putBack,
+	// more than once if the victim does not go on.
+	release func(putBack func() error, goesOn func() bool) error
 }
 
 func nothing() error { return nil }
@@ -51,6 +55,8 @@ func sample() error {
 //   - stacks formats every goroutine's stack, as a crash or a debug page does
 //   - cpu takes a CPU profile of 20 ms
 //   - none waits 10 ms, after which the runtime itself preempts a running goroutine
+//   - marking does the same, and a held victim goes on while garbage is being marked: see
+//     releaseWhileMarking
 //   - all runs under the execution tracer; an observation does what gc, goroutines,
 //     stacks and cpu do, one after the other
 func newObserver(name string) (observer, error) {
@@ -68,6 +74,9 @@ func newObserver(name string) (observer, error) {
 		o.observe = stacks
 	case "cpu":
 		o.observe = sample
+	case "marking":
+		o.release = releaseWhileMarking
+		fallthrough
 	case "none":
 		o.observe = func() error { time.Sleep(10 * time.Millisecond); return nil }
 	case "all":

@@ -17,17 +17,18 @@ const (
 // branchSelf is the branch to itself that a pin puts in the place of an instruction.
 const branchSelf = 0x14000000
 
-var errNoPin = errors.New("no branch to itself is there")
+var errNoPin = errors.New("neither the pin nor the instruction that it replaced is there")
 
-// release puts the instruction back, and makes every core fetch it.
+// release puts the instruction back without letting another goroutine run, and makes every core fetch it. It may be called
+// again.
 //
-// It fails if the system does not let a process write to its own code, or if there is no
-// branch to itself at the address.
+// It fails if the system does not let a process write to its own code, or if another
+// instruction is at the address.
 func (p pin) release() error {
 	atomic.StoreUint64(&pinned, 0) // signals there mean nothing from now on
 	page := uintptr(p.address) &^ uintptr(os.Getpagesize()-1)
 	protect := func(how uintptr) error {
-		if _, _, errno := syscall.Syscall(syscall.SYS_MPROTECT, page, uintptr(os.Getpagesize()), how); errno != 0 {
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_MPROTECT, page, uintptr(os.Getpagesize()), how); errno != 0 {
 			return errno
 		}
 		return nil
@@ -35,13 +36,14 @@ func (p pin) release() error {
 	if err := protect(syscall.PROT_READ | syscall.PROT_WRITE | syscall.PROT_EXEC); err != nil {
 		return err
 	}
-	if !replaceWord(uintptr(p.address), branchSelf, p.word) {
+	at := uintptr(p.address)
+	if !replaceWord(at, branchSelf, p.word) && !replaceWord(at, p.word, p.word) {
 		return errNoPin
 	}
 	// The core on which the victim waits has to execute an ISB. If the kernel does not
 	// have this system call, the core does so when it returns from its next interrupt.
-	syscall.Syscall(sysMembarrier, registerSyncCore, 0, 0)
-	syscall.Syscall(sysMembarrier, privateSyncCore, 0, 0)
+	syscall.RawSyscall(sysMembarrier, registerSyncCore, 0, 0)
+	syscall.RawSyscall(sysMembarrier, privateSyncCore, 0, 0)
 	return protect(syscall.PROT_READ | syscall.PROT_EXEC)
 }
 

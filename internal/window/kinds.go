@@ -100,7 +100,7 @@ var Kinds = []Kind{
 		Harm:     "the collector may miss a pointer and free an object in use (golang/go#61958)",
 		Remedy:   "go1.21.1 and later do not preempt there",
 		Fixed:    []string{"go1.21.1"},
-		Observer: "gc", ProvedByHold: true,
+		Observer: "marking", ProvedByHold: true,
 	},
 }
 
