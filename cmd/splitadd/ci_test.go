@@ -187,7 +187,9 @@ func TestCIKubernetes(t *testing.T) {
 	var manifest struct {
 		Spec struct {
 			Template struct {
-				Spec struct{ Containers []struct{ Command, Args []string } }
+				Spec struct {
+					Containers []struct{ Command, Args []string }
+				}
 			}
 		}
 	}
