@@ -26,20 +26,26 @@ type Kind struct {
 	NeedsNoHold bool
 }
 
+// Remedies of several kinds.
+const (
+	noRelease     = "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap"
+	neverReleased = "no Go release is known to have this: report it to golang/go, with the toolchain that built the file"
+)
+
 // Kinds are all kinds, in the order in which verdicts name them.
 var Kinds = []Kind{
 	{
 		Name: "leaf SP", Clause: 1, Class: SP,
 		Problem:  "the stack pointer holds a partial sum in the epilogue of a function without calls",
 		Harm:     "the process dies when its stacks are scanned",
-		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
+		Remedy:   noRelease,
 		Observer: "gc",
 	},
 	{
 		Name: "leaf FP", Clause: 2, Class: FP,
 		Problem:  "the frame pointer holds a partial sum in the epilogue of a function without calls",
 		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
-		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
+		Remedy:   noRelease,
 		Observer: "trace",
 	},
 	{
@@ -54,7 +60,7 @@ var Kinds = []Kind{
 		Name: "non-leaf FP", Clause: 2, Class: FP,
 		Problem:  "the frame pointer is neither the function's nor its caller's",
 		Harm:     "the process dies while the execution tracer runs, as for a flight recorder or a trace endpoint",
-		Remedy:   "no release up to go1.27.4 removes it; give the frame a size without a window, or move the large variable to the heap",
+		Remedy:   noRelease,
 		Observer: "trace",
 	},
 	{
@@ -69,14 +75,14 @@ var Kinds = []Kind{
 		Name: string(Save), Clause: 3, Class: Save,
 		Problem:  "a value that is needed later lies below the stack pointer, where a preemption writes",
 		Harm:     "the function returns to a wrong address or computes a wrong result",
-		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
+		Remedy:   neverReleased,
 		Observer: "gc", ProvedByHold: true,
 	},
 	{
 		Name: string(Register), Clause: 4, Class: Register,
 		Problem:  "a register is live that asyncPreempt does not restore in its full width",
 		Harm:     "the function goes on with a wrong value",
-		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
+		Remedy:   neverReleased,
 		Observer: "gc", ProvedByHold: true,
 	},
 	{
@@ -84,14 +90,14 @@ var Kinds = []Kind{
 		Problem:  "R30 alone holds a pointer, and the collector does not scan it",
 		Harm:     "the object is freed while it is in use: memory corruption (golang/go#80188)",
 		Remedy:   "the collectors of go1.25.13, go1.26.6 and later scan R30",
-		Fixed:    scanningLink,
+		Fixed:    []string{"go1.25.13", "go1.26.6"},
 		Observer: "gc", ProvedByHold: true, NeedsNoHold: true,
 	},
 	{
 		Name: string(Restart), Clause: 6, Class: Restart,
 		Problem:  "a restartable sequence overwrites its own input, or is too long",
 		Harm:     "the function computes a wrong result, or the runtime throws \"bad restart PC\"",
-		Remedy:   "no Go release is known to have this: report it to golang/go, with the toolchain that built the file",
+		Remedy:   neverReleased,
 		Observer: "gc", ProvedByHold: true,
 	},
 	{

@@ -20,9 +20,9 @@ const (
 
 // scansLinkOf reports whether the collector scans the R30 of a preempted goroutine.
 //
-// It reads that from the binary's own code. From go1.25.13 and go1.26.6 on,
+// It reads that from the binary's own code. In releases with the fix of golang/go#80188,
 // scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to the size
-// of asyncPreempt's frame before it scans the frame (golang/go#80188). If an obfuscator
+// of asyncPreempt's frame before it scans the frame. If an obfuscator
 // has removed the names, the release decides, if it is known.
 func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if fn, ok := table.Named("runtime.scanframeworker"); ok {
@@ -36,7 +36,7 @@ func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
 	if !version.IsValid(release) {
 		return unsure
 	}
-	if FixedIn(release, scanningLink) {
+	if lostPointer, _ := KindNamed(string(Pointer)); FixedIn(release, lostPointer.Fixed) {
 		return yes
 	}
 	return no
@@ -53,9 +53,6 @@ func FixedIn(release string, first []string) bool {
 	}
 	return len(first) > 0 && version.Compare(release, first[len(first)-1]) >= 0
 }
-
-// scanningLink are the first patch releases whose collector scans R30, oldest first.
-var scanningLink = []string{"go1.25.13", "go1.26.6"}
 
 // addsPushed reads from scanframeworker whether it adds 16 to the size that it passes to
 // the first call of scanConservative. The size is a difference of two addresses.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,17 @@ func SlowExecutable(size int) []byte {
 	return FakeExecutable{
 		Code: repeat(size, addR3, strFP, cbz), Function: 3 << 20, Name: "runtime.fpTracebackPCs", PCSP: constantTable(3 << 18),
 	}.Bytes()
+}
+
+// LargeExecutable describes an executable with about size bytes of code. Its functions are
+// like those of programs: each has 64 instructions, a frame of 32 bytes and no window.
+func LargeExecutable(size int) FakeExecutable {
+	body := append([]uint32{0xf81e0ffe}, slices.Repeat([]uint32{addR3, nop}, 30)...) // MOVD.W R30, -32(RSP)
+	body = append(body, 0xf84207fe, 0xd65f03c0, nop)                                 // MOVD.P 32(RSP), R30; RET
+	return FakeExecutable{
+		Code: repeat(size, body...), Function: 4 * len(body), Name: "main.f", File: "f.go",
+		PCSP: []byte{2, 1, 64, 61, 63, 2}, // 0, then 32 after the store, then 0 after the load
+	}
 }
 
 // ManyWindows returns an executable with one function of n windows. The function's name has

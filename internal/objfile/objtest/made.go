@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"io"
 )
 
 // A FakeExecutable describes an executable that a test makes without a linker: an ELF file with
@@ -29,6 +30,13 @@ const (
 
 // Bytes returns the file.
 func (m FakeExecutable) Bytes() []byte {
+	var b bytes.Buffer
+	_ = m.Write(&b) // a buffer never fails
+	return b.Bytes()
+}
+
+// Write writes the file.
+func (m FakeExecutable) Write(w io.Writer) error {
 	table, parts := m.table()
 	var data []byte
 	for range max(m.Modules, 1) {
@@ -36,7 +44,7 @@ func (m FakeExecutable) Bytes() []byte {
 	}
 	data = binary.LittleEndian.AppendUint64(data, madeData) // runtime.lastmoduledatap
 	data = append(pad(data, 16), m.Info...)
-	return MakeELF(
+	return writeELF(w,
 		Load{madeText, elf.PF_R | elf.PF_X, m.Code}, Load{madeTab, elf.PF_R, table}, Load{madeData, elf.PF_R | elf.PF_W, data})
 }
 
@@ -116,18 +124,30 @@ type Load struct {
 // MakeELF returns an executable of segments.
 func MakeELF(loads ...Load) []byte {
 	var b bytes.Buffer
+	_ = writeELF(&b, loads...)
+	return b.Bytes()
+}
+
+func writeELF(w io.Writer, loads ...Load) error {
 	const header, program = 64, 56
 	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_AARCH64), Version: 1, Phoff: header, Phentsize: program, Phnum: uint16(len(loads))}
 	copy(h.Ident[:], "\x7fELF\x02\x01\x01")
-	_ = binary.Write(&b, binary.LittleEndian, h)
+	if err := binary.Write(w, binary.LittleEndian, h); err != nil {
+		return err
+	}
 	at := uint64(header + program*len(loads))
 	for _, l := range loads {
 		size := uint64(len(l.Data))
-		_ = binary.Write(&b, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(l.Flags), Off: at, Vaddr: l.Addr, Filesz: size, Memsz: size})
+		err := binary.Write(w, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(l.Flags), Off: at, Vaddr: l.Addr, Filesz: size, Memsz: size})
+		if err != nil {
+			return err
+		}
 		at += size
 	}
 	for _, l := range loads {
-		b.Write(l.Data)
+		if _, err := w.Write(l.Data); err != nil {
+			return err
+		}
 	}
-	return b.Bytes()
+	return nil
 }
