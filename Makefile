@@ -82,6 +82,7 @@ fuzz:
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/arm64 -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/image -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	$(GO) test ./internal/gate -run '^$$' -fuzz FuzzBaseline -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash/pattern -run '^$$' -fuzz FuzzPattern -fuzztime $(FUZZTIME)
 
 # Time to crash of every victim with a window, ten runs each; a scan against

@@ -121,7 +121,7 @@ what that toolchain builds. ENGINE stands for -engine, -emulator and -kernel.`,
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|ARCHIVE|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -vex | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 It reads ELF, Mach-O and PE. It scans all files in a folder. Arguments that are not
@@ -131,8 +131,12 @@ builds a folder that is a package of a module, unless it holds a Go binary for a
 An ARCHIVE is a container image (docker save, or OCI as an archive or a folder), a tar
 archive, or a package of Debian or Alpine. "-" reads one from standard input. Nothing
 is unpacked to disk. If an archive has images for arm64, only these are scanned.
-Archives in a folder or in an archive are not opened.`,
-	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
+Archives in a folder or in an archive are not opened.
+
+A baseline is a file of accepted windows, by function and kind. They are counted but
+neither reported nor do they set the exit status. An entry that accepts nothing any
+more is named in a warning, if everything could be scanned.`,
+	statuses: exits("no window was found that counts", exitStatus{exitAffected, "a binary has a window that counts: see -kind, -baseline and -fail-on"}),
 	example:  "docker save app | splitadd scan -",
 	run:      scan,
 }, {
