@@ -133,8 +133,8 @@ archive, or a package of Debian or Alpine. "-" reads one from standard input. No
 is unpacked to disk. If an archive has images for arm64, only these are scanned.
 Archives in a folder or in an archive are not opened.
 
-A baseline is a file of accepted windows, by function and kind. They are counted but
-neither reported nor do they set the exit status. An entry that accepts nothing any
+A baseline is a file of accepted windows, by function and kind. They are counted, but
+they are not reported and do not set the exit status. An entry that accepts nothing any
 more is named in a warning, if everything could be scanned.`,
 	statuses: exits("no window was found that counts", exitStatus{exitAffected, "a binary has a window that counts: see -kind, -baseline and -fail-on"}),
 	example:  "docker save app | splitadd scan -",
