@@ -6,8 +6,12 @@ GO ?= go
 
 # Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
 # a failure of make, so "make check test" goes on.
+#
+# It builds the command, and beside it the standard library for the guest, which the
+# command needs next.
 check: emulator
-	@$(GO) build ./cmd/splitadd
+	@GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./internal/victim/guest & \
+	CGO_ENABLED=0 $(GO) build ./cmd/splitadd || exit; wait
 	@./splitadd check || { status=$$?; test $$status = 3 || exit $$status; }
 
 # What a newcomer and CI run: some minutes. It ends with the slowest tests, and with
@@ -82,6 +86,7 @@ fuzz:
 	$(GO) test ./internal/survey -run '^$$' -fuzz FuzzSurvey -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/arm64 -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/image -run '^$$' -fuzz FuzzRead -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	$(GO) test ./internal/gate -run '^$$' -fuzz FuzzBaseline -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/crash/pattern -run '^$$' -fuzz FuzzPattern -fuzztime $(FUZZTIME)
 
 # Time to crash of every victim with a window, ten runs each; a scan against

@@ -9,7 +9,9 @@ require (
 	github.com/edsrzf/mmap-go v1.2.0
 	github.com/google/go-containerregistry v0.20.3
 	github.com/klauspost/compress v1.18.0
+	github.com/openvex/go-vex v0.2.7
 	github.com/owenrumney/go-sarif/v2 v2.3.3
+	github.com/package-url/packageurl-go v0.1.3
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/stretchr/testify v1.12.1
 	github.com/xi2/xz v0.0.0-20171230120015-48954b6210f8
@@ -39,4 +41,5 @@ require (
 	github.com/vbatts/tar-split v0.11.6 // indirect
 	golang.org/x/image v0.25.0 // indirect
 	golang.org/x/tools v0.29.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 )

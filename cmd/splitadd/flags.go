@@ -73,3 +73,13 @@ func didYouMean(name, prefix string, known []string) string {
 	}
 	return "; did you mean " + prefix + nearest + "?"
 }
+
+// count returns how many flags are set.
+func count(flags ...bool) (n int) {
+	for _, set := range flags {
+		if set {
+			n++
+		}
+	}
+	return n
+}

@@ -131,6 +131,18 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+// TestNoNetwork shows that the command cannot talk to a network by itself, and that no
+// library brings in a package for that. They would also cost each start a millisecond.
+func TestNoNetwork(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	deps := strings.Fields(string(out))
+	assert.Contains(t, deps, "splitadd/internal/report")
+	for _, p := range []string{"net", "net/http", "google.golang.org/protobuf/proto"} {
+		assert.NotContains(t, deps, p)
+	}
+}
+
 // TestPicture draws imports. One is implied by another, and one by a path of two.
 func TestPicture(t *testing.T) {
 	i := imports{

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"splitadd/internal/gate"
 	"splitadd/internal/hint"
 	"splitadd/internal/lab"
 	"splitadd/internal/record"
@@ -21,7 +22,9 @@ import (
 
 // A scanner carries out the verb scan.
 type scanner struct {
-	json, sarif, quiet, all bool
+	json, sarif, vex, quiet, all bool
+	gate                         gate.Gate
+	flags                        gateFlags
 
 	stdout, stderr io.Writer
 	progress       *progress
@@ -37,13 +40,19 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("scan", flag.ContinueOnError)
 	flags.BoolVar(&s.json, "json", false, jsonFlag)
 	flags.BoolVar(&s.sarif, "sarif", false, "print a SARIF log, as code scanning reads it")
+	flags.BoolVar(&s.vex, "vex", false, "print an OpenVEX document: which kinds each binary is affected by, and which not")
 	flags.BoolVar(&s.quiet, "q", false, "print affected files only, one a line")
 	flags.BoolVar(&s.all, "all", false, "also list code that would have a window if the runtime preempted there, such as assembly")
+	var gated gateFlags
+	gated.add(flags)
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	if s.json && s.sarif || s.quiet && (s.json || s.sarif) {
-		return usageError{errors.New("-json, -sarif and -q exclude each other")}
+	if count(s.json, s.sarif, s.vex, s.quiet) > 1 {
+		return usageError{errors.New("-json, -sarif, -vex and -q exclude each other")}
+	}
+	if s.vex && gated.baseline != "" {
+		return usageError{errors.New("-vex states what the binaries have, so it takes no -baseline")}
 	}
 	if flags.NArg() == 0 {
 		return usageError{errors.New("scan takes a binary, a folder, an archive or a package pattern")}
@@ -51,6 +60,11 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if args := flags.Args(); slices.Contains(args[slices.Index(args, survey.Stdin)+1:], survey.Stdin) && slices.Index(args, survey.Stdin) >= 0 {
 		return usageError{errors.New("standard input can be scanned once only")}
 	}
+	var err error
+	if s.gate, err = gated.gate(flags.Args()); err != nil {
+		return err
+	}
+	s.flags, s.sum.Only = gated, s.gate.Kinds
 	s.progress = newProgress(stderr)
 	defer s.progress.end()
 	for _, arg := range flags.Args() {

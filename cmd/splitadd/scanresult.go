@@ -18,6 +18,11 @@ func (s *scanner) result(r survey.Result, name string, asked bool) error {
 	var foreign survey.ForeignArchError
 	switch {
 	case r.Err == nil:
+		if s.vex {
+			if err := checksum(r.Binary, r.Path); err != nil {
+				return err
+			}
+		}
 		if asked {
 			r.Binary.Path = name
 		}
@@ -36,6 +41,8 @@ func (s *scanner) result(r survey.Result, name string, asked bool) error {
 
 // binary prints what was found in a binary.
 func (s *scanner) binary(b *survey.Binary) error {
+	s.gate.Apply(b)
+	s.sum.Accepted += b.Accepted
 	s.sum.Binaries++
 	if b.Preemptible() > 0 {
 		s.sum.Affected++
@@ -44,7 +51,7 @@ func (s *scanner) binary(b *survey.Binary) error {
 	switch {
 	case s.json:
 		return s.records.Binary(b)
-	case s.sarif:
+	case s.sarif, s.vex:
 		s.found = append(s.found, b)
 		return nil
 	case s.quiet:
@@ -78,19 +85,23 @@ func (s *scanner) failed(path string, err error) error {
 // finish prints the totals, and returns the error for the exit status.
 func (s *scanner) finish() (err error) {
 	s.progress.end()
+	s.staleEntries()
 	switch {
 	case s.json:
 		err = s.records.Scan(s.sum)
 	case s.sarif:
 		err = report.SARIF(s.stdout, s.sum.Tool, s.found, s.failures)
+	case s.vex:
+		err = s.writeVEX()
 	case !s.quiet:
 		err = report.Scan(s.stdout, s.sum)
+	}
+	if err == nil {
+		err = s.gated()
 	}
 	switch {
 	case err != nil:
 		return err
-	case s.sum.Affected > 0:
-		return errAffected
 	case len(s.sum.Errors) > 0:
 		return errAlreadyReported
 	case s.sum.Binaries == 0:

@@ -29,7 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"splitadd": main, "panicking": panicking, "costing": costing})
+	testscript.Main(validating{m}, map[string]func(){"splitadd": recording, "panicking": panicking, "costing": costing})
 }
 
 // TestScripts runs the scripts in testdata. They have these commands in addition to
@@ -79,6 +79,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	vars["XDG_CACHE_HOME"] = cache
+	vars[recordsDir] = os.Getenv(recordsDir)
 	vars["TMPDIR"] = filepath.Join(e.WorkDir, "tmp")
 	only := filepath.Join(e.WorkDir, "only")
 	for _, dir := range []string{vars["TMPDIR"], only} {

@@ -133,7 +133,7 @@ builds functions of known frame size, and proves their windows as check does.
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -q] [-all] BINARY|DIR|ARCHIVE|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -vex | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 ` + aboutWindow + `
@@ -146,8 +146,12 @@ for arm64, scan builds that package.
 An ARCHIVE is a tar archive, a .deb or .apk package, or a container image: an archive
 from docker save, or the OCI layout as an archive or a folder. "-" reads an archive from
 standard input. Nothing is unpacked to disk. If an archive has images for arm64, only
-these are scanned. Archives in a folder or in an archive are not opened.`,
-	statuses: exits("no window was found", exitStatus{exitAffected, "a binary has a window"}),
+these are scanned. Archives in a folder or in an archive are not opened.
+
+A baseline is a file of accepted windows, by function and kind. They are counted, but
+they are not reported and do not set the exit status. An entry that accepts nothing any
+more is named in a warning, if everything could be scanned.`,
+	statuses: exits("no window was found that counts", exitStatus{exitAffected, "a binary has a window that counts: see -kind, -baseline and -fail-on"}),
 	example:  "docker save app | splitadd scan -",
 	run:      scan,
 }, {

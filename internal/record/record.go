@@ -3,6 +3,7 @@
 package record
 
 import (
+	"splitadd/internal/gate"
 	"splitadd/internal/trial"
 	"splitadd/internal/window"
 )
@@ -67,6 +68,7 @@ type Binary struct {
 	UnwindsFP   bool     `json:"unwinds_fp"`
 	Preemptible int      `json:"preemptible"`         // windows in which the runtime preempts
 	Kinds       []string `json:"kinds"`               // of those
+	Accepted    int      `json:"accepted,omitempty"`  // windows that a baseline accepts, which are not listed
 	Unchecked   []string `json:"unchecked,omitempty"` // functions whose branches are too tangled for a clause to be checked
 	Undecoded   int      `json:"undecoded,omitempty"` // words of code that are not known; of scan -all
 }
@@ -81,12 +83,15 @@ type Failure struct {
 // A Scan is the last record of a scan.
 type Scan struct {
 	Head
-	Tool       string         `json:"tool"`              // its version
-	Binaries   int            `json:"binaries"`          // Go binaries for arm64
-	Affected   int            `json:"affected"`          // of those, with a window in which the runtime preempts
-	Foreign    map[string]int `json:"foreign,omitempty"` // Go binaries for other architectures, by GOARCH
-	NotArm64Go int            `json:"others"`            // all other files
-	Errors     []string       `json:"errors"`            // of the failures
+	Tool       string         `json:"tool"`               // its version
+	Binaries   int            `json:"binaries"`           // Go binaries for arm64
+	Affected   int            `json:"affected"`           // of those, with a window in which the runtime preempts
+	Only       []string       `json:"only,omitempty"`     // the kinds that count; empty means all
+	Accepted   int            `json:"accepted,omitempty"` // windows that a baseline accepts
+	Stale      []gate.Entry   `json:"stale,omitempty"`    // entries of the baseline that accepted nothing
+	Foreign    map[string]int `json:"foreign,omitempty"`  // Go binaries for other architectures, by GOARCH
+	NotArm64Go int            `json:"others"`             // all other files
+	Errors     []string       `json:"errors"`             // of the failures
 }
 
 // A Run is one run of a guest. A run of kind "control" must survive.

@@ -58,7 +58,7 @@ func (w Writer) Binary(b *survey.Binary) error {
 			}
 		}
 	}
-	return w.write(Binary{w.head("binary"), b.Path, Place(b.Place), b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Unchecked, b.Undecoded})
+	return w.write(Binary{w.head("binary"), b.Path, Place(b.Place), b.Format, b.Main, b.UnwindsFP, b.Preemptible(), append([]string{}, b.Kinds()...), b.Accepted, b.Unchecked, b.Undecoded})
 }
 
 // Failure writes the record of a file or package that could not be scanned.
@@ -130,7 +130,7 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Command, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Head: w.head("diagnosis"), Line: r.Program.Command, Ways: []Way{}, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/url"
@@ -9,10 +10,10 @@ import (
 
 	"github.com/owenrumney/go-sarif/v2/sarif"
 
+	"splitadd/internal/gate"
 	"splitadd/internal/record"
 	"splitadd/internal/safe"
 	"splitadd/internal/survey"
-	"splitadd/internal/window"
 )
 
 // SARIF writes the windows of binaries in which the runtime preempts, in the
@@ -36,54 +37,74 @@ func SARIF(to io.Writer, version string, binaries []*survey.Binary, failures []r
 		}
 		invocation.AddTToolExecutionNotification(notification)
 	}
-	for _, k := range window.Kinds {
-		kind := k.Name
-		run.AddRule(rule(kind)).
-			WithName("Split" + strings.ReplaceAll(strings.ReplaceAll(kind, " ", ""), "-", "")).
-			WithShortDescription(sarif.NewMultiformatMessageString(kind + " window")).
-			WithFullDescription(sarif.NewMultiformatMessageString(
-				"Where a goroutine may be preempted, " + k.Problem + "; " + k.Harm + ".")).
-			WithHelp(sarif.NewMultiformatMessageString(strings.Join(survey.Remedies([]string{kind}), ". "))).
-			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel("error"))
-	}
+	addRules(run)
 	for _, b := range binaries {
-		uri := fileURI(b.Path)
-		where := ""
-		if b.Place.Archive != "" {
-			uri = fileURI(strings.TrimPrefix(b.Path, "/")) // relative to the root of the image
-			where = " In " + printableName(b.Name())
-			if b.Place.Layer != "" {
-				where += ", layer " + printableName(b.Place.Layer) + madeBy(b.Place.Command)
-			}
-			where += "."
-		}
 		for _, f := range b.Functions {
-			for _, w := range f.Windows {
-				if !w.Preemptible {
-					continue
-				}
-				text := fmt.Sprintf("%s window in %s+%#x (%s:%d, frame %d bytes, pc %#x): %s; built by %s.",
-					w.Kind(), printableName(f.Name), w.Offset(), printableName(w.File), w.Line, f.Frame, w.PC, printableName(f.Owner), printableName(b.Go))
-				level := "error"
-				if w.Possible {
-					level = "warning"
-				}
-				if w.Detail != "" {
-					text += " " + w.Detail + "."
-				}
-				text += where
-				run.CreateResultForRule(rule(w.Kind())).
-					WithLevel(level).
-					WithMessage(sarif.NewTextMessage(text)).
-					WithPartialFingerPrints(map[string]interface{}{"window/v1": fmt.Sprintf("%s+%#x %s", printableName(f.Name), w.Offset(), w.Class)}).
-					AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
-						WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
-						WithRegion(sarif.NewSimpleRegion(1, 1))))
-			}
+			addResults(run, b, f)
 		}
 	}
 	report.AddRun(run)
 	return report.PrettyWrite(to)
+}
+
+// addResults adds the windows of a function.
+func addResults(run *sarif.Run, b *survey.Binary, f survey.Function) {
+	uri, where := placeOf(b)
+	seen := map[string]int{} // windows so far, by kind
+	for _, w := range f.Windows {
+		if !w.Preemptible {
+			continue
+		}
+		seen[w.Kind()]++
+		certainty, level := "", "error"
+		if w.Possible {
+			certainty, level = "Possible ", "warning"
+		}
+		text := fmt.Sprintf("%s%s window in %s+%#x (%s:%d, frame %d bytes, pc %#x): %s; built by %s.", certainty,
+			w.Kind(), printableName(f.Name), w.Offset(), printableName(w.File), w.Line, f.Frame, w.PC, printableName(f.Owner), printableName(b.Go))
+		if w.Detail != "" {
+			text += " " + w.Detail + "."
+		}
+		location := sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
+			WithArtifactLocation(sarif.NewSimpleArtifactLocation(uri)).
+			WithRegion(sarif.NewSimpleRegion(1, 1)))
+		location.LogicalLocations = append(location.LogicalLocations,
+			sarif.NewLogicalLocation().WithFullyQualifiedName(printableName(f.Name)).WithKind("function"))
+		result := run.CreateResultForRule(ruleOf(w)).
+			WithLevel(level).
+			WithMessage(sarif.NewTextMessage(text + where)).
+			WithPartialFingerPrints(fingerprints(b, f, w, seen[w.Kind()]))
+		result.AddLocation(location)
+	}
+}
+
+// placeOf returns the URI of a binary, and a sentence about the archive it is in, or "".
+func placeOf(b *survey.Binary) (uri, where string) {
+	if b.Place.Archive == "" {
+		return fileURI(b.Path), ""
+	}
+	where = " In " + printableName(b.Name())
+	if b.Place.Layer != "" {
+		where += ", layer " + printableName(b.Place.Layer) + madeBy(b.Place.Command)
+	}
+	return fileURI(strings.TrimPrefix(b.Path, "/")), where + "." // relative to the root of the image
+}
+
+// fingerprints returns what identifies a window from one build to the next: the command,
+// the function, the kind, and which of the function's windows of this kind it is, from 1.
+// There is no address in it. GitHub compares primaryLocationLineHash only. Without it, it
+// would hash the binary's first bytes.
+func fingerprints(b *survey.Binary, f survey.Function, w survey.Window, nth int) map[string]any {
+	e := gate.EntryFor(b, f, w)
+	command := b.Package
+	if command == "" {
+		command = b.Path
+	}
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", command, e.Function, e.Kind))
+	return map[string]any{
+		"window/v2":               fmt.Sprintf("%s in %s of %s #%d", e.Kind, printableName(e.Function), printableName(command), nth),
+		"primaryLocationLineHash": fmt.Sprintf("%x:%d", hash[:8], nth),
+	}
 }
 
 // fileURI returns the URI of a file, relative if its path is. Every byte that a URI
@@ -98,6 +119,3 @@ func fileURI(path string) string {
 	}
 	return u.String()
 }
-
-// rule returns the identifier of a kind's rule.
-func rule(kind string) string { return "split-" + strings.ToLower(strings.ReplaceAll(kind, " ", "-")) }

@@ -30,6 +30,9 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	if n > 0 {
 		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
 	}
+	if b.Accepted > 0 {
+		sum += fmt.Sprintf("; %d accepted", b.Accepted)
+	}
 	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Name()), b.Format, printableName(built), sum)
 	if b.Place.Layer != "" {
 		fmt.Fprintf(&s, "  layer %s%s\n", printableName(b.Place.Layer), madeBy(b.Place.Command))
@@ -86,7 +89,14 @@ const maxUnchecked = 10
 
 // Scan writes the totals of a scan.
 func Scan(to io.Writer, s record.Scan) error {
-	_, err := fmt.Fprintf(to, "%s, %d with windows; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
+	kinds := ""
+	if len(s.Only) > 0 {
+		kinds = " of " + strings.Join(s.Only, ", ")
+	}
+	if s.Accepted > 0 {
+		kinds += "; " + english.Plural(s.Accepted, "window", "") + " accepted"
+	}
+	_, err := fmt.Fprintf(to, "%s, %d with windows%s; %s; %s\n", binaries(s.Binaries, "arm64"), s.Affected, kinds, NotArm64GoText(s), english.Plural(len(s.Errors), "error", ""))
 	return err
 }
 

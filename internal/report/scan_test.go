@@ -19,6 +19,7 @@ import (
 	"splitadd/internal/record"
 	"splitadd/internal/survey"
 	"splitadd/internal/triage"
+	"splitadd/internal/window"
 )
 
 // valid validates SARIF against the published schema.
@@ -36,6 +37,15 @@ func valid(t *testing.T, sarif []byte) error {
 func TestSARIF(t *testing.T) {
 	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.23.4"), true, budget.Default)
 	require.NoError(t, err)
+	possible := 0
+	for _, f := range b.Functions {
+		for _, w := range f.Windows {
+			if w.Preemptible && w.Possible {
+				possible++
+			}
+		}
+	}
+	require.Positive(t, possible)
 	b.Path = "a folder/guest%#?\x1b[31m\u202e\xff" + strings.Repeat("x", 400)
 	var out bytes.Buffer
 	failures := []record.Failure{{Path: "bin/cut", Error: "bin/cut: cut\x1boff"}, {Path: "/abs/x y", Error: "none"}}
@@ -43,11 +53,21 @@ func TestSARIF(t *testing.T) {
 	require.NoError(t, valid(t, out.Bytes()))
 	assert.Equal(t, b.Preemptible(), strings.Count(out.String(), `"ruleIndex"`))
 	assert.Contains(t, out.String(), `"uri": "a%20folder/guest%25%23%3F%1B%5B31m%E2%80%AE%FF`+strings.Repeat("x", 400)+`"`)
-	assert.Contains(t, out.String(), `"ruleId": "split-non-leaf-sp"`)
 	var log struct {
 		Runs []struct {
 			Tool struct {
-				Driver struct{ Version string }
+				Driver struct {
+					Version string
+					Rules   []struct {
+						ID   string
+						Help struct{ Text, Markdown string }
+					}
+				}
+			}
+			Results []struct {
+				RuleID, Level       string
+				Message             struct{ Text string }
+				PartialFingerprints map[string]string
 			}
 			Invocations []struct {
 				ExecutionSuccessful        bool
@@ -63,6 +83,26 @@ func TestSARIF(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(out.Bytes(), &log))
 	assert.Equal(t, "v1.2.3", log.Runs[0].Tool.Driver.Version)
+	for i, rule := range log.Runs[0].Tool.Driver.Rules {
+		assert.Equal(t, window.Clauses[i].Name, rule.ID)
+		for _, k := range window.KindsOf(i + 1) {
+			for _, text := range []string{k.Name + ": " + k.Problem + ".", k.Harm, k.Remedy} {
+				assert.Contains(t, rule.Help.Text, text)
+				assert.Contains(t, rule.Help.Markdown, text)
+			}
+		}
+	}
+	assert.Len(t, log.Runs[0].Tool.Driver.Rules, 7)
+	identities, levels := map[string]bool{}, map[string]int{}
+	for _, r := range log.Runs[0].Results {
+		levels[r.Level]++
+		assert.Equal(t, strings.HasPrefix(r.Message.Text, "Possible "), r.Level == "warning", "%s", r.Message.Text)
+		hash := r.PartialFingerprints["primaryLocationLineHash"]
+		assert.Regexp(t, `^[0-9a-f]{16}:[0-9]+$`, hash, "the form that code scanning reads")
+		assert.False(t, identities[r.RuleID+hash], "%s", r.Message.Text)
+		identities[r.RuleID+hash] = true
+	}
+	assert.Equal(t, map[string]int{"error": b.Preemptible() - possible, "warning": possible}, levels)
 	invocation := log.Runs[0].Invocations[0]
 	assert.False(t, invocation.ExecutionSuccessful)
 	require.Len(t, invocation.ToolExecutionNotifications, 2)
@@ -80,6 +120,31 @@ func TestSARIF(t *testing.T) {
 
 	broken := strings.Replace(out.String(), `"results"`, `"result"`, 1)
 	require.Error(t, valid(t, []byte(broken)))
+}
+
+// TestFingerprints changes what differs from build to build, and what does not.
+func TestFingerprints(t *testing.T) {
+	b := &survey.Binary{Path: "bin/app", Package: "example.com/app", Main: "example.com/app@v1", Go: "go1.26.8"}
+	f := survey.Function{Name: "main.leaf", Frame: 65552}
+	w := survey.Window{Window: window.Window{Class: window.SP, Leaf: true, Entry: 0x1000, PC: 0x1068, File: "/src/main.go", Line: 16, Preemptible: true}}
+	first := fingerprints(b, f, w, 1)
+	assert.Equal(t, "leaf SP in main.leaf of example.com/app #1", first["window/v2"])
+
+	again, moved, grown := *b, w, f
+	again.Path, again.Main, again.Go = "/tmp/1/app", "example.com/app@v2", "go1.27.4"
+	moved.Entry, moved.PC, moved.File, moved.Line = 0x2000, 0x20c4, "main.go", 99
+	grown.Frame = 131088
+	assert.Equal(t, first, fingerprints(&again, grown, moved, 1))
+
+	other, leaf, fp := *b, f, w
+	other.Package, leaf.Name, fp.Class = "example.com/other", "main.leaf2", window.FP
+	for _, x := range []map[string]any{fingerprints(&other, f, w, 1), fingerprints(b, leaf, w, 1), fingerprints(b, f, fp, 1), fingerprints(b, f, w, 2)} {
+		for name := range first {
+			assert.NotEqual(t, first[name], x[name])
+		}
+	}
+	other.Package = "" // stripped: the path is all there is
+	assert.Equal(t, "leaf SP in main.leaf of bin/app #1", fingerprints(&other, f, w, 1)["window/v2"])
 }
 
 // TestStale counts functions whose only windows are stale frame pointers: a binary

@@ -69,7 +69,7 @@ func compare(t *testing.T, file *objfile.File, found *survey.Binary) {
 	file.Budget = nil // of the survey, which is over
 	table, err := pclntab.Open(file)
 	require.NoError(t, err)
-	spoiled := windowtest.PreemptionWrites(table)
+	writesBelow := windowtest.PreemptionWrites(table)
 	compared := 0
 	for i := 0; i < table.Len() && compared < mostFunctions; i++ {
 		fn, err := table.Func(i)
@@ -92,7 +92,7 @@ func compare(t *testing.T, file *objfile.File, found *survey.Binary) {
 			require.Empty(t, got, fn.Name())
 			continue
 		}
-		want, ok := windowtest.Interpret(fn, code, found.UnwindsFP, spoiled)
+		want, ok := windowtest.Interpret(fn, code, found.UnwindsFP, writesBelow)
 		if !ok {
 			continue
 		}

@@ -19,9 +19,12 @@ type Binary struct {
 	Format    string // "ELF", "Mach-O" or "PE"
 	Go        string // the release that built it, or "" if it does not say
 	Main      string // the main module and its version, or ""
+	Package   string // the import path of package main, or ""
 	UnwindsFP bool   // its runtime unwinds by frame pointer
 	Functions []Function
 	Unchecked []string // functions whose branches are too tangled for a clause to be checked
+	SHA256    string   // of the file, in hex, if somebody has set it; Scan does not
+	Accepted  int      // windows that a baseline accepts: they are not among the functions'
 	Undecoded int      // words that arm64.Decode does not know, if all windows were asked for
 }
 
@@ -95,7 +98,7 @@ func scan(f *objfile.File, all bool) (*Binary, error) {
 		return nil, err
 	}
 	b := &Binary{
-		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion,
+		Path: f.Path, Format: f.Format, UnwindsFP: finder.UnwindsFP, Go: info.GoVersion, Package: info.Path,
 		Unchecked: finder.UncheckedFunctions(), Undecoded: finder.UndecodedWords(),
 	}
 	if b.Main = module(info.Main); b.Main == "" {

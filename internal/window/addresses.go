@@ -2,14 +2,14 @@ package window
 
 import "splitadd/internal/arm64"
 
-// addresses returns the instructions before which R30 holds a value that is
+// neededAddresses returns the instructions before which R30 holds a value that is
 // used as an address later on, by itself or with something added. It returns nil
 // if the branches are too tangled to tell.
-func (o *origins) addresses() bitset {
+func (o *origins) neededAddresses() bitset {
 	b := o.b
 	result := newBitset(b.len())
-	transfer := func(i int, s bitset) { o.usesAddress(i, s) }
-	ok := b.backward(o.places(), transfer, func(i int, before bitset) {
+	transfer := func(i int, s bitset) { o.stepBack(i, s) }
+	ok := b.backward(o.countPlaces(), transfer, func(i int, before bitset) {
 		if before.has(arm64.LR) {
 			result.add(i)
 		}
@@ -20,9 +20,9 @@ func (o *origins) addresses() bitset {
 	return result
 }
 
-// usesAddress updates s, the places whose values are used as addresses later, from
+// stepBack updates s, the places whose values are used as addresses later, from
 // after an instruction to before it.
-func (o *origins) usesAddress(i int, s bitset) {
+func (o *origins) stepBack(i int, s bitset) {
 	b, e := o.b, o.b.effect(i)
 	m, v := &e.Mem, &e.Value
 	at, onStack := b.slot(i)

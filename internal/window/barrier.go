@@ -24,7 +24,7 @@ func (b *body) barriers(flag barrierFlag, report func(i int, detail string)) {
 		return
 	}
 	for i := range b.len() {
-		found, load := flagAt(b.code, b.fn.Entry, i)
+		found, load := readFlagAt(b.code, b.fn.Entry, i)
 		if found != flag {
 			continue
 		}
@@ -39,18 +39,18 @@ func (b *body) barriers(flag barrierFlag, report func(i int, detail string)) {
 // Bounds of what is followed from the load of the flag: instructions in one
 // block, and places that are stored to.
 const (
-	maxBlock  = 64
-	maxPlaces = 16
+	maxBlock     = 64
+	maxAddresses = 16
 )
 
 // guardedStores returns the instructions before which no preemption may come: from the
-// one after the load of the flag up to the last guardedStores store on each branch. The
+// one after the load of the flag up to the last guarded store on each branch. The
 // next call reuses the memory of the result.
 //
 // The branch with the barrier loads the values that the stores overwrite, and puts
-// them into the barrier's buffer, which R25 points at. So a store is guardedStores if it
+// them into the barrier's buffer, which R25 points at. So a store is guarded if it
 // goes to a place that the branch has loaded from. If there are no such places, the
-// first store that is not to the stack is guardedStores.
+// first store that is not to the stack is guarded.
 func (b *body) guardedStores(load int) []int {
 	unsafe := b.unsafe[:0]
 	branch := load + 1
@@ -75,8 +75,8 @@ func (b *body) guardedStores(load int) []int {
 	if on < 0 || off < 0 || on >= b.len() || off >= b.len() {
 		return unsafe
 	}
-	private, from := b.without(off) // of the branch without the barrier
-	with, meet, places, ok := b.withBarrier(on, private, from, unsafe)
+	private, from := b.branchWithoutBarrier(off) // of the branch without the barrier
+	with, meet, places, ok := b.branchWithBarrier(on, private, from, unsafe)
 	if !ok {
 		return nil // they do not meet before the next branch: not what the compiler writes
 	}
@@ -86,23 +86,23 @@ func (b *body) guardedStores(load int) []int {
 			private = private[:k]
 			break
 		}
-		if m := b.effect(at).Mem; m.Store && outside(&m) {
+		if m := b.effect(at).Mem; m.Store && outsideFrame(&m) {
 			last = k
 		}
 	}
 	if last >= 0 {
 		with = append(with, private[:last+1]...)
 	} else {
-		with = b.stores(meet, places, append(with, private...))
+		with = b.throughStores(meet, places, append(with, private...))
 	}
 	b.unsafe = with
 	return with
 }
 
-// without returns the instructions of the branch without the barrier, in a straight
+// branchWithoutBarrier returns the instructions of the branch without the barrier, in a straight
 // line up to the first jump, and the target of an unconditional jump at its end, or -1
 // if there is none. The next call reuses the memory of the result.
-func (b *body) without(off int) (line []int, to int) {
+func (b *body) branchWithoutBarrier(off int) (line []int, to int) {
 	line = b.line[:0]
 	to = -1
 	for at := off; at < b.len() && len(line) < maxBlock; at++ {
@@ -119,10 +119,10 @@ func (b *body) without(off int) (line []int, to int) {
 	return line, to
 }
 
-// withBarrier appends the instructions of the branch with the barrier, up to where
+// branchWithBarrier appends the instructions of the branch with the barrier, up to where
 // it meets the other one. It also returns the instruction where they meet, and the
 // places outside the frame that it loads from.
-func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int, meet int, places []place, ok bool) {
+func (b *body) branchWithBarrier(on int, line []int, to int, unsafe []int) (with []int, meet int, places []address, ok bool) {
 	places = b.places[:0]
 	for at, n := on, 0; at >= 0 && at < b.len() && n < maxBlock; n++ {
 		if at == to || len(line) > 0 && at >= line[0] && at <= line[len(line)-1] {
@@ -131,10 +131,10 @@ func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int
 		}
 		unsafe = append(unsafe, at)
 		e := b.effect(at)
-		if m := &e.Mem; m.Load && m.Size == 8 && outside(m) {
+		if m := &e.Mem; m.Load && m.Size == 8 && outsideFrame(m) {
 			for k := range int32(m.N) {
-				if len(places) < maxPlaces {
-					places = append(places, placeOf(m, k))
+				if len(places) < maxAddresses {
+					places = append(places, addressOf(m, k))
 				}
 			}
 		}
@@ -151,16 +151,16 @@ func (b *body) withBarrier(on int, line []int, to int, unsafe []int) (with []int
 	return unsafe, 0, nil, false
 }
 
-// stores appends the instructions from one on up to the last store to one of the
+// throughStores appends the instructions from one on up to the last store to one of the
 // places. If there are no places, it goes up to the first store outside the frame.
-func (b *body) stores(from int, places []place, unsafe []int) []int {
+func (b *body) throughStores(from int, places []address, unsafe []int) []int {
 	any, last := len(places) == 0, len(unsafe)
 	for at := from; at < b.len() && at < from+maxBlock; at++ {
 		e := b.effect(at)
 		unsafe = append(unsafe, at)
-		if m := &e.Mem; m.Store && outside(m) {
+		if m := &e.Mem; m.Store && outsideFrame(m) {
 			for k := range int32(m.N) {
-				p := placeOf(m, k)
+				p := addressOf(m, k)
 				if i := slices.Index(places, p); i >= 0 {
 					places[i] = places[len(places)-1]
 					places = places[:len(places)-1]
@@ -170,7 +170,7 @@ func (b *body) stores(from int, places []place, unsafe []int) []int {
 				last = len(unsafe)
 			}
 		}
-		places = slices.DeleteFunc(places, func(p place) bool {
+		places = slices.DeleteFunc(places, func(p address) bool {
 			return e.Writes.Has(int(p.base)) || p.index >= 0 && e.Writes.Has(int(p.index))
 		})
 		if len(places) == 0 && (!any || last == len(unsafe)) || e.Jump.Kind != arm64.JumpNone {
@@ -180,23 +180,23 @@ func (b *body) stores(from int, places []place, unsafe []int) []int {
 	return unsafe[:last]
 }
 
-// A place is an address in memory, given by registers that do not change between the
+// An address is a place in memory, given by registers that do not change between the
 // accesses.
-type place struct {
+type address struct {
 	base, index int8
 	shift       uint8
 	disp        int32
 }
 
-func placeOf(m *arm64.Memory, k int32) place {
-	return place{m.Base, m.Index, m.Shift, m.Disp + k*int32(m.Size)}
+func addressOf(m *arm64.Memory, k int32) address {
+	return address{m.Base, m.Index, m.Shift, m.Disp + k*int32(m.Size)}
 }
 
-// outside reports whether an access is outside the frame and the barrier's buffer.
-func outside(m *arm64.Memory) bool {
-	return m.Base >= 0 && m.Base != arm64.SP && m.Base != buffer
+// outsideFrame reports whether an access is outside the frame and the barrier's buffer.
+func outsideFrame(m *arm64.Memory) bool {
+	return m.Base >= 0 && m.Base != arm64.SP && m.Base != bufferRegister
 }
 
-// buffer is the register in which gcWriteBarrier returns a pointer into the barrier's
+// bufferRegister is the register in which gcWriteBarrier returns a pointer into the barrier's
 // buffer (runtime/asm_arm64.s).
-const buffer = 25
+const bufferRegister = 25

@@ -19,10 +19,10 @@ type barrierFlag struct {
 // load, and between its load and the branch.
 const maxFlagDistance = 8
 
-// flagOf finds the flag's address: the one that is loaded and branched on before
+// findFlag finds the flag's address: the one that is loaded and branched on before
 // most calls of runtime.gcWriteBarrier and its relatives. Symbols are not used,
 // since most programs that are shipped have none.
-func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
+func findFlag(f *objfile.File, table *pclntab.Table) barrierFlag {
 	const enough = 200 // sites; a program has thousands
 	votes := map[barrierFlag]int{}
 	total := 0
@@ -38,7 +38,7 @@ func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
 		}
 		f.Budget.Work(len(code) / 4)
 		for at := range len(code) / 4 {
-			flag, load := flagAt(code, fn.Entry, at)
+			flag, load := readFlagAt(code, fn.Entry, at)
 			if !flag.known || !callsBarrier(table, code, fn.Entry, load) {
 				continue
 			}
@@ -54,9 +54,9 @@ func flagOf(f *objfile.File, table *pclntab.Table) barrierFlag {
 	return best
 }
 
-// flagAt reads, at an ADRP, the address of 32 bits that are loaded right after
+// readFlagAt reads, at an ADRP, the address of 32 bits that are loaded right after
 // it, and returns the instruction that loads them.
-func flagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
+func readFlagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 	w := wordAt(code, i)
 	if w&0x9f000000 != 0x90000000 {
 		return flag, 0

@@ -19,9 +19,9 @@ type body struct {
 	budget  *budget.Budget
 	held    int // bytes of it, to be freed
 
-	unsafe []int   // reused by guardedStores
-	line   []int   // likewise
-	places []place // likewise
+	unsafe []int     // reused by guardedStores
+	line   []int     // likewise
+	places []address // likewise
 
 	deepest      int64 // see deepestLoad
 	deepestKnown bool
@@ -57,7 +57,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	entered := make([]bool, n+1) // reached by falling through or by a branch
 	entered[0] = true
 	for i := range n {
-		for _, next := range b.next(i) {
+		for _, next := range b.successors(i) {
 			entered[next] = true
 			b.head[next] = b.head[next] || int(next) != i+1 || b.jump(i).Kind.Flow() == arm64.Cond
 		}
@@ -123,16 +123,16 @@ func (b *body) jump(i int) arm64.Jump {
 	return b.effect(i).Jump
 }
 
-// below returns how many bytes the function table says that the stack pointer
+// claimed returns how many bytes the function table says that the stack pointer
 // is below its value at entry, before instruction i.
-func (b *body) below(i int) int64 {
+func (b *body) claimed(i int) int64 {
 	v, _ := b.pcsp.At(b.pc(i))
 	return int64(v)
 }
 
-// next returns the instructions of this function that may run right after
+// successors returns the instructions of this function that may run right after
 // instruction i. After a jump through a register these are the orphans.
-func (b *body) next(i int) []int32 {
+func (b *body) successors(i int) []int32 {
 	jump := b.jump(i)
 	var to []int32
 	if jump.Kind.Direct() && jump.Kind != arm64.JumpCall {
@@ -182,5 +182,5 @@ func (b *body) slot(i int) (at int64, ok bool) {
 	if !m.Load && !m.Store || m.Base != arm64.SP || m.Index != arm64.NoRegister || m.Block {
 		return 0, false
 	}
-	return int64(m.Disp) - b.below(i), true
+	return int64(m.Disp) - b.claimed(i), true
 }

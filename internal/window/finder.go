@@ -35,17 +35,17 @@ type Finder struct {
 	flag       func() barrierFlag
 	scansLink  func() answer
 
-	longMutex sync.Mutex // held while a long function is checked
-	mu        sync.Mutex // protects unchecked
-	unchecked []string
-	undecoded atomic.Int64
+	longMutex      sync.Mutex // held while a long function is checked
+	uncheckedMutex sync.Mutex // protects unchecked
+	unchecked      []string
+	undecoded      atomic.Int64
 }
 
 // UncheckedFunctions returns the names, sorted, of the functions met so far whose branches are
 // too tangled for a clause to be checked.
 func (f *Finder) UncheckedFunctions() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.uncheckedMutex.Lock()
+	defer f.uncheckedMutex.Unlock()
 	slices.Sort(f.unchecked)
 	return slices.Clone(f.unchecked)
 }
@@ -77,9 +77,9 @@ func Open(f *objfile.File) (*Finder, error) {
 	}
 	finder := &Finder{file: f, table: table}
 	finder.UnwindsFP = table.HasName("runtime.fpTracebackPCs") || !table.HasName("runtime.asyncPreempt")
-	finder.preemption = sync.OnceValue(func() *preemption { p := preemptionOf(f, table); return &p })
-	finder.flag = sync.OnceValue(func() barrierFlag { return flagOf(f, table) })
-	finder.scansLink = sync.OnceValue(func() answer { return scansLinkOf(f, table, finder.Release) })
+	finder.preemption = sync.OnceValue(func() *preemption { p := readPreemption(f, table); return &p })
+	finder.flag = sync.OnceValue(func() barrierFlag { return findFlag(f, table) })
+	finder.scansLink = sync.OnceValue(func() answer { return readScansLink(f, table, finder.Release) })
 	return finder, nil
 }
 
@@ -111,24 +111,24 @@ func (f *Finder) FindInFunction(pc uint64) ([]Window, error) {
 	}
 	var windows []Window
 	err := objfile.Guard(func() (err error) {
-		windows, err = f.some(i, i+1, false)
+		windows, err = f.findIn(i, i+1, false)
 		return err
 	})
 	return windows, err
 }
 
-// chunk is how many functions a goroutine takes at a time.
-const chunk = 1024
+// functionsPerChunk is how many functions a goroutine takes at a time.
+const functionsPerChunk = 1024
 
 func (f *Finder) find(all bool) ([]Window, error) {
-	chunks := (f.table.Len() + chunk - 1) / chunk
+	chunks := (f.table.Len() + functionsPerChunk - 1) / functionsPerChunk
 	found := make([][]Window, chunks)
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for c := range chunks {
 		group.Go(func() error {
 			return objfile.Guard(func() (err error) {
-				found[c], err = f.some(c*chunk, min((c+1)*chunk, f.table.Len()), all)
+				found[c], err = f.findIn(c*functionsPerChunk, min((c+1)*functionsPerChunk, f.table.Len()), all)
 				return err
 			})
 		})
@@ -137,8 +137,8 @@ func (f *Finder) find(all bool) ([]Window, error) {
 	return slices.Concat(found...), err
 }
 
-// some returns the windows of functions [from, to).
-func (f *Finder) some(from, to int, all bool) (windows []Window, err error) {
+// findIn returns the windows of functions [from, to).
+func (f *Finder) findIn(from, to int, all bool) (windows []Window, err error) {
 	var p proof
 	var s screen
 	for i := from; i < to; i++ {

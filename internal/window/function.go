@@ -26,7 +26,7 @@ func (f *Finder) function(fn pclntab.Func, suspects clauseSet) (Function, error)
 	if err != nil {
 		return result, fmt.Errorf("function at %#x: %w", fn.Entry, err)
 	}
-	result.Leaf = leaf(code)
+	result.Leaf = isLeaf(code)
 	if len(pcsp) == 0 {
 		return result, nil // the unwinder does not pass it
 	}
@@ -42,8 +42,8 @@ func (f *Finder) function(fn pclntab.Func, suspects clauseSet) (Function, error)
 	defer w.free()
 	w.hold(valueSize * (len(pcsp) + points.Len()))
 	w.run()
-	out := findings{f: f, fn: fn, walk: &w, result: &result}
-	f.pointersWrong(&w, &points, out.add)
+	out := functionWindows{f: f, fn: fn, walk: &w, result: &result}
+	f.wrongPointers(&w, &points, out.add)
 	if suspects != 0 && !fn.Assembly() {
 		b := decode(fn, code, pcsp, &points, f.file.Budget)
 		defer b.free()
@@ -53,8 +53,8 @@ func (f *Finder) function(fn pclntab.Func, suspects clauseSet) (Function, error)
 	return result, nil
 }
 
-// findings are the windows of one function.
-type findings struct {
+// functionWindows are the windows of one function.
+type functionWindows struct {
 	f      *Finder
 	fn     pclntab.Func
 	walk   *walk
@@ -63,7 +63,7 @@ type findings struct {
 }
 
 // add completes a window with what is the same for all of its function.
-func (x *findings) add(w Window) {
+func (x *functionWindows) add(w Window) {
 	if x.lines == nil {
 		l := x.fn.Lines()
 		x.lines = &l
@@ -83,9 +83,9 @@ func (x *findings) add(w Window) {
 // but an obfuscator may have removed it.
 const saveLR = 0xaa1e03e3
 
-// leaf reports whether a function makes no calls but those of its prologue to
+// isLeaf reports whether a function makes no calls but those of its prologue to
 // grow the stack.
-func leaf(code []byte) bool {
+func isLeaf(code []byte) bool {
 	before := uint32(0)
 	for ; len(code) >= 4; code = code[4:] {
 		word := binary.LittleEndian.Uint32(code)

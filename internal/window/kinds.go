@@ -173,8 +173,8 @@ func (f *Finder) check(b *body, w *walk, suspects clauseSet, report func(Window)
 	if !ok {
 		name := b.fn.Name()
 		f.file.Budget.Output(len(name))
-		f.mu.Lock()
-		defer f.mu.Unlock()
+		f.uncheckedMutex.Lock()
+		defer f.uncheckedMutex.Unlock()
 		f.unchecked = append(f.unchecked, name)
 	}
 }

@@ -49,7 +49,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 	after := newBitset(n)
 	join := func(i int) {
 		clear(after)
-		for _, next := range b.next(i) {
+		for _, next := range b.successors(i) {
 			if s, ok := heads[int(next)]; ok {
 				after.addAll(s)
 			}
@@ -63,7 +63,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 		b.budget.Work((b.len() + b.tables*len(b.orphanHeads)) * (1 + n/64))
 		changed = false
 		for i := b.len() - 1; i >= 0; i-- {
-			if b.ends(i) {
+			if b.joinsAfter(i) {
 				join(i)
 			}
 			transfer(i, after)
@@ -79,7 +79,7 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 		}
 	}
 	for i := b.len() - 1; i >= 0; i-- {
-		if b.ends(i) {
+		if b.joinsAfter(i) {
 			join(i)
 		}
 		transfer(i, after)
@@ -92,8 +92,8 @@ func (b *body) backward(n int, transfer func(i int, s bitset), visit func(i int,
 // passes than its loops are deep.
 const maxSweeps = 64
 
-// ends reports whether the set after instruction i is not simply the set
+// joinsAfter reports whether the set after instruction i is not simply the set
 // before instruction i+1.
-func (b *body) ends(i int) bool {
+func (b *body) joinsAfter(i int) bool {
 	return i+1 == b.len() || b.head[i+1] || b.jump(i).Kind != arm64.JumpNone && !b.isCall(i)
 }

@@ -9,7 +9,7 @@ import (
 
 // Clause 4, registers: asyncPreempt restores every live register in its full width.
 //
-// The registers come from the binary's own asyncPreempt, see preemptionOf.
+// The registers come from the binary's own asyncPreempt, see readPreemption.
 // R27 is never among them: asyncPreempt returns through it. It is the
 // assembler's scratch register (REGTMP), which is why every instruction
 // sequence that uses it is an unsafe point or restartable
@@ -45,15 +45,15 @@ func (p *preemption) unrestored() bitset {
 	return s
 }
 
-// arguments are the registers in which calls take arguments and return results
+// argumentRegisters are the registers in which calls take arguments and return results
 // (the register-based calling convention, ABIInternal), and the context of a
 // closure.
-const arguments = arm64.Set(1<<16-1) | 1<<26
+const argumentRegisters = arm64.Set(1<<16-1) | 1<<26
 
-// live updates s, the set of live places, from after an instruction to before it. The
+// stepBack updates s, the set of live places, from after an instruction to before it. The
 // first word of the set has the general registers and the low halves of the vector
 // registers. The second word has the upper halves and the flags.
-func (b *body) live(i int, s bitset) {
+func (b *body) stepBack(i int, s bitset) {
 	if b.unknown[i] {
 		return
 	}
@@ -68,25 +68,25 @@ func (b *body) live(i int, s bitset) {
 		clear(s)
 	}
 	reads := e.Reads
-	if reads.Has(arm64.R27) && b.forUnwinders(i) {
+	if reads.Has(arm64.R27) && b.storesForUnwinders(i) {
 		reads &^= 1 << arm64.R27
 	}
 	s[0] |= uint64(reads) | uint64(e.VReads.All())<<lowHalf
 	s[1] |= uint64(e.VReads.Upper())
 	if b.isCall(i) || b.isReturn(i) {
-		s[0] |= uint64(arguments) | (1<<16-1)<<lowHalf
+		s[0] |= uint64(argumentRegisters) | (1<<16-1)<<lowHalf
 	}
 	if e.ReadsFlags {
 		s.add(flagsPlace)
 	}
 }
 
-// forUnwinders reports whether an instruction stores a value below the stack pointer
+// storesForUnwinders reports whether an instruction stores a value below the stack pointer
 // that the function never loads. Up to go1.20, a prologue stores R29 and, as the return
 // address, R27 there before it calls duffzero. It may be preempted before the call. Then
 // an unwinder that follows the frame pointer misses a frame, and nothing else happens
 // (cmd/internal/obj/arm64/obj7.go, the expansion of ADUFFZERO).
-func (b *body) forUnwinders(i int) bool {
+func (b *body) storesForUnwinders(i int) bool {
 	m := b.effect(i).Mem
 	at, ok := b.slot(i)
 	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
@@ -118,7 +118,7 @@ func (b *body) deepestLoad() int64 {
 func (b *body) lostRegisters(p *preemption, report func(i int, detail string)) bool {
 	lost := p.unrestored()
 	needed := make([]bitset, b.len())
-	if !b.backward(livePlaces, b.live, func(i int, before bitset) {
+	if !b.backward(livePlaces, b.stepBack, func(i int, before bitset) {
 		for k := range before {
 			if before[k]&lost[k] != 0 {
 				needed[i] = append(bitset(nil), before...)

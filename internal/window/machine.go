@@ -37,8 +37,8 @@ var callersFP = value{fromEntry, -8}
 // the place on the stack where the caller's frame pointer is saved, unknown before that.
 type registers [33]value
 
-// saved is the index of the place of the caller's frame pointer in registers.
-const saved = 32
+// savedFP is the index of the place of the caller's frame pointer in registers.
+const savedFP = 32
 
 // entryRegisters returns the registers at a function's entry.
 func entryRegisters() (r registers) {
@@ -52,7 +52,7 @@ func entryRegisters() (r registers) {
 func claimedRegisters(below int64) (r registers) {
 	r[arm64.SP] = value{fromEntry, -below}
 	r[arm64.FP] = value{fromEntry, -below - 8}
-	r[saved] = r[arm64.FP]
+	r[savedFP] = r[arm64.FP]
 	return r
 }
 
@@ -60,7 +60,7 @@ func claimedRegisters(below int64) (r registers) {
 // caller, in a frame that is popped.
 func (r *registers) fpIsStale() bool {
 	sp, fp := r[arm64.SP], r[arm64.FP]
-	return fp.kind == fromEntry && fp == r[saved] && sp.kind == fromEntry && sp.n > fp.n+8
+	return fp.kind == fromEntry && fp == r[savedFP] && sp.kind == fromEntry && sp.n > fp.n+8
 }
 
 // join forgets the values that differ in other, except the stack and frame pointers,
@@ -84,16 +84,16 @@ func (r *registers) step(w uint32) {
 	rn, n, load, ok := accessesFP(w)
 	at := r[rn].add(n) // where the frame pointer is loaded or stored
 	if ok && !load && r[arm64.FP] == callersFP {
-		r[saved] = at
+		r[savedFP] = at
 	}
 	if written == 0 || r.compute(w) {
 		return
 	}
-	place := r[saved]
+	place := r[savedFP]
 	if flow, _, _ := arm64.Control(w); flow == arm64.Call {
 		sp, fp := r[arm64.SP], r[arm64.FP]
 		*r = registers{}
-		r[arm64.SP], r[arm64.FP], r[saved] = sp, fp, place
+		r[arm64.SP], r[arm64.FP], r[savedFP] = sp, fp, place
 		return
 	}
 	moved := value{}

@@ -26,7 +26,7 @@ type subject struct {
 	table  *pclntab.Table
 	finder *window.Finder
 
-	spoiled uint64 // bytes under the stack pointer that a preemption writes to
+	writesBelow uint64 // bytes under the stack pointer that a preemption writes to
 }
 
 func newSubject(t *testing.T, release string) *subject {
@@ -80,7 +80,7 @@ func TestOracle(t *testing.T) {
 				}
 				code, err := s.file.Bytes(fn.Entry, fn.End-fn.Entry)
 				require.NoError(t, err)
-				want, _ := windowtest.Interpret(fn, code, s.finder.UnwindsFP, s.spoiled)
+				want, _ := windowtest.Interpret(fn, code, s.finder.UnwindsFP, s.writesBelow)
 				require.Equal(t, want, s.found(t, fn), fn.Name())
 				windows += len(want)
 			}
@@ -138,7 +138,7 @@ func mutants(t *testing.T, s *subject) {
 		undo, how := s.mutate(t, random, at)
 		code, err := s.file.Bytes(at.fn.Entry, at.fn.End-at.fn.Entry)
 		require.NoError(t, err)
-		want, ok := windowtest.Interpret(at.fn, code, s.finder.UnwindsFP, s.spoiled)
+		want, ok := windowtest.Interpret(at.fn, code, s.finder.UnwindsFP, s.writesBelow)
 		if ok {
 			got := s.found(t, at.fn)
 			if !equal(want, got) {

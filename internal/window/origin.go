@@ -45,9 +45,9 @@ type origins struct {
 	slots  map[int64]int // places by address from the stack pointer at entry
 	blocks []block
 	stored map[int32]bool // origins whose values are stored outside the frame
-	held   []int32        // what each place holds: reused by enter
+	held   []int32        // what each place holds: reused by atHead
 
-	elsewhere, seen, gone originSet // reused by lost
+	elsewhere, seen, notKept originSet // reused by isLost
 }
 
 // A block is the code from one head to the next, or to a jump.
@@ -56,7 +56,7 @@ type block struct {
 	from      []int32 // blocks from which control comes, sorted
 	to        []int32 // blocks to which it goes
 	out       []int32 // what each place holds at the end, or nil if it is not reached
-	news      bool    // what is known at the end of one of from has changed
+	stale     bool    // what is known at the end of one of from has changed
 }
 
 // The cost of the result of follow in bytes, and the number of places that are copied or
@@ -84,18 +84,18 @@ func followOrigins(b *body) *origins {
 	if b.tangled() {
 		return nil
 	}
-	o.split()
-	if len(o.blocks)*o.places() > maxHeld {
+	o.makeBlocks()
+	if len(o.blocks)*o.countPlaces() > maxHeld {
 		return nil
 	}
-	b.hold(heldSize * (len(o.blocks) + 1) * o.places())
-	o.held = make([]int32, o.places())
+	b.hold(heldSize * (len(o.blocks) + 1) * o.countPlaces())
+	o.held = make([]int32, o.countPlaces())
 	for range maxSweeps {
 		changed := false
 		b.budget.Work(len(o.blocks))
 		for i := range o.blocks {
-			if o.blocks[i].news {
-				changed = o.follow(i) || changed
+			if o.blocks[i].stale {
+				changed = o.followBlock(i) || changed
 			}
 		}
 		if !changed {
@@ -108,8 +108,8 @@ func followOrigins(b *body) *origins {
 // maxHeld bounds what follow remembers: places at ends of blocks.
 const maxHeld = 1 << 22
 
-// split divides the function into blocks.
-func (o *origins) split() {
+// makeBlocks divides the function into blocks.
+func (o *origins) makeBlocks() {
 	b := o.b
 	number := make([]int32, b.len()+1) // of the block that begins at a head
 	for i := range b.len() {
@@ -122,10 +122,10 @@ func (o *origins) split() {
 	for i := range o.blocks {
 		k := &o.blocks[i]
 		last := int(k.head)
-		next := b.next(last)
+		next := b.successors(last)
 		for last+1 < b.len() && !b.head[last+1] && slices.Contains(next, int32(last+1)) {
 			last++
-			next = b.next(last)
+			next = b.successors(last)
 		}
 		k.end = int32(last + 1)
 		b.hold(2 * edgeSize * len(next))
@@ -140,10 +140,10 @@ func (o *origins) split() {
 		}
 	}
 	for _, head := range append([]int32{0}, b.orphanHeads...) {
-		o.blocks[number[head]].news = true
+		o.blocks[number[head]].stale = true
 	}
 	if at := int(b.fn.DeferReturn()); at%4 == 0 && at/4 < b.len() && b.head[at/4] {
-		o.blocks[number[at/4]].news = true
+		o.blocks[number[at/4]].stale = true
 	}
 }
 
@@ -157,7 +157,7 @@ func (o *origins) place(at int64) int {
 	return p
 }
 
-func (o *origins) places() int { return firstSlot + len(o.slots) }
+func (o *origins) countPlaces() int { return firstSlot + len(o.slots) }
 
 // number returns the number of an origin. Equal origins have the same number.
 func (o *origins) number(kind originKind, at, n int, of ...int32) int32 {
@@ -173,22 +173,22 @@ func (o *origins) number(kind originKind, at, n int, of ...int32) int32 {
 	return x
 }
 
-// follow follows the values through a block, and reports whether the values at its end
+// followBlock follows the values through a block, and reports whether the values at its end
 // have changed.
-func (o *origins) follow(i int) bool {
+func (o *origins) followBlock(i int) bool {
 	k := &o.blocks[i]
-	k.news = false
-	held := o.enter(i)
+	k.stale = false
+	held := o.atHead(i)
 	for at := k.head; at < k.end; at++ {
 		o.step(int(at), held)
 	}
-	o.b.budget.Work(int(k.end-k.head) + o.places()/placesAtOnce)
+	o.b.budget.Work(int(k.end-k.head) + o.countPlaces()/placesAtOnce)
 	if slices.Equal(k.out, held) {
 		return false
 	}
 	k.out = append(k.out[:0], held...)
 	for _, to := range k.to {
-		o.blocks[to].news = true
+		o.blocks[to].stale = true
 	}
 	return true
 }

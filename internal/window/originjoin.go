@@ -6,10 +6,10 @@ import (
 	"splitadd/internal/arm64"
 )
 
-// enter returns what every place holds at the beginning of a block. If all ways to the
+// atHead returns what every place holds at the beginning of a block. If all ways to the
 // block agree on a place, it holds that value; otherwise it holds a joined origin. The
 // next call reuses the memory of the result.
-func (o *origins) enter(i int) (held []int32) {
+func (o *origins) atHead(i int) (held []int32) {
 	k, held := &o.blocks[i], o.held
 	if i == 0 {
 		clear(held)
@@ -25,7 +25,7 @@ func (o *origins) enter(i int) (held []int32) {
 			ways = append(ways, out)
 		}
 	}
-	o.b.budget.Work(1 + o.places()*(1+len(ways))/placesAtOnce)
+	o.b.budget.Work(1 + o.countPlaces()*(1+len(ways))/placesAtOnce)
 	switch len(ways) {
 	case 0:
 		clear(held)

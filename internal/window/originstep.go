@@ -64,7 +64,7 @@ func (o *origins) loads(i int, held []int32) (loads [4]int32) {
 		switch {
 		case m.Size < 8:
 			loads[k] = o.number(integer, i, k)
-		case onStack && at+int64(8*k) == -o.b.below(i):
+		case onStack && at+int64(8*k) == -o.b.claimed(i):
 			loads[k] = o.number(link, i, 0)
 		case onStack:
 			p := o.place(at + int64(8*k))

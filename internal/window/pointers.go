@@ -32,7 +32,7 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 	if o == nil {
 		return false
 	}
-	needed := o.addresses()
+	needed := o.neededAddresses()
 	if needed == nil {
 		return false
 	}
@@ -41,10 +41,10 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 		if k.out == nil {
 			continue
 		}
-		held := o.enter(i)
+		held := o.atHead(i)
 		for at := int(k.head); at < int(k.end); at++ {
 			if needed.has(at) {
-				o.look(at, held, report)
+				o.checkBoundary(at, held, report)
 			}
 			o.step(at, held)
 		}
@@ -52,14 +52,14 @@ func (b *body) lostPointers(report func(i int, possible bool, detail string)) bo
 	return true
 }
 
-// look reports a boundary at which R30 holds what is needed, if the runtime may
+// checkBoundary reports a boundary at which R30 holds what is needed, if the runtime may
 // preempt there and nothing else holds it.
-func (o *origins) look(at int, held []int32, report func(i int, possible bool, detail string)) {
+func (o *origins) checkBoundary(at int, held []int32, report func(i int, possible bool, detail string)) {
 	if _, ok := o.b.preemptible(at); !ok {
 		return
 	}
-	o.b.budget.Work(o.places())
-	lost, possible := o.lost(held)
+	o.b.budget.Work(o.countPlaces())
+	lost, possible := o.isLost(held)
 	if !lost {
 		return
 	}
@@ -81,10 +81,10 @@ func (b *body) allocatesLink() bool {
 	return false
 }
 
-// lost reports whether R30 holds what may be a pointer into the heap that no
+// isLost reports whether R30 holds what may be a pointer into the heap that no
 // scanned place holds. It is possible only, not certain, if the value was loaded
 // from memory, or is stored to memory somewhere in the function: that may hold it.
-func (o *origins) lost(held []int32) (lost, possible bool) {
+func (o *origins) isLost(held []int32) (lost, possible bool) {
 	n := held[arm64.LR]
 	if n == 0 || held[arm64.LR] == held[arm64.FP] {
 		return false, false
@@ -92,40 +92,40 @@ func (o *origins) lost(held []int32) (lost, possible bool) {
 	o.elsewhere.clear(len(o.list))
 	for p, value := range held {
 		if p >= firstSlot || scannedRegisters.Has(p) {
-			o.each(value)
+			o.addElsewhere(value)
 		}
 	}
 	o.seen.clear(len(o.list))
-	o.gone.clear(len(o.list))
-	if o.kept(n) {
+	o.notKept.clear(len(o.list))
+	if o.isKept(n) {
 		return false, false
 	}
 	o.seen.clear(len(o.list))
-	return true, o.inMemory(n)
+	return true, o.mayBeInMemory(n)
 }
 
-// each adds to elsewhere a value's origin and the origins of the pointers that the value
+// addElsewhere adds to elsewhere a value's origin and the origins of the pointers that the value
 // is derived from, which point into the same object.
-func (o *origins) each(n int32) {
+func (o *origins) addElsewhere(n int32) {
 	for n != 0 && !o.elsewhere.has(n) {
 		o.elsewhere.add(n)
 		switch x := &o.list[n]; x.kind {
 		case derived:
 			n = x.of[0]
 		case joined:
-			n = o.single(n)
+			n = o.onlyValue(n)
 		default:
 			return
 		}
 	}
 }
 
-// single returns the only value that a joined one can be, or 0 if there are several.
+// onlyValue returns the only value that a joined one can be, or 0 if there are several.
 // Values that are derived from the joined one in a loop do not count.
-func (o *origins) single(n int32) (only int32) {
+func (o *origins) onlyValue(n int32) (only int32) {
 	for _, of := range o.list[n].of {
 		switch {
-		case of == only || o.isFrom(of, n):
+		case of == only || o.isDerivedFrom(of, n):
 		case only != 0:
 			return 0
 		default:
@@ -135,14 +135,14 @@ func (o *origins) single(n int32) (only int32) {
 	return only
 }
 
-// kept reports whether a value is not a pointer into the heap, or another place holds
+// isKept reports whether a value is not a pointer into the heap, or another place holds
 // the object that it points into. In a cycle of values, each counts once.
-func (o *origins) kept(n int32) bool {
+func (o *origins) isKept(n int32) bool {
 	if n == 0 || o.elsewhere.has(n) {
 		return true
 	}
 	if o.seen.has(n) {
-		return !o.gone.has(n)
+		return !o.notKept.has(n)
 	}
 	o.seen.add(n)
 	x := &o.list[n]
@@ -151,24 +151,24 @@ func (o *origins) kept(n int32) bool {
 	case integer, onFrame, inImage, link:
 		kept = true
 	case derived:
-		kept = o.kept(x.of[0])
+		kept = o.isKept(x.of[0])
 	case unclear:
-		kept = o.kept(x.of[0]) || o.kept(x.of[1])
+		kept = o.isKept(x.of[0]) || o.isKept(x.of[1])
 	case joined:
 		kept = true
 		for _, of := range x.of {
-			kept = kept && o.kept(of)
+			kept = kept && o.isKept(of)
 		}
 	}
 	if !kept {
-		o.gone.add(n)
+		o.notKept.add(n)
 	}
 	return kept
 }
 
-// inMemory reports whether a value, or what it is computed from, may have been
+// mayBeInMemory reports whether a value, or what it is computed from, may have been
 // loaded from memory or stored to it.
-func (o *origins) inMemory(n int32) bool {
+func (o *origins) mayBeInMemory(n int32) bool {
 	if o.seen.has(n) {
 		return false
 	}
@@ -177,11 +177,11 @@ func (o *origins) inMemory(n int32) bool {
 	if x.kind == fromHeap || o.stored[n] {
 		return true
 	}
-	return slices.ContainsFunc(x.of, o.inMemory)
+	return slices.ContainsFunc(x.of, o.mayBeInMemory)
 }
 
-// isFrom reports whether a value is another one or derived from it.
-func (o *origins) isFrom(n, from int32) bool {
+// isDerivedFrom reports whether a value is another one or derived from it.
+func (o *origins) isDerivedFrom(n, from int32) bool {
 	for range maxSweeps {
 		if n == from {
 			return true

@@ -24,9 +24,9 @@ type preemption struct {
 // below the stack pointer for R30. It stores R29 below them.
 const pushCallBytes = 16
 
-// pushCallSpared are the bytes right below the stack pointer that pushCall leaves as
+// pushCallLeaves are the bytes right below the stack pointer that pushCall leaves as
 // they are: the interrupted function's saved frame pointer is there.
-const pushCallSpared = 8
+const pushCallLeaves = 8
 
 // PreemptFrames returns how many bytes below the interrupted stack pointer a preemption
 // writes to: those of sigctxt.pushCall and of asyncPreempt's frame, and those of the frame
@@ -47,11 +47,11 @@ func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
 	return pushCallBytes + frames[0], frames[1], true
 }
 
-// preemptionOf reads what a preemption does from the code of asyncPreempt and
+// readPreemption reads what a preemption does from the code of asyncPreempt and
 // asyncPreempt2. If an obfuscator has removed the names, it returns what they restore in
 // the releases from go1.16 on: all general registers but R18, R27 and R28, the
 // flags, and the low half of the vector registers.
-func preemptionOf(f *objfile.File, table *pclntab.Table) preemption {
+func readPreemption(f *objfile.File, table *pclntab.Table) preemption {
 	p := preemption{
 		general:       scannedRegisters | 1<<28 | 1<<arm64.FP | 1<<arm64.LR | 1<<arm64.SP,
 		low:           1<<32 - 1,

@@ -21,12 +21,12 @@ type proof struct {
 	// pointer.
 	noEntry []span
 
-	unwindsFP bool
-	below     int64 // what pcsp claims here
-	fp        int64 // the frame pointer, from the entry's stack pointer
-	saved     int64 // the place of the caller's frame pointer on the stack, from the same; 0 until it is saved
-	since     int   // where the frame pointer began not to fit; -1 if it fits
-	written   int   // the instruction after the last that wrote the stack pointer
+	unwindsFP  bool
+	below      int64 // what pcsp claims here
+	fp         int64 // the frame pointer, from the entry's stack pointer
+	savedAt    int64 // the place of the caller's frame pointer on the stack, from the same; 0 until it is saved
+	unfitSince int   // where the frame pointer began not to fit; -1 if it fits
+	written    int   // the instruction after the last that wrote the stack pointer
 }
 
 type branch struct {
@@ -36,8 +36,8 @@ type branch struct {
 
 type span struct{ from, to int }
 
-// perFunction is the least work for a function, however short it is.
-const perFunction = 16
+// workPerFunction is the least work for a function, however short it is.
+const workPerFunction = 16
 
 // showsClean reports whether the proof shows that a function has no window.
 func (p *proof) showsClean(f *Finder, fn pclntab.Func) bool {
@@ -48,12 +48,12 @@ func (p *proof) showsClean(f *Finder, fn pclntab.Func) bool {
 	if p.code, err = f.file.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err != nil || len(p.pcsp) == 0 {
 		return false
 	}
-	f.file.Budget.Work(len(p.code)/4 + perFunction)
+	f.file.Budget.Work(len(p.code)/4 + workPerFunction)
 	if p.pcsp[0].Value != 0 {
 		return false
 	}
 	p.branches, p.noEntry = p.branches[:0], p.noEntry[:0]
-	p.unwindsFP, p.below, p.fp, p.saved, p.since, p.written = f.UnwindsFP, 0, callersFP.n, 0, -1, 0
+	p.unwindsFP, p.below, p.fp, p.savedAt, p.unfitSince, p.written = f.UnwindsFP, 0, callersFP.n, 0, -1, 0
 	i, n := 0, len(p.code)/4
 	for k, run := range p.pcsp {
 		if i >= n {
@@ -64,18 +64,18 @@ func (p *proof) showsClean(f *Finder, fn pclntab.Func) bool {
 		if k+1 < len(p.pcsp) {
 			next = int64(p.pcsp[k+1].Value)
 		}
-		if !p.run(i, end, next) {
+		if !p.followRun(i, end, next) {
 			return false
 		}
 		i, p.below = end, next
 	}
 	f.file.Budget.Work(len(p.branches) * (1 + len(p.noEntry)))
-	return p.enter(fn)
+	return p.branchesFit(fn)
 }
 
-// run follows the instructions [i, end), over which pcsp claims p.below, and
+// followRun follows the instructions [i, end), over which pcsp claims p.below, and
 // from then on next.
-func (p *proof) run(i, end int, next int64) bool {
+func (p *proof) followRun(i, end int, next int64) bool {
 	changed := next == p.below // whether the last instruction accounts for next
 	code, first := p.code[4*i:4*end], i
 	for at := 0; at+3 < len(code); at += 4 {
@@ -93,7 +93,7 @@ func (p *proof) run(i, end int, next int64) bool {
 		switch flow, offset, _ := arm64.Control(word); flow {
 		case arm64.Branch, arm64.Cond:
 			if target := int64(i) + offset/4; target >= 0 && target < int64(len(p.code)/4) {
-				if p.since >= 0 {
+				if p.unfitSince >= 0 {
 					return false
 				}
 				p.branches = append(p.branches, branch{int(target), p.below})
@@ -102,10 +102,10 @@ func (p *proof) run(i, end int, next int64) bool {
 		case arm64.Leave:
 			stops = true
 		case arm64.Call:
-			stops = last && next != p.below // see walk.never
+			stops = last && next != p.below // see walk.neverPasses
 		default:
 			if word == arm64.Nop {
-				stops = last && next != p.below && i > 0 && p.ends(i-1)
+				stops = last && next != p.below && i > 0 && p.doesNotFallThrough(i-1)
 				break
 			}
 			written := arm64.Writes(word)
@@ -115,12 +115,12 @@ func (p *proof) run(i, end int, next int64) bool {
 					return false
 				}
 				changed, p.written = true, i+1
-				p.fits(i+1, next)
+				p.noteFit(i+1, next)
 			} else if written.Has(arm64.FP) && p.unwindsFP {
 				if !p.stepFP(word) {
 					return false
 				}
-				p.fits(i+1, p.below)
+				p.noteFit(i+1, p.below)
 			} else if p.unwindsFP && p.fp == callersFP.n {
 				p.stepSave(i, word)
 			}
@@ -131,34 +131,34 @@ func (p *proof) run(i, end int, next int64) bool {
 				after, changed = next, true
 			}
 			p.fp = -after - 8 // as it will be wherever a branch comes from
-			p.fits(i+1, after)
+			p.noteFit(i+1, after)
 		}
 	}
 	return changed
 }
 
-// fits notes from which instruction on the frame pointer fits what pcsp claims, or does
+// noteFit notes from which instruction on the frame pointer fits what pcsp claims, or does
 // not. It fits if it is the function's own while there is a frame, and its caller's
 // otherwise.
-func (p *proof) fits(i int, below int64) {
+func (p *proof) noteFit(i int, below int64) {
 	fit := !p.unwindsFP || p.fp == -below-8
 	switch {
-	case fit && p.since >= 0:
-		p.noEntry = append(p.noEntry, span{p.since, i})
-		p.since = -1
-	case !fit && p.since < 0:
-		p.since = i
+	case fit && p.unfitSince >= 0:
+		p.noEntry = append(p.noEntry, span{p.unfitSince, i})
+		p.unfitSince = -1
+	case !fit && p.unfitSince < 0:
+		p.unfitSince = i
 	}
 }
 
-func (p *proof) ends(i int) bool {
+func (p *proof) doesNotFallThrough(i int) bool {
 	flow, _, _ := arm64.Control(wordAt(p.code, i))
-	return ends(flow)
+	return doesNotFallThrough(flow)
 }
 
-// enter reports whether pcsp claims the same at both ends of every branch, and no branch
+// branchesFit reports whether pcsp claims the same at both ends of every branch, and no branch
 // goes to an instruction in noEntry.
-func (p *proof) enter(fn pclntab.Func) bool {
+func (p *proof) branchesFit(fn pclntab.Func) bool {
 	if len(p.pcsp) == 1 && len(p.noEntry) == 0 {
 		return true
 	}

@@ -11,7 +11,7 @@ func (p *proof) stepFP(word uint32) bool {
 	}
 	rn, n, load, ok := accessesFP(word)
 	p.fp = callersFP.n
-	return ok && load && rn == arm64.SP && p.saved != 0 && n-p.below == p.saved
+	return ok && load && rn == arm64.SP && p.savedAt != 0 && n-p.below == p.savedAt
 }
 
 // stepSave follows a store of the caller's frame pointer.
@@ -20,10 +20,10 @@ func (p *proof) stepSave(i int, word uint32) {
 	if !ok || load {
 		return
 	}
-	if p.saved = 0; rn == arm64.SP {
-		p.saved = n - p.below
-	} else if from, ok := p.define(i, rn, true); ok {
-		p.saved = from + n - p.below
+	if p.savedAt = 0; rn == arm64.SP {
+		p.savedAt = n - p.below
+	} else if from, ok := p.valueBefore(i, rn, true); ok {
+		p.savedAt = from + n - p.below
 	}
 }
 
@@ -33,11 +33,11 @@ func (p *proof) movesSP(i int, word uint32) (by int64, ok bool) {
 		if rn == arm64.SP {
 			return n, true
 		}
-		from, ok := p.define(i, rn, true)
+		from, ok := p.valueBefore(i, rn, true)
 		return from + n, ok
 	}
 	if rd, rn, rm, shift, sub, ok := arm64.AddRegister(word); ok && rd == arm64.SP && rn == arm64.SP && rm != arm64.SP && shift <= 4 {
-		n, ok := p.define(i, rm, false)
+		n, ok := p.valueBefore(i, rm, false)
 		if n <<= shift; sub {
 			n = -n
 		}
@@ -47,9 +47,9 @@ func (p *proof) movesSP(i int, word uint32) (by int64, ok bool) {
 	return n, ok && exact && rn == arm64.SP
 }
 
-// define returns the value that the instructions before i give a register: a distance
+// valueBefore returns the value that the instructions before i give a register: a distance
 // from the stack pointer, or a constant. It shuts these instructions for branches.
-func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
+func (p *proof) valueBefore(i, r int, distance bool) (n int64, ok bool) {
 	const most = 8
 	for j := i - 1; j >= max(i-most, p.written); j-- {
 		word := wordAt(p.code, j)
@@ -80,7 +80,7 @@ func (p *proof) define(i, r int, distance bool) (n int64, ok bool) {
 		}
 		if keeps {
 			var before int64
-			if before, ok = p.define(j, r, false); !ok {
+			if before, ok = p.valueBefore(j, r, false); !ok {
 				return 0, false
 			}
 			return int64(value(uint64(before))), true

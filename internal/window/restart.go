@@ -30,15 +30,15 @@ func (b *body) restarts(report func(i int, detail string)) {
 			report(i, fmt.Sprintf("the restartable sequence begins %d bytes before; the runtime throws \"bad restart PC\" from %d on", 4*(i-begin), maxRestart+4))
 			continue
 		}
-		if what := b.spoils(begin, i); what != "" {
+		if what := b.overwritesInput(begin, i); what != "" {
 			report(i, what)
 		}
 	}
 }
 
-// spoils says which input of the sequence that begins at an instruction has been
+// overwritesInput says which input of the sequence that begins at an instruction has been
 // overwritten before instruction i, or "".
-func (b *body) spoils(begin, i int) string {
+func (b *body) overwritesInput(begin, i int) string {
 	end := i // of the sequence
 	for end+1 < b.len() {
 		if again, ok := b.preemptible(end + 1); !ok || again != begin {
@@ -49,7 +49,7 @@ func (b *body) spoils(begin, i int) string {
 	var inputs, written arm64.Set // read before they are written; written in [begin, i)
 	var vectors, vectorsWritten arm64.Set
 	flags, flagsWritten := false, false
-	var spoilt struct {
+	var overwritten struct {
 		general, vector arm64.Set
 		flags           bool
 	}
@@ -73,21 +73,21 @@ func (b *body) spoils(begin, i int) string {
 		case e.Mem.Store && (e.Mem.Atomic || e.Mem.Exclusive):
 			return "an atomic operation runs twice"
 		}
-		spoilt.general |= e.Writes
-		spoilt.vector |= e.VWrites.All()
-		spoilt.flags = spoilt.flags || e.WritesFlags
+		overwritten.general |= e.Writes
+		overwritten.vector |= e.VWrites.All()
+		overwritten.flags = overwritten.flags || e.WritesFlags
 	}
 	for r := range 32 {
 		switch {
-		case (spoilt.general & inputs).Has(r) && r == arm64.SP:
+		case (overwritten.general & inputs).Has(r) && r == arm64.SP:
 			return "the sequence reads the stack pointer, has changed it, and runs again"
-		case (spoilt.general & inputs).Has(r):
+		case (overwritten.general & inputs).Has(r):
 			return fmt.Sprintf("the sequence reads R%d, has overwritten it, and runs again", r)
-		case (spoilt.vector & vectors).Has(r):
+		case (overwritten.vector & vectors).Has(r):
 			return fmt.Sprintf("the sequence reads V%d, has overwritten it, and runs again", r)
 		}
 	}
-	if spoilt.flags && flags {
+	if overwritten.flags && flags {
 		return "the sequence reads the condition flags, has overwritten them, and runs again"
 	}
 	return ""

@@ -2,9 +2,9 @@ package window
 
 import "splitadd/internal/arm64"
 
-// A copied register is one that asyncPreempt stores or loads: a general register, or the
-// low or upper half of a vector register.
-type copied struct {
+// A half is 64 bits that asyncPreempt stores and loads: a general register, or the low or
+// upper half of a vector register.
+type half struct {
 	vector bool
 	reg    int8
 	upper  bool
@@ -14,8 +14,8 @@ type copied struct {
 type copies struct {
 	// By register, its place in bytes from the first value of the base register. The
 	// first store counts, and the last load.
-	stored, loaded map[copied]int64
-	bases          [32]base
+	stored, loaded map[half]int64
+	bases          [32]distance
 	// The register that the flags were read into, the one from which they are written
 	// back, and the place of the flags on the stack.
 	flagsFrom, flagsTo int8
@@ -23,9 +23,9 @@ type copies struct {
 	flagsBack          bool
 }
 
-// A base is the distance of a base register from its first value in bytes, if that is
+// A distance is how far a base register is from its first value, in bytes, if that is
 // known.
-type base struct {
+type distance struct {
 	known bool
 	at    int64
 }
@@ -38,7 +38,7 @@ type base struct {
 func readRestored(code []byte) (p preemption, ok bool) {
 	c := copies{
 		// R30 was stored before asyncPreempt began, by pushCall, at its stack pointer.
-		stored: map[copied]int64{{reg: arm64.LR}: 0}, loaded: map[copied]int64{},
+		stored: map[half]int64{{reg: arm64.LR}: 0}, loaded: map[half]int64{},
 		flagsFrom: arm64.NoRegister, flagsTo: arm64.NoRegister, flags: map[int64]bool{},
 	}
 	c.bases[arm64.SP].known = true
@@ -81,7 +81,7 @@ func (c *copies) step(w uint32, e *arm64.Effects) bool {
 	}
 	for r := range 31 {
 		if e.Writes.Has(r) && !(m.Updates && int(m.Base) == r) {
-			c.bases[r] = base{}
+			c.bases[r] = distance{}
 		}
 	}
 	if v := &e.Value; v.Kind == arm64.Add && v.Rd == arm64.SP && v.Rn == arm64.SP {
@@ -96,7 +96,7 @@ func (c *copies) step(w uint32, e *arm64.Effects) bool {
 func (c *copies) access(m *arm64.Memory) {
 	from := &c.bases[m.Base]
 	if !from.known { // a pointer that was just loaded: its run of bytes begins here
-		*from = base{known: true}
+		*from = distance{known: true}
 	}
 	for k := range int(m.N) {
 		r, size := m.Regs[k], int64(m.Size)
@@ -110,7 +110,7 @@ func (c *copies) access(m *arm64.Memory) {
 		if r < 0 || r > 31 || size < 8 || m.Lane {
 			continue
 		}
-		halves := []copied{{m.Vector, r, false}, {m.Vector, r, true}}
+		halves := []half{{m.Vector, r, false}, {m.Vector, r, true}}
 		for h, half := range halves[:min(int(size)/8, 2)] {
 			at := place + int64(8*h)
 			if _, ok := c.stored[half]; m.Load {

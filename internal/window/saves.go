@@ -36,7 +36,7 @@ type layout struct {
 // accessLayout reads the layout from a finished walk.
 func (b *body) accessLayout(w *walk) layout {
 	l := layout{make([]bool, b.len()), make([]int64, b.len()), map[int]access{}, map[int]access{}}
-	w.each(func(i int, regs *registers) {
+	w.eachState(func(i int, regs *registers) {
 		if l.known[i] || regs[arm64.SP].kind != fromEntry {
 			return
 		}
@@ -68,9 +68,9 @@ func (l *layout) loaded(a access) bool {
 	return false
 }
 
-// maxBelow bounds the stores below the stack pointer that are followed in one
+// maxSavesBelow bounds the stores below the stack pointer that are followed in one
 // function. A prologue has two.
-const maxBelow = 16
+const maxSavesBelow = 16
 
 // lostSaves reports the boundaries at which a preemption overwrites a value that was
 // stored below the stack pointer and is loaded later on. It returns false if the
@@ -79,17 +79,17 @@ func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail stri
 	followed := 0
 	for i := range b.len() {
 		a, ok := l.stores[i]
-		if !ok || i+1 == b.len() || !l.known[i+1] || a.at >= l.sp[i+1]-pushCallSpared || !l.loaded(a) {
+		if !ok || i+1 == b.len() || !l.known[i+1] || a.at >= l.sp[i+1]-pushCallLeaves || !l.loaded(a) {
 			continue
 		}
-		if followed++; followed > maxBelow {
+		if followed++; followed > maxSavesBelow {
 			return false
 		}
-		b.exposed(l, a, i+1, func(at int) {
-			if _, ok := b.preemptible(at); !ok || !a.overlaps(access{l.sp[at] - p.writesBelow, p.writesBelow - pushCallSpared}) {
+		b.whileBelowStack(l, a, i+1, func(at int) {
+			if _, ok := b.preemptible(at); !ok || !a.overlaps(access{l.sp[at] - p.writesBelow, p.writesBelow - pushCallLeaves}) {
 				return
 			}
-			if read, ok := b.read(l, a, at); ok {
+			if read, ok := b.nextLoad(l, a, at); ok {
 				report(at, fmt.Sprintf("what +%#x saved %d bytes below the stack pointer is overwritten by a preemption, and +%#x loads it", 4*i, l.sp[at]-a.at, 4*read))
 			}
 		})
@@ -97,11 +97,11 @@ func (b *body) lostSaves(l layout, p *preemption, report func(i int, detail stri
 	return true
 }
 
-// exposed visits the instructions from one on, along every branch, while a place
+// whileBelowStack visits the instructions from one on, along every branch, while a place
 // lies below the stack pointer and no other store has overwritten it.
-func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
-	b.flood(from, func(i int) bool {
-		if !l.known[i] || a.at >= l.sp[i]-pushCallSpared {
+func (b *body) whileBelowStack(l layout, a access, from int, visit func(i int)) {
+	b.forEachAfter(from, func(i int) bool {
+		if !l.known[i] || a.at >= l.sp[i]-pushCallLeaves {
 			return false
 		}
 		visit(i)
@@ -110,10 +110,10 @@ func (b *body) exposed(l layout, a access, from int, visit func(i int)) {
 	})
 }
 
-// read returns the first instruction, from one on along every branch, that loads from a
+// nextLoad returns the first instruction, from one on along every branch, that loads from a
 // place, if no store to the place comes before it.
-func (b *body) read(l layout, a access, from int) (at int, ok bool) {
-	b.flood(from, func(i int) bool {
+func (b *body) nextLoad(l layout, a access, from int) (at int, ok bool) {
+	b.forEachAfter(from, func(i int) bool {
 		if load, loads := l.loads[i]; loads && load.overlaps(a) && !ok {
 			at, ok = i, true
 		}
@@ -123,9 +123,9 @@ func (b *body) read(l layout, a access, from int) (at int, ok bool) {
 	return at, ok
 }
 
-// flood visits instructions from one on along every branch, each once. It does not go
+// forEachAfter visits instructions from one on along every branch, each once. It does not go
 // on past one for which visit returns false.
-func (b *body) flood(from int, visit func(i int) bool) {
+func (b *body) forEachAfter(from int, visit func(i int) bool) {
 	seen := newBitset(b.len())
 	b.budget.Work(b.len())
 	work := []int32{int32(from)}
@@ -137,7 +137,7 @@ func (b *body) flood(from int, visit func(i int) bool) {
 		}
 		seen.add(int(i))
 		if visit(int(i)) {
-			work = append(work, b.next(int(i))...)
+			work = append(work, b.successors(int(i))...)
 		}
 	}
 }

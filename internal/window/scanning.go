@@ -18,16 +18,16 @@ const (
 	yes
 )
 
-// scansLinkOf reports whether the collector scans the R30 of a preempted goroutine.
+// readScansLink reports whether the collector scans the R30 of a preempted goroutine.
 //
 // It reads that from the binary's own code. In releases with the fix of golang/go#80188,
 // scanframeworker (runtime/mgcmark.go) adds the 16 bytes of sigctxt.pushCall to the size
 // of asyncPreempt's frame before it scans the frame. If an obfuscator
 // has removed the names, the release decides, if it is known.
-func scansLinkOf(f *objfile.File, table *pclntab.Table, release string) answer {
+func readScansLink(f *objfile.File, table *pclntab.Table, release string) answer {
 	if fn, ok := table.Named("runtime.scanframeworker"); ok {
 		if code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err == nil {
-			if a := addsPushed(fn, code, table); a != unsure {
+			if a := addsPushCall(fn, code, table); a != unsure {
 				return a
 			}
 		}
@@ -54,9 +54,9 @@ func FixedIn(release string, first []string) bool {
 	return len(first) > 0 && version.Compare(release, first[len(first)-1]) >= 0
 }
 
-// addsPushed reads from scanframeworker whether it adds 16 to the size that it passes to
+// addsPushCall reads from scanframeworker whether it adds 16 to the size that it passes to
 // the first call of scanConservative. The size is a difference of two addresses.
-func addsPushed(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
+func addsPushCall(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 	size := int8(arm64.NoRegister) // the register that the difference is in
 	added := false
 	for i := range len(code) / 4 {

@@ -84,9 +84,9 @@ var readFields = func() (table [1 << 8]uint32) {
 	return table
 }()
 
-// hasTemp reports whether a word may read R27. It has false alarms: a field may be
+// mayReadTemp reports whether a word may read R27. It has false alarms: a field may be
 // something else.
-func hasTemp(w uint32) bool {
+func mayReadTemp(w uint32) bool {
 	x := w ^ arm64.R27*fields   // a field that names it becomes 0
 	pairs := w>>24&0x3f == 0x08 // CASP, which also reads the registers that follow
 	return (x-fields)&^x&(readFields[w>>24]<<4) != 0 || pairs
@@ -113,7 +113,7 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found clause
 	for at := 0; at+3 < len(code); at += 4 {
 		w := uint32(code[at]) | uint32(code[at+1])<<8 | uint32(code[at+2])<<16 | uint32(code[at+3])<<24
 		i := at / 4
-		if hasTemp(w) && !found.has(4) && !s.tempIsFresh(i, w) {
+		if mayReadTemp(w) && !found.has(4) && !s.tempIsFresh(i, w) {
 			found |= 1 << 4
 		}
 		interest := interests[w>>24<<5&0x1fe0|w&31]
@@ -126,7 +126,7 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found clause
 		if interest&usesPage != 0 && flag.known && s.page(i, w) == flag.addr&^0xfff && !found.has(7) && !s.flagIsSheltered(i, flag) {
 			found |= 1 << 7
 		}
-		if interest&usesVector != 0 && p.upper == 0 && wide(w) {
+		if interest&usesVector != 0 && p.upper == 0 && accessesUpperHalf(w) {
 			found |= 1 << 4
 		}
 		if interest&usesStack != 0 && !found.has(3) {
@@ -144,9 +144,9 @@ func (s *screen) suspects(f *Finder, fn pclntab.Func, code []byte) (found clause
 
 func (s *screen) pc(i int) uint64 { return s.fn.Entry + uint64(4*i) }
 
-// sheltered reports whether a preemption before instruction at is forbidden, or
+// isSheltered reports whether a preemption before instruction at is forbidden, or
 // makes the goroutine go on at instruction i or before it.
-func (s *screen) sheltered(i, at int) bool {
+func (s *screen) isSheltered(i, at int) bool {
 	if 4*at >= len(s.code) {
 		return true
 	}
@@ -180,9 +180,9 @@ func (s *screen) page(i int, w uint32) uint64 {
 	return s.pc(i)&^0xfff + uint64(n<<43>>43<<12)
 }
 
-// wide reports whether a load or store transfers more than 64 bits of a vector
+// accessesUpperHalf reports whether a load or store transfers more than 64 bits of a vector
 // register.
-func wide(w uint32) bool {
+func accessesUpperHalf(w uint32) bool {
 	e, ok := arm64.Decode(w)
 	if !ok {
 		return true

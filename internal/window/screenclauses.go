@@ -20,7 +20,7 @@ func (s *screen) tempIsFresh(i int, w uint32) bool {
 			continue
 		}
 		for at := from + 1; at <= i; at++ {
-			if !s.sheltered(from, at) {
+			if !s.isSheltered(from, at) {
 				return false
 			}
 		}
@@ -43,7 +43,7 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 		return bad, bad
 	}
 	_, _, _, writeback := arm64.Writeback(w)
-	if a.N >= -pushCallSpared || writeback {
+	if a.N >= -pushCallLeaves || writeback {
 		return false, false
 	}
 	return !a.Load, a.Load
@@ -54,7 +54,7 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 func (s *screen) shelteredToStack(i int) bool {
 	const few = 4
 	for at := i + 1; at <= i+few; at++ {
-		if 4*at >= len(s.code) || !s.sheltered(-1, at) {
+		if 4*at >= len(s.code) || !s.isSheltered(-1, at) {
 			return false
 		}
 		if arm64.Writes(wordAt(s.code, at)).Has(arm64.SP) {
@@ -69,14 +69,14 @@ func (s *screen) shelteredToStack(i int) bool {
 // store is sheltered.
 func (s *screen) flagIsSheltered(i int, flag barrierFlag) bool {
 	s.f.file.Budget.Work(maxFlagDistance)
-	found, load := flagAt(s.code, s.fn.Entry, i)
+	found, load := readFlagAt(s.code, s.fn.Entry, i)
 	if found != flag {
 		return true
 	}
 	s.f.file.Budget.Work(maxBlock)
 	s.body.fn, s.body.code = s.fn, s.code
 	for _, at := range s.body.guardedStores(load) {
-		if !s.sheltered(load, at) {
+		if !s.isSheltered(load, at) {
 			return false
 		}
 	}

@@ -12,10 +12,10 @@ import (
 // Clause 2, FP: R29 is the function's own frame pointer or its caller's. The
 // execution tracer follows it (runtime/tracestack.go, fpTracebackPCs).
 
-// pointersWrong reports the boundaries at which the stack pointer or the frame
+// wrongPointers reports the boundaries at which the stack pointer or the frame
 // pointer is wrong, also where the runtime does not preempt.
-func (f *Finder) pointersWrong(w *walk, points *pclntab.SafePoints, report func(Window)) {
-	w.each(func(i int, regs *registers) {
+func (f *Finder) wrongPointers(w *walk, points *pclntab.SafePoints, report func(Window)) {
+	w.eachState(func(i int, regs *registers) {
 		pc := w.entry + uint64(4*i)
 		// If the runtime does not preempt at pc, Resume may be another instruction.
 		// Then there is no window, and pc itself decides whether to list it.
@@ -37,7 +37,7 @@ func (f *Finder) pointersWrong(w *walk, points *pclntab.SafePoints, report func(
 			}
 			found.Actual, found.Known = -machine.n, machine.kind == fromEntry
 			found.Stale = class == FP && regs.fpIsStale()
-			found.Pair = i > 0 && pair(w.word(i-1), w.word(i), class)
+			found.Pair = i > 0 && isSplitPair(w.word(i-1), w.word(i), class)
 			report(found)
 		}
 	})
@@ -73,9 +73,9 @@ func (f *Finder) disagree(r *registers, below int64) (classes []Class) {
 	return classes
 }
 
-// pair reports whether two instructions are the halves of one adjustment of a
+// isSplitPair reports whether two instructions are the halves of one adjustment of a
 // pointer: cmd/internal/obj/arm64/asm7.go writes the low 12 bits first.
-func pair(first, second uint32, class Class) bool {
+func isSplitPair(first, second uint32, class Class) bool {
 	to := arm64.SP
 	if class == FP {
 		to = arm64.FP

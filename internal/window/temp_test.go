@@ -22,7 +22,7 @@ func TestHasTemp(t *testing.T) {
 			if e, ok := arm64.Decode(w); !ok || !e.Reads.Has(arm64.R27) {
 				continue
 			}
-			if read++; !hasTemp(w) {
+			if read++; !mayReadTemp(w) {
 				t.Fatalf("%08x reads R27", w)
 			}
 		}

@@ -93,9 +93,9 @@ func (w *walk) hold(n int) {
 // free gives the memory of the walk back to the budget.
 func (w *walk) free() { w.budget.Free(w.held) }
 
-// each calls visit with every state that reaches an instruction, in the order
+// eachState calls visit with every state that reaches an instruction, in the order
 // of the instructions.
-func (w *walk) each(visit func(i int, regs *registers)) {
+func (w *walk) eachState(visit func(i int, regs *registers)) {
 	for i, leader := range w.leader {
 		if leader {
 			for _, regs := range w.states[i] {
@@ -128,7 +128,7 @@ func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) 
 			w.reach(target, regs)
 		}
 		flow, _, _ := arm64.Control(word)
-		if flow == arm64.Branch || flow == arm64.Leave || i+1 == len(w.leader) || w.never(i) {
+		if flow == arm64.Branch || flow == arm64.Leave || i+1 == len(w.leader) || w.neverPasses(i) {
 			return
 		}
 		i++
@@ -167,20 +167,20 @@ func (w *walk) target(i int) (target int, ok bool) {
 	return int(to), (flow == arm64.Branch || flow == arm64.Cond) && to >= 0 && to < int64(len(w.code)/4)
 }
 
-// ends reports whether control never reaches, or never returns to, a no-op that the
-// compiler puts after an instruction of this flow.
-func ends(flow arm64.Flow) bool {
+// doesNotFallThrough reports whether an instruction of this flow may be one after which the
+// compiler puts a no-op that is never executed: see neverPasses.
+func doesNotFallThrough(flow arm64.Flow) bool {
 	return flow == arm64.Call || flow == arm64.Branch || flow == arm64.Leave
 }
 
-// never reports whether control never gets past an instruction, because it is a call
+// neverPasses reports whether control never gets past an instruction, because it is a call
 // that does not return, or the no-op after one. The compiler puts a no-op after a call
 // at the end of a function's body, so that the return address is still in the function
 // (cmd/compile/internal/ssagen, genssa). Up to go1.18 it also puts one, reached by a
 // branch, where a select has no case left. The tail that grows the stack, or another
 // block, follows. pcsp shows that: its value changes, although neither a call nor a
 // no-op changes the stack pointer.
-func (w *walk) never(i int) bool {
+func (w *walk) neverPasses(i int) bool {
 	word := w.word(i)
 	flow, _, _ := arm64.Control(word)
 	if flow != arm64.Call && word != arm64.Nop {
@@ -194,7 +194,7 @@ func (w *walk) never(i int) bool {
 	}
 	if word == arm64.Nop && i > 0 {
 		flow, _, _ = arm64.Control(w.word(i - 1))
-		return ends(flow)
+		return doesNotFallThrough(flow)
 	}
 	return flow == arm64.Call
 }

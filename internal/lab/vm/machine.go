@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -59,9 +58,9 @@ type Machine struct {
 	Evidence string // what it is, exactly, for the record: emulated figures say so
 
 	emulator qemu.Emulator
-	port     net.Conn // to the agent
+	port     *os.File // to the agent
 	conn     *agent.Conn
-	monitor  net.Conn // to QEMU
+	monitor  *os.File // to QEMU
 	answers  *json.Decoder
 	console  process.Tail
 	kill     func()

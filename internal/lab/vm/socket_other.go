@@ -4,10 +4,9 @@ package vm
 
 import (
 	"errors"
-	"net"
 	"os"
 )
 
-func socketPair() (net.Conn, *os.File, error) {
+func socketPair() (own, other *os.File, err error) {
 	return nil, nil, errors.New("no virtual machine on this system: QEMU inherits sockets on Unix only")
 }

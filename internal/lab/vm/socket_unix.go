@@ -3,14 +3,13 @@
 package vm
 
 import (
-	"net"
 	"os"
 	"syscall"
 )
 
-// socketPair returns two ends of a stream: one for this process, and one for a
-// process that inherits it.
-func socketPair() (net.Conn, *os.File, error) {
+// socketPair returns two ends of a stream: one for this process, whose reads and writes
+// can have a deadline, and one for a process that inherits it.
+func socketPair() (own, other *os.File, err error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, nil, err
@@ -18,12 +17,8 @@ func socketPair() (net.Conn, *os.File, error) {
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
 	}
-	own, other := os.NewFile(uintptr(fds[0]), "own"), os.NewFile(uintptr(fds[1]), "other")
-	defer own.Close()
-	conn, err := net.FileConn(own)
-	if err != nil {
-		other.Close()
+	if err := syscall.SetNonblock(fds[0], true); err != nil {
 		return nil, nil, err
 	}
-	return conn, other, nil
+	return os.NewFile(uintptr(fds[0]), "own"), os.NewFile(uintptr(fds[1]), "other"), nil
 }

@@ -58,8 +58,8 @@ func PreemptionWrites(table *pclntab.Table) uint64 {
 
 // Interpret returns the windows of a function in which the runtime preempts,
 // and whether all that was reached are instructions. The code is the function's.
-func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, spoiled uint64) (found map[Point]bool, ok bool) {
-	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, writesBelow: spoiled, seen: map[string]bool{}, count: map[uint64]int{}, found: map[Point]bool{}}
+func Interpret(fn pclntab.Func, code []byte, unwindsFP bool, writesBelow uint64) (found map[Point]bool, ok bool) {
+	o := &oracle{fn: fn, code: code, unwindsFP: unwindsFP, writesBelow: writesBelow, seen: map[string]bool{}, count: map[uint64]int{}, found: map[Point]bool{}}
 	o.pcsp, _ = fn.PCSP()
 	o.points, _ = fn.SafePoints()
 	o.path(fn.Entry, cpu{map[string]uint64{"SP": entrySP, "X29": entrySP - 8}, map[uint64]bool{}})
@@ -103,7 +103,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 		}
 		o.seen[key] = true
 		o.count[pc]++
-		o.look(pc, sp, spKnown, fp, fpKnown, c.places)
+		o.checkBoundary(pc, sp, spKnown, fp, fpKnown, c.places)
 
 		inst, err := arm64asm.Decode(o.code[pc-o.fn.Entry:])
 		if err != nil {
@@ -115,7 +115,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 		c = c.clone()
 		switch {
 		case op == "BL" || op == "BLR":
-			if o.ends(pc) {
+			if o.pcspChangesAfter(pc) {
 				return
 			}
 			for r := range c.regs {
@@ -126,7 +126,7 @@ func (o *oracle) path(pc uint64, c cpu) {
 		case op == "RET" || op == "BR" || op == "BRK":
 			return
 		case op == "NOP":
-			if pc > o.fn.Entry && o.ends(pc) {
+			if pc > o.fn.Entry && o.pcspChangesAfter(pc) {
 				before, err := arm64asm.Decode(o.code[pc-o.fn.Entry-4:])
 				_, conditional := before.Args[0].(arm64asm.Cond)
 				if err == nil && !conditional && strings.Contains(" BL BLR B RET BR BRK ", " "+before.Op.String()+" ") {
@@ -148,15 +148,15 @@ func (o *oracle) path(pc uint64, c cpu) {
 	}
 }
 
-// ends reports whether pcsp changes after an instruction.
-func (o *oracle) ends(pc uint64) bool {
+// pcspChangesAfter reports whether pcsp changes after an instruction.
+func (o *oracle) pcspChangesAfter(pc uint64) bool {
 	here, _ := o.pcsp.At(o.fn.Entry, pc)
 	next, _ := o.pcsp.At(o.fn.Entry, pc+4)
 	return here != next
 }
 
-// look notes the windows at a pc.
-func (o *oracle) look(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool, places map[uint64]bool) {
+// checkBoundary notes the windows at a pc.
+func (o *oracle) checkBoundary(pc, sp uint64, spKnown bool, fp uint64, fpKnown bool, places map[uint64]bool) {
 	resume, why := o.points.At(pc)
 	if why != "" {
 		return
