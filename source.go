@@ -1,5 +1,5 @@
-// Package splitadd holds the source of its own test suite, so that the command can write
-// the suite as a module of its own: see "splitadd help repro".
+// Package splitadd embeds the source of the test suite, package race, and of what it
+// imports. From this source "splitadd repro -suite" writes the suite as a separate module.
 package splitadd
 
 import "embed"

@@ -2,8 +2,8 @@
 # Scans Go programs from Debian's arm64 packages and prints a table, on any
 # Debian machine: docs/debian.sh DIR [PACKAGE/SUITE ...]
 #
-# The packages are downloaded with a state of apt's own below DIR, which keeps
-# them, and unpacked there. The machine's own state stays as it is, and nothing
+# The packages are downloaded to DIR by an apt that keeps its lists below DIR, and are
+# unpacked there. The lists of the system stay as they are, and nothing
 # is installed.
 set -euo pipefail
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -71,6 +71,6 @@ echo "| function | frame, bytes | programs |"
 echo "| --- | --- | --- |"
 functions "leaf SP|leaf FP|non-leaf SP|non-leaf FP|stale FP"
 echo
-echo "| function | boundaries | programs |"
+echo "| function | windows | programs |"
 echo "| --- | --- | --- |"
 functions "lost pointer"

@@ -43,11 +43,11 @@ cd "$work/clone"
 	row 'the suite, warm caches' 'go test ./race -run SplitADD' '45 s' "$t s"
 	go build -o splitadd ./cmd/splitadd
 	all=$(seconds times 200 ./splitadd help)
-	row 'start, mean of 200' 'splitadd help' '5 ms' "$(awk "BEGIN { printf \"%.1f\", $all * 5 }") ms"
+	row 'to start the command, mean of 200 starts' 'splitadd help' '5 ms' "$(awk "BEGIN { printf \"%.1f\", $all * 5 }") ms"
 	GOTOOLCHAIN=go1.27.4 GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -C "$(GOTOOLCHAIN=go1.27.4 go env GOROOT)/src" -trimpath -o "$work/go" cmd/go
 	scan=$(seconds times 20 ./splitadd scan -q "$work/go")
 	sum=$(seconds times 20 sha256sum "$work/go")
-	row 'scan of cmd/go of go1.27.4, against sha256sum' 'splitadd scan -q go' '0.6' "$(awk "BEGIN { printf \"%.2f\", $scan / $sum }")"
+	row 'scan of cmd/go of go1.27.4, its time divided by that of sha256sum' 'splitadd scan -q go' '0.6' "$(awk "BEGIN { printf \"%.2f\", $scan / $sum }")"
 	mkdir "$work/folder"
 	for i in $(seq 50); do cp "$work/go" "$work/folder/$i"; done
 	megabytes=$(du -sm "$work/folder" | cut -f1)
@@ -59,7 +59,9 @@ cd - >/dev/null
 {
 	echo '# Performance'
 	echo
-	echo 'Written by `make performance`. The wanted figures are for two cores of a server.'
+	echo 'Written by `make performance`. A time should be at most the wanted one, on two cores of a'
+	echo 'server, and the speed of a scan of a folder at least the wanted one. "Empty caches" is a'
+	echo 'new clone, with no Go modules and no build cache.'
 	echo
 	printf '%s; %s cores; %s; ' "$(go version)" "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 	echo "load average $before before and $(cut -d ' ' -f 1 /proc/loadavg) after."

@@ -3,8 +3,10 @@
 //
 //	reachability -o DIR [-draw] [-only NAME] [-limit TIME] [-canonical TIME]
 //
-// A full run takes most of an hour. With -draw it measures nothing, and makes the page
-// from the records that are in DIR.
+// A full run takes most of an hour. It does not measure again what the records in DIR have.
+// With -draw it measures nothing, and makes the page from these records. With -only it
+// measures one experiment: body, victims, observer, frame, pair or watched. A run ends after
+// the TIME of -limit, and a run of the canonical reproducer after that of -canonical.
 package main
 
 import (

@@ -40,8 +40,8 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	flags.DurationVar(&c.limit, "limit", 40*time.Second, "run each unmodified binary for at most `TIME`")
-	flags.IntVar(&c.runs, "runs", 0, "run each kind of window `N` more times, and print how long the victims lived")
-	flags.Func("shard", "do part `I/N` of the check and its -runs, such as 3/8; merge pools the records", c.shard.set)
+	flags.IntVar(&c.runs, "runs", 0, "make `N` more stress runs for each kind of window, and print how long each lasted until the crash")
+	flags.Func("shard", "do only part `I/N` of the check, such as 3/8, and of the runs of -runs; merge pools the records of all parts", c.shard.set)
 	flags.BoolVar(&c.static, "static", false, "run nothing: the verdict is from the code alone")
 	engineFlags(flags, &c.choice)
 	if err := moved(args); err != nil {

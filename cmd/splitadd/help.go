@@ -8,10 +8,18 @@ import (
 	"text/tabwriter"
 )
 
+// Sentences that the help of several verbs has.
+const (
+	aboutWindow = "A window is a place in Go code for arm64 at which a goroutine may be preempted\n" +
+		"asynchronously although the code does not survive it."
+	aboutEngine = "ENGINE stands for -engine, -emulator and -kernel."
+)
+
 // writeOverview writes the list of verbs: a screen of 80 columns and 24 lines.
 func writeOverview(to io.Writer) error {
 	var b strings.Builder
-	b.WriteString("Splitadd finds code for arm64 that Go's async preemption breaks, and proves it.\n\n")
+	b.WriteString("Splitadd finds windows, and proves them: places in Go code for arm64 at which a\n")
+	b.WriteString("goroutine may be preempted asynchronously although the code does not survive it.\n\n")
 	b.WriteString("Usage: splitadd VERB [FLAGS] [ARGUMENTS]\n\n")
 	for _, v := range verbs {
 		fmt.Fprintf(&b, "  %-12s%s\n", v.name, v.summary)

@@ -29,8 +29,8 @@ type reproducer struct {
 func (r *reproducer) flags(flags *flag.FlagSet) {
 	flags.BoolVar(&r.leaf, "leaf", false, "a window of a function that makes no calls (this is the default)")
 	flags.BoolVar(&r.nonleaf, "nonleaf", false, "a window of a function that makes calls")
-	flags.BoolVar(&r.fp, "fp", false, "a window in which the frame pointer is wrong, and not the stack pointer")
-	flags.IntVar(&r.frame, "frame", 0, "a frame of `N` bytes (default: the kind's own, "+frames()+")")
+	flags.BoolVar(&r.fp, "fp", false, "a window of the frame pointer (without -fp: of the stack pointer)")
+	flags.IntVar(&r.frame, "frame", 0, "a frame of `N` bytes (default: "+frames()+")")
 	flags.IntVar(&r.runs, "runs", 10, "run the reproducer `N` times, to prove it")
 	flags.DurationVar(&r.limit, "limit", time.Minute, "end a run after `TIME`")
 	engineFlags(flags, &r.choice)

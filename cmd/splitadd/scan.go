@@ -42,7 +42,7 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&s.sarif, "sarif", false, "print a SARIF log, as code scanning reads it")
 	flags.BoolVar(&s.vex, "vex", false, "print an OpenVEX document: which kinds each binary is affected by, and which not")
 	flags.BoolVar(&s.quiet, "q", false, "print affected files only, one a line")
-	flags.BoolVar(&s.all, "all", false, "also list the windows in which the runtime does not preempt")
+	flags.BoolVar(&s.all, "all", false, "also list code that would have a window if the runtime preempted there, such as assembly")
 	var gated gateFlags
 	gated.add(flags)
 	if err := parse(flags, args); err != nil {

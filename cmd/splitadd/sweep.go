@@ -23,8 +23,8 @@ func sweepVerb(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	c := newChecker(stdout, stderr)
 	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
 	from := flags.String("from", "", "the oldest `RELEASE`, such as go1.18 (required)")
-	to := flags.String("to", "", "the newest `RELEASE` (default: the newest that is listed)")
-	kept := flags.String("records", "", "keep the records in `FILE`; what is in it already is not measured again")
+	to := flags.String("to", "", "the newest `RELEASE` (default: the newest that the go command lists)")
+	kept := flags.String("records", "", "keep the records in `FILE`; a release that is in it already is not measured again")
 	flags.BoolVar(&c.json, "json", false, jsonFlag)
 	engineFlags(flags, &c.choice)
 	if err := parse(flags, args); err != nil {

@@ -20,7 +20,7 @@ import (
 // triageVerb says whether crashes were this defect, from logs and core files.
 func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("triage", flag.ContinueOnError)
-	path := flags.String("binary", "", "`FILE` is the binary that crashed; without it, the answer is never a split")
+	path := flags.String("binary", "", "`FILE` is the binary that crashed; without it, no answer is split SP or split FP")
 	json := flags.Bool("json", false, jsonFlag)
 	markdown := flags.Bool("markdown", false, "print Markdown, for an issue tracker")
 	if err := parse(flags, args); err != nil {

@@ -1,6 +1,7 @@
-// Package budget limits what it may cost to read a file: work, memory, windows and bytes of
-// output, each in proportion to the file's size. Binaries may be hostile. So every loop over
-// the contents of a file spends from its Budget, which panics at the limit.
+// Package budget limits what it may cost to read a file. There are limits to the work, the
+// memory, the number of windows and the bytes of output, each in proportion to the file's size.
+// Binaries may be hostile. So every loop over the contents of a file spends from the file's
+// Budget, which panics at the limit.
 package budget
 
 import (

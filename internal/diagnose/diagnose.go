@@ -1,6 +1,7 @@
 // Package diagnose decides whether a flaky program crashes because it is preempted in
-// a window, or because of a data race. It runs the program many times, as it is,
-// without async preemption and under the race detector, and scans its binary.
+// a window, because of a data race, or both. It may also find that it cannot tell. It runs
+// the program many times, as it is, without async preemption and under the race detector,
+// and scans its binary.
 package diagnose
 
 import (

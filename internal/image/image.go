@@ -1,8 +1,8 @@
-// Package image reads container images and archives: which regular files are in them, with
-// their contents, in which layer each is, and which command made that layer. It reads
-// docker-save archives, OCI layouts and OCI archives, tar archives and Debian packages.
-// It unpacks nothing to disk, and reads each layer once, as a stream. Archives may be
-// hostile: what a small one can cost is bounded.
+// Package image reads container images and archives. It returns the regular files in them
+// with their contents, the layer that each is in, and the command that made the layer. It
+// reads docker-save archives, OCI layouts and OCI archives, tar archives, and .deb and .apk
+// packages. It unpacks nothing to disk, and reads each layer once, as a stream. Archives may
+// be hostile, so the cost of reading one is bounded by its size.
 //
 // The types of manifests, indexes and configurations are those of go-containerregistry.
 // Its readers of whole images are not used: they read files of any size into memory, and

@@ -1,5 +1,6 @@
 // Package patch makes modified copies of executables. In a pinned copy, threads wait at
-// one instruction. In a repaired copy, splits do not make windows.
+// one instruction. In a repaired copy, the stack pointer and the frame pointer never hold
+// the partial sum of two ADDs.
 package patch
 
 import (

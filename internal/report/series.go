@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"splitadd/internal/trial"
@@ -28,16 +29,22 @@ func Series(to io.Writer, series []trial.Series) error {
 func Median(s trial.Sample) string {
 	median, known := s.Median()
 	if !known {
-		return fmt.Sprintf("> %.2g s", median)
+		return fmt.Sprintf("> %s s", twoDigits(median))
 	}
-	return fmt.Sprintf("%.2g s", median)
+	return twoDigits(median) + " s"
+}
+
+// twoDigits formats a number with two significant digits, and without an exponent.
+func twoDigits(x float64) string {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 2, 64), 64)
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
 // Rate formats a hazard rate, in deaths per second, with its interval.
 func Rate(s trial.Sample) string {
 	r := s.Rate()
 	if r.Estimate == 0 {
-		return fmt.Sprintf("< %.2g", r.High)
+		return "< " + twoDigits(r.High)
 	}
-	return fmt.Sprintf("%.2g (%.2g to %.2g)", r.Estimate, r.Low, r.High)
+	return fmt.Sprintf("%s (%s to %s)", twoDigits(r.Estimate), twoDigits(r.Low), twoDigits(r.High))
 }

@@ -23,3 +23,18 @@ leaf65552: 2 deaths: the interval is wide
 canonical: never in 1 run, 60.0 s: this proves nothing; the chance of a death in such a run is below 0.95, the rate below 0.05/s (95 %)
 `, b.String())
 }
+
+// TestTwoDigits shows that a median or a rate of any size is printed without an exponent.
+func TestTwoDigits(t *testing.T) {
+	for _, c := range []struct {
+		sample       trial.Sample
+		median, rate string
+	}{
+		{trial.Sample{{Seconds: 120}}, "> 120 s", "< 0.025"},
+		{trial.Sample{{Seconds: 0.3456, Died: true}}, "0.35 s", "2.9 (0.073 to 16)"},
+		{trial.Sample{{Seconds: 558}, {Seconds: 123, Died: true}}, "120 s", "0.0015 (0.000037 to 0.0082)"},
+	} {
+		assert.Equal(t, c.median, Median(c.sample))
+		assert.Equal(t, c.rate, Rate(c.sample))
+	}
+}

@@ -1,5 +1,6 @@
-// Package repro writes a reproducer for a bug report, and proves that it crashes in
-// a window: it builds, pins and stresses it with a toolchain.
+// Package repro writes a reproducer for a bug report, and proves that the reproducer crashes
+// in a window: it builds the reproducer with a toolchain, pins it, and makes stress runs. It
+// also writes the test suite as a separate module.
 package repro
 
 import (

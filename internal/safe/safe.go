@@ -1,6 +1,6 @@
 // Package safe makes untrusted text safe to print: names from binaries, paths, and lines of
-// logs. The result has one line and looks like what it contains. It has no character that a
-// terminal or a log viewer hides, moves or acts on.
+// logs. The result is one line. It has no character that a terminal or a log viewer hides,
+// moves or acts on, so what a person sees is what the text contains.
 package safe
 
 import (

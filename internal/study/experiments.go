@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"gonum.org/v1/plot"
 
@@ -15,12 +14,13 @@ import (
 )
 
 func (p *page) pair(of []record.Series) error {
-	p.section("One code, two fates", of)
-	p.say("A public report says that the canonical reproducer crashed when it was built with\n" +
-		"go1.23.4, and did not crash when it was built with go1.23.9. Both releases make the\n" +
-		"same code, instruction for instruction, with the same window. The difference was\n" +
-		"chance: the canonical victim is preempted in its window so rarely that the time of\n" +
-		"one run says next to nothing about the code.")
+	p.section("The same code crashed once and survived once", of)
+	p.say("In a public report about golang/go#73259, the 35-line reproducer crashed when it was\n" +
+		"built with go1.23.4, and did not crash when it was built with go1.23.9. Both releases\n" +
+		"make the same code, instruction for instruction, with the same window. The difference\n" +
+		"was chance: the canonical victim is preempted in its window so rarely that the time of\n" +
+		"one run says next to nothing about the code. It was measured twice, the second time\n" +
+		"(\"canonical again\") later, because other work on the machine changes the result.")
 	p.table("victim, release", of, func(s record.Series) string {
 		return strings.TrimPrefix(s.Label, "pair/")
 	})
@@ -47,26 +47,27 @@ func (p *page) pair(of []record.Series) error {
 	if err != nil {
 		return err
 	}
-	p.say("The tiny victim, which is hit often, shows no difference between %s and %s:\n"+
-		"log-rank chi-squared %.2f, p = %.2g, ratio of the rates %.2f.", a, b, c.ChiSquared, c.P, c.Ratio)
+	p.say("The tiny victim, which is preempted in its window often, shows no difference between\n"+
+		"%s and %s. A log-rank test compares how long the runs of the two lived: chi-squared\n"+
+		"is %.2f, p is %.2g, and the ratio of the rates is %.2f.", a, b, c.ChiSquared, c.P, c.Ratio)
 	rate := both.Rate()
-	text := fmt.Sprintf("The canonical victim died %[2]s in %.0[1]f s with both releases: %[3]s per second.",
+	text := fmt.Sprintf("With both releases together, the canonical victim died %[2]s in %.0[1]f s: %[3]s per second.",
 		both.Seconds(), times(both.Deaths()), report.Rate(both))
 	for _, fast := range []struct {
 		name string
 		trial.Sample
 	}{{"tiny", all}, {"traced", traced}} {
-		text += fmt.Sprintf("\nThe hazard of the %s victim is at least %.0f times that", fast.name, fast.Rate().Estimate/rate.High)
+		text += fmt.Sprintf("\nThe rate of the %s victim is at least %.0f times as high", fast.name, fast.Rate().Estimate/rate.High)
 		if rate.Estimate > 0 {
-			text += fmt.Sprintf(" (by the estimate, %.0f times)", fast.Rate().Estimate/rate.Estimate)
+			text += fmt.Sprintf(" (%.0f times if the estimate is right)", fast.Rate().Estimate/rate.Estimate)
 		}
 		text += "."
 	}
 	p.say("%s", text)
 	const run = 90.0 // seconds; the published run had crashed after that time
-	p.say("So a run of %.0f s crashes with a probability of %.0f to %.0f %%. A person who tries each\n"+
-		"release once or twice may well see one of them crash and the other not, although there\n"+
-		"is no difference between them.", run, 100*(1-math.Exp(-rate.Low*run)), 100*(1-math.Exp(-rate.High*run)))
+	p.say("So a canonical run of %.0f s crashes with a probability of %.0f to %.0f %%. A person who\n"+
+		"tries each release once or twice may well see one of them crash and the other not,\n"+
+		"although there is no difference between them.", run, 100*(1-math.Exp(-rate.Low*run)), 100*(1-math.Exp(-rate.High*run)))
 	return p.figure("pair", "Survival of the tiny victim, by release", func() (*plot.Plot, error) {
 		return drawSurvival(map[string]trial.Sample{a: tiny[a], b: tiny[b]})
 	})
@@ -81,13 +82,18 @@ func times(n int) string {
 
 func (p *page) body(of []record.Series) error {
 	p.section("Length of a call", of)
-	p.say("A request to preempt poisons the goroutine's stack guard and sends a signal. A\n" +
-		"victim that is running sees the guard in its next prologue and yields there. The\n" +
-		"signal comes too late, unless the call lasts longer than the signal takes. A victim\n" +
-		"that waits for a CPU is preempted wherever it stopped, at any instruction. So a lone\n" +
-		"victim, which seldom waits, lives long if its calls are short. A victim in a crowd,\n" +
-		"which often waits, dies sooner if its calls are shorter.")
-	p.table("way, iterations", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "body/") })
+	p.say("To preempt a goroutine, the runtime does two things. It sets the goroutine's stack\n" +
+		"guard so that the next prologue makes the goroutine yield, and it sends a signal. A\n" +
+		"victim that is running comes to its next prologue, and yields there. The signal comes\n" +
+		"too late, unless the call lasts longer than the signal takes. A victim that waits for a\n" +
+		"CPU is preempted wherever it stopped, at any instruction.\n" +
+		"\n" +
+		"In \"lone\" runs there is one victim, and it and the observer each have their own CPU. In\n" +
+		"\"crowd\" runs there are three victims for each CPU. The number in the table is the\n" +
+		"iterations of a loop in each call. A lone victim seldom waits, so it should live long if\n" +
+		"its calls are short. A victim in a crowd often waits, so it should die sooner if its\n" +
+		"calls are shorter.")
+	p.table("victims, iterations", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "body/") })
 	var points []Point
 	for _, s := range of {
 		points = append(points, Point{
@@ -99,22 +105,24 @@ func (p *page) body(of []record.Series) error {
 	if err != nil {
 		return err
 	}
-	p.say("The model is\n\n    rate(b) = requests * (off + (1 - off) * exp(-latency/b)) / b\n\n"+
-		"for a call of b instructions, one of which is the window. The share off of the requests\n"+
-		"finds the victim waiting for a CPU. The other requests count only if the call lasts\n"+
-		"longer than the latency of the signal. The fit by maximum likelihood gives a latency of\n"+
-		"%.0f instructions. It gives %.0f requests per second for a lone victim, with %.1f %% off,\n"+
-		"and %.0f requests per second in a crowd, with %.0f %% off.", m.Latency, m.Requests[0], 100*m.OffCPU[0], m.Requests[1], 100*m.OffCPU[1])
+	p.say("A model of this is\n\n    rate(b) = requests * (waiting + (1 - waiting) * exp(-latency/b)) / b\n\n"+
+		"Here b is the length of a call in instructions, one of which is the window. \"Requests\"\n"+
+		"is the number of requests per second to preempt a victim. \"Waiting\" is the share of\n"+
+		"them that find it waiting for a CPU. The other requests count only if the call lasts\n"+
+		"longer than \"latency\", the time that the signal takes, in instructions. A fit by maximum\n"+
+		"likelihood gives a latency of %.0f instructions. For a lone victim it gives %.0f requests\n"+
+		"per second, of which %.1f %% find it waiting, and for one in a crowd %.0f requests per\n"+
+		"second, of which %.0f %% find it waiting.", m.Latency, m.Requests[0], 100*m.OffCPU[0], m.Requests[1], 100*m.OffCPU[1])
 	canonical := Instructions(0) + 5*65536
-	p.say("The canonical reproducer is a lone victim with calls of about %.0f instructions. For it\n"+
-		"the model predicts one death in %.0f s.", canonical, 1/m.Rate(canonical, false))
+	p.say("The canonical victim is a lone victim with calls of about %.0f instructions. For it the\n"+
+		"model predicts one death in %.0f s.", canonical, 1/m.Rate(canonical, false))
 	if seen := p.canonical(); seen.Deaths() > 0 {
 		rate, says := seen.Rate(), m.Rate(canonical, false)
 		text := "That does not contradict the model."
 		if says < rate.Low || says > rate.High {
-			text = "So the model does not hold for calls of this length, and leaves something out."
+			text = "So the model does not hold for calls of this length. What it leaves out is not known."
 		}
-		p.say("The first table has one death in %.0f s (%.0f to %.0f).\n%s", 1/rate.Estimate, 1/rate.High, 1/rate.Low, text)
+		p.say("The measurement in the first table is one death in %.0f s (%.0f to %.0f).\n%s", 1/rate.Estimate, 1/rate.High, 1/rate.Low, text)
 	}
 	return p.figure("body", "Hazard rate by the length of a call, and the model", func() (*plot.Plot, error) { return drawBody(of, m) })
 }
@@ -131,28 +139,42 @@ func (p *page) canonical() (all trial.Sample) {
 
 func (p *page) victims(of []record.Series) error {
 	p.section("Victims per CPU", of)
-	p.say("Each victim has its own P, and so has the observer. Polite victims let every other\n" +
-		"thread run first (SCHED_IDLE): when a thread of the collector wakes up, it takes the\n" +
-		"CPU from a victim at any instruction, and then requests its preemption. Rough victims\n" +
-		"do not do that. Stopped victims are rough, with GODEBUG=gcstoptheworld=1: each\n" +
-		"collection requests the preemption of all victims at once.\n" +
+	p.say("This compares three ways to run the tiny victim. In each, GOMAXPROCS is high enough for\n" +
+		"all victims and the observer to run at the same time, so the kernel shares the CPUs\n" +
+		"among them.\n" +
 		"\n" +
-		"None of these was faster:\n" +
+		"- \"Polite\" victims let every other thread run first (SCHED_IDLE). When a thread of the\n" +
+		"  collector wakes up, it takes the CPU from a victim at any instruction, and then requests\n" +
+		"  the victim's preemption.\n" +
+		"- \"Rough\" victims have the usual priority.\n" +
+		"- \"Stopped\" victims have the usual priority as well, with GODEBUG=gcstoptheworld=1: each\n" +
+		"  collection requests the preemption of all victims at once.\n" +
+		"\n" +
+		"These were tried as well, and none made victims die faster than the fastest of the three:\n" +
 		"\n" +
 		"- each victim bound to a CPU, or all victims bound to the same CPU\n" +
 		"- two or four goroutines that collect garbage\n" +
 		"- memory statistics or goroutine profiles at the same time\n" +
-		"- victims run with nice")
+		"- victims of low priority (nice)")
 	p.table("way, victims per CPU", of, func(s record.Series) string { return strings.TrimPrefix(s.Label, "victims/") })
 	return p.figure("victims", "Hazard rate by victims per CPU", func() (*plot.Plot, error) { return drawVictims(of) })
 }
 
 func (p *page) observer(of []record.Series) error {
 	p.section("Observers", of)
-	p.say("The victim is a leaf function with a frame of 65,568 bytes, which has both windows. Only\n" +
-		"the collector's stack scan and the tracer's walk of frame pointers need a complete\n" +
-		"unwind. Goroutine profiles and stack dumps also preempt, but ignore an incomplete\n" +
-		"unwind. A victim that dies under the CPU profiler dies in a stack scan: its log says\n" +
+	p.say("The tiny victim, which has a window of the stack pointer and one of the frame pointer, ran\n" +
+		"under each observer:\n" +
+		"\n" +
+		"- gc collects garbage\n" +
+		"- trace does so under the execution tracer\n" +
+		"- goroutines takes goroutine profiles\n" +
+		"- stacks prints the stacks of all goroutines\n" +
+		"- cpu takes CPU profiles\n" +
+		"- none does nothing\n" +
+		"\n" +
+		"Only the collector's stack scan and the tracer's walk of frame pointers need a complete\n" +
+		"unwind. Goroutine profiles and stack dumps also preempt, but ignore an incomplete unwind. If\n" +
+		"the guest dies under the CPU profiler, it dies in a stack scan, because its log says\n" +
 		"\"unexpected return pc\". Starting a profile makes garbage, so the collector runs.")
 	p.table("observer", of, labelSuffix)
 	return nil
@@ -169,17 +191,22 @@ func (p *page) frame(of []record.Series) error {
 
 func (p *page) watched(of []record.Series) error {
 	p.section("Under other tools", of)
-	p.say("The victim is the same in each row, and a tool watches it. Some tools slow a guest\n" +
-		"down, or stop it at system calls and signals. That makes deaths more frequent or less\n" +
-		"frequent. Without async preemption nothing dies, and the defect is hidden completely.\n" +
-		"The race detector cannot find the defect, because the victim has no data race, as a\n" +
-		"build with -race for the host shows (go test ./internal/victim -run DataRace).")
-	p.table("watched by", of, labelSuffix)
+	p.say("People who look for such a crash change a setting or run the program under a tool. Here\n" +
+		"the tiny victim ran in these ways, in user mode and in the virtual machine (\"vm\"). \"Plain\"\n" +
+		"is without any. Some tools slow a guest down, or stop it at system calls and signals. That\n" +
+		"makes deaths more frequent or less frequent. Without async preemption nothing dies, and the\n" +
+		"defect is hidden completely. The race detector cannot find the defect, because the victim\n" +
+		"has no data race, as a build with -race for the host shows (go test ./internal/victim -run\n" +
+		"DataRace).")
+	p.table("run with", of, labelSuffix)
+	var alive []string
 	for _, s := range of {
 		if s.Deaths == 0 {
-			exposed := time.Duration(s.Exposed * float64(time.Second)).Round(time.Second / 10)
-			p.say("- %s: no death in %v of exposure, which proves nothing", labelSuffix(s), exposed)
+			alive = append(alive, labelSuffix(s))
 		}
+	}
+	if len(alive) > 0 {
+		p.say("No guest died in these rows, which alone proves nothing: %s.", strings.Join(alive, "; "))
 	}
 	return nil
 }

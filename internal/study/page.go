@@ -45,15 +45,27 @@ func Write(dir string, series []record.Series) error {
 
 const head = `# What the time to crash depends on
 
-One command makes every figure on this page from the records in reachability.jsonl:
+A command writes this page. It measures, which takes most of an hour, and keeps the records
+in reachability.jsonl. With -draw it only writes the page again from these records:
 
-    go run ./cmd/reachability -o docs         # measures, most of an hour, and writes this page
-    go run ./cmd/reachability -o docs -draw   # writes it again from the records
+    go run ./cmd/reachability -o docs
+    go run ./cmd/reachability -o docs -draw
 
-Rates are deaths per second of exposure, with exact Poisson intervals of 95 %. A run
-that reaches its limit is ended: its time counts as exposure, without a death. None of
-the rates is the rate of a real core, so compare them only with others of the same
-engine. Compare them only within a table, because the machine had other work at times.
+The [README](../README.md) defines victim, observer, stress run and exposure. In each table,
+"died" is the number of runs in which the guest died in a window, "exposed" is the exposure of
+all runs together, and "median" is the median time to crash ("> 6 s" if more than half of the
+runs survived). The last column is the hazard rate: deaths per second of exposure, with its exact
+95 % Poisson interval. A run that reaches its limit is ended: its time counts as exposure, without
+a death.
+
+All runs were under emulators, so no rate is that of a real core. Compare a rate only with others
+in the same table, because the machine had other work at times, and only with those of the same
+engine.
+
+- The *tiny* victim is a leaf function with a frame of 65,568 bytes and calls of few instructions.
+- The *traced* victim is one with 69,632 bytes, under the execution tracer.
+- The *canonical* victim has the shape of the 35-line reproducer in golang/go#73259. A call fills
+  64 KiB, and there is only one such victim.
 `
 
 // seriesOf returns the series of an experiment.

@@ -1,5 +1,5 @@
-// Package study runs the experiments of docs/reachability.md: it measures what the
-// time to crash depends on, fits a model to the results, and draws both.
+// Package study runs the experiments of docs/reachability.md. It measures what the time to
+// crash depends on, fits a model to the results, and writes the page with its charts.
 package study
 
 import (

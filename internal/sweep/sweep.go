@@ -1,6 +1,7 @@
-// Package sweep finds which Go releases have each kind of window, and which release
-// removed it. It checks the newest patch of each minor release, and then searches
-// the patches by bisection.
+// Package sweep finds which Go releases have each kind of window, and in which release the
+// kind was fixed. It checks the newest patch release of each minor release. If a kind is in
+// one minor release and not in a later one, it searches the patch releases of the later one
+// by bisection.
 package sweep
 
 import (

@@ -4,7 +4,11 @@
 // Package crash finds the crashes in a log and what each process died of. Triage adds what the
 // binary shows: whether the log is from this binary, and in which of its windows the goroutine
 // was interrupted. In a core file it looks for a goroutine that asyncPreempt has parked in a
-// window. The answer is certain, likely or undecided. "Not this" needs evidence as well.
+// window.
+//
+// The answer is "split SP" or "split FP" if a window caused the crash, "not this" if something
+// else did, and "undecided" if nothing shows the cause. "Not this" needs evidence as well. Each
+// answer but "undecided" is certain or likely.
 package triage
 
 import (

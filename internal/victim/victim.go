@@ -1,9 +1,10 @@
-// Package victim has the functions that a guest runs so that they are preempted, and the
-// observers that make the runtime look at their stacks. Many of the functions have a
-// frame of a known size, and others need one clause of the preemption contract.
+// Package victim has the victims, which are functions that a guest runs so that they are
+// preempted, and the observers that make the runtime look at their stacks. Many victims
+// have a frame of a known size. Others compute a wrong result, or lose an object, if a
+// toolchain breaks one of clauses 3 to 7 of the preemption contract (docs/contract.md).
 //
-// A guest is a program of this package alone. The package imports only the standard
-// library and uses only the language of Go 1.18, so that any toolchain can build it.
+// A guest is a program that only calls Main. The package imports only the standard library
+// and uses only the language of Go 1.18, so that any toolchain can build it.
 package victim
 
 //go:generate go run gen.go

@@ -1,6 +1,6 @@
 // Package window finds windows: instruction boundaries at which the runtime may
 // preempt a goroutine although the code breaks a clause of the preemption contract
-// there. For example, the stack pointer is not what the unwinder believes.
+// there. For example, the stack pointer is not what the unwinder expects.
 //
 // Finder.Find follows the registers through the code of every function, and compares
 // them with the function table. The table Kinds lists what can be found, and

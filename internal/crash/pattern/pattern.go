@@ -1,9 +1,9 @@
 // Package pattern has regular expressions that are fast on text that they do not match. Most
 // of a long log is such text.
 //
-// A Pattern derives words from its expression, of which every match contains at least one.
-// It tries the expression only on a text that has one of them. If all matches begin at the
-// start of a line with known words, it tries the expression only there.
+// From its expression, a Pattern derives a list of words such that every match contains at
+// least one of them. It tries the expression only on a text that has one of the words. If all
+// matches begin at the start of a line with known words, it tries the expression only there.
 package pattern
 
 import (
