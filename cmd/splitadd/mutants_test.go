@@ -33,10 +33,11 @@ type mutant struct {
 	files      []string // that it changes
 	finds      string   // the kind of its windows
 	flags      []string // that a program is built with to have it; or none
+	check      []string // flags of check
 }
 
-// patchOf reads docs/mutants/NAME.patch: its changes, and the lines "Finds:" and "Built
-// with:" above them.
+// patchOf reads docs/mutants/NAME.patch: its changes, and the lines "Finds:", "Built with:"
+// and "Judge with:" above them.
 func patchOf(t *testing.T, path string) mutant {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -52,6 +53,8 @@ func patchOf(t *testing.T, path string) mutant {
 		}
 		if with, ok := strings.CutPrefix(line, "Built with: "); ok {
 			m.flags = strings.Fields(with)
+		} else if with, ok := strings.CutPrefix(line, "Judge with: "); ok {
+			m.check = strings.Fields(with)
 		}
 	}
 	return m
@@ -157,9 +160,9 @@ func TestMutants(t *testing.T) {
 				assert.Equal(t, []string{m.finds}, kindsIn(t, m.program(t, root)))
 				return
 			}
-			verdicts := records(t, "verdict", "check", "-json", root)
+			verdicts := records(t, "verdict", append(append([]string{"check", "-json"}, m.check...), root)...)
 			require.Len(t, verdicts, 1)
-			assert.Equal(t, true, verdicts[0]["proved"], "%v", verdicts[0]["doubts"])
+			assert.Equal(t, m.check == nil, verdicts[0]["proved"], "%v", verdicts[0]["doubts"])
 			want := append([]string{m.finds}, unmutatedKinds...)
 			assert.ElementsMatch(t, want, verdicts[0]["affected"])
 			assert.ElementsMatch(t, want, kindsIn(t, labtest.Guest(t, root)))

@@ -237,6 +237,16 @@ func (g *Guest) WindowsNotRun() (windows []window.Window) {
 	return windows
 }
 
+// mayCrashAnyhow reports whether the guest has a window of a kind that makes it crash in any
+// way. Then the death of a guest that is pinned elsewhere, or runs as it was built, does
+// not contradict the windows found.
+func (g *Guest) mayCrashAnyhow() bool {
+	return slices.ContainsFunc(g.Windows, func(w window.Window) bool {
+		k, _ := window.KindNamed(w.Kind())
+		return k.MayCrashAnyhow && w.Preemptible && !w.Possible
+	})
+}
+
 // windowNotRun returns the first of the WindowsNotRun of a kind that certainly does harm.
 func (g *Guest) windowNotRun(kind string) (w window.Window, ok bool) {
 	all := g.WindowsNotRun()

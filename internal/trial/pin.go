@@ -90,7 +90,8 @@ func (g *Guest) start(name string, class window.Class, observer string) Run {
 }
 
 // run runs a guest. Its bound is twice the limit of its configuration and the time that
-// everything else may take (see patience), plus more.
+// everything else may take (see patience), plus more. A guest that crashes before it begins
+// is started again.
 func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time.Duration, job lab.Job) error {
 	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
 	patience, err := g.patience(ctx, job.OneByOne)
@@ -98,10 +99,20 @@ func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time
 		return err
 	}
 	job.Deadline = 2*config.For + patience + more
-	result, err := g.engine.Run(ctx, job)
-	if err != nil {
-		return fmt.Errorf("%s under %s: %w", r.Func, r.Observer, err)
+	before := *r
+	for range maxStarts {
+		*r = before
+		result, err := g.engine.Run(ctx, job)
+		if err != nil {
+			return fmt.Errorf("%s under %s: %w", r.Func, r.Observer, err)
+		}
+		if r.judge(result, g.Windows); !r.crashedEarly {
+			break
+		}
 	}
-	r.judge(result, g.Windows)
 	return nil
 }
+
+// maxStarts is how often a guest is started that crashes before it begins. One whose
+// runtime loses registers may do that, and it says nothing about the victim.
+const maxStarts = 4

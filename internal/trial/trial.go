@@ -47,6 +47,7 @@ type Run struct {
 	Reason        string      // of a harness failure
 	TooSlow       bool        // the guest did not end in many times the usual time: a harness failure
 	PinNotReached bool        // the victim's calls do not reach the pin: a harness failure
+	crashedEarly  bool        // the guest crashed before it began: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
 	Observations  int         // completed, according to the guest's last report
@@ -126,6 +127,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	case result.End == process.TooMuchOutput:
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
+		r.crashedEarly = result.End == process.Exited && death.Kind != ""
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
 	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
 		r.PinNotReached = true

@@ -54,12 +54,12 @@ func Run(c Config, group Group, stdout io.Writer) error {
 			return err
 		}
 	}
+	// This line comes before anything is observed: with the tracer on, the process may die
+	// before the first observation, or even while the tracer starts.
+	fmt.Fprintf(stdout, "%sbegin %s %s\n", LineMark, c.Victim, c.Observer)
 	if err := r.observer.start(); err != nil {
 		return err
 	}
-	// This line comes before the first call: with the tracer on, the process may die
-	// before the first observation.
-	fmt.Fprintf(stdout, "%sbegin %s %s\n", LineMark, c.Victim, c.Observer)
 	r.startVictims(group)
 
 	observed := make(chan error, 1)

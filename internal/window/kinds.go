@@ -21,6 +21,9 @@ type Kind struct {
 	// ProvedByHold says that a pin shows nothing: the harm comes after the goroutine goes
 	// on, so the pin is released and the victim checks what it computes.
 	ProvedByHold bool
+	// MayCrashAnyhow says that the program may crash in any way, and anywhere: a control may
+	// die as well.
+	MayCrashAnyhow bool
 	// NeedsNoHold says of a kind that is proved by a hold that it also shows without one: a
 	// victim that is left to run is harmed within a second.
 	NeedsNoHold bool
@@ -76,14 +79,14 @@ var Kinds = []Kind{
 		Problem:  "a value that is needed later lies below the stack pointer, where a preemption writes",
 		Harm:     "the function returns to a wrong address or computes a wrong result",
 		Remedy:   neverReleased,
-		Observer: "gc", ProvedByHold: true,
+		Observer: "gc", ProvedByHold: true, MayCrashAnyhow: true,
 	},
 	{
 		Name: string(Register), Clause: 4, Class: Register,
 		Problem:  "a register is live that asyncPreempt does not restore in its full width",
 		Harm:     "the function goes on with a wrong value",
 		Remedy:   neverReleased,
-		Observer: "gc", ProvedByHold: true,
+		Observer: "gc", ProvedByHold: true, MayCrashAnyhow: true,
 	},
 	{
 		Name: string(Pointer), Clause: 5, Class: Pointer,
