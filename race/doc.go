@@ -5,7 +5,7 @@
 //
 // The finder says where the code has windows. A pinned run makes a goroutine wait in one
 // window until it is preempted there. A stress run leaves the unmodified code to run.
-// The README of splitadd explains more, under "Words" and "How it decides".
+// docs/check.md explains more, under "Words" and "How it decides".
 //
 // The suite fails if the finder, the pinned runs and the stress runs do not agree, or if
 // a run measured nothing. What else it needs to pass depends on the flags, and on whether

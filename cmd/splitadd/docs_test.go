@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,17 +65,106 @@ func shows(t *testing.T, command []string, shown string) {
 	}
 }
 
-// TestMake shows that the two commands of the README are there.
+// TestMake shows that the make targets that README and docs/suite.md name are there.
 func TestMake(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	for _, target := range []string{"check", "test", "test-vm", "bench", "exhaustive", "sweep"} {
-		require.Contains(t, string(text), "make "+target)
+	suite, err := os.ReadFile("../../docs/suite.md")
+	require.NoError(t, err)
+	text := string(readme) + string(suite)
+	targets := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bmake ([a-z0-9-]+)`).FindAllStringSubmatch(text, -1) {
+		targets[m[1]] = true
+	}
+	for _, target := range []string{"check", "test", "test-all", "bench", "exhaustive"} {
+		require.True(t, targets[target], target)
+	}
+	for target := range targets {
 		cmd := exec.Command("make", "-n", target)
 		cmd.Dir = "../.."
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
+}
+
+// TestReadme holds the README to its length, and its table to the measured verdicts: each
+// measured release is in one row, which has its kinds.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, bytes.Count(readme, []byte("\n")), 150)
+	var kinds []string
+	rows := map[string][]string{} // by releases
+	for _, line := range strings.Split(string(readme), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		switch {
+		case cells[0] == "releases":
+			kinds = cells[1:]
+		case strings.HasPrefix(cells[0], "go1."):
+			row := []string{}
+			for i, cell := range cells[1:] {
+				if cell == "yes" {
+					row = append(row, kinds[i])
+				}
+			}
+			rows[cells[0]] = row
+		}
+	}
+	require.Len(t, rows, 5)
+	verdicts, err := os.ReadFile("../../race/testdata/verdicts.txt")
+	require.NoError(t, err)
+	for _, line := range strings.Split(strings.TrimSpace(string(verdicts)), "\n") {
+		release, affected, ok := strings.Cut(line, ": ")
+		require.True(t, ok, line)
+		in := 0
+		for releases, row := range rows {
+			if !within(release, releases) {
+				continue
+			}
+			in++
+			assert.ElementsMatch(t, strings.Split(affected, ", "), row, "%s is in the row %s", release, releases)
+		}
+		assert.Equal(t, 1, in, "%s: rows of the table", release)
+	}
+}
+
+// within reports whether a release is in a list of releases and ranges, such as "go1.23.12,
+// go1.24.6 to go1.25.12".
+func within(release, list string) bool {
+	for _, part := range strings.Split(list, ", ") {
+		first, last, ok := strings.Cut(part, " to ")
+		if !ok {
+			last = first
+		}
+		if version.Compare(first, release) <= 0 && version.Compare(release, last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// TestLinks shows that the files exist that README and the documents link to.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	links := 0
+	for _, page := range append(pages, "../../README.md", "../../CONTRIBUTING.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)[)#]`).FindAllStringSubmatch(string(text), -1) {
+			links++
+			assert.True(t, exists(filepath.Join(filepath.Dir(page), m[1])), "%s: %s", page, m[1])
+		}
+	}
+	require.Greater(t, links, 30)
 }
 
 // TestManifest has kubeconform validate the manifest of the shards, and refuse one

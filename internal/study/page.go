@@ -51,7 +51,7 @@ in reachability.jsonl. With -draw it only writes the page again from these recor
     go run ./cmd/reachability -o docs
     go run ./cmd/reachability -o docs -draw
 
-The [README](../README.md) defines victim, observer, stress run and exposure. In each table,
+[check.md](check.md) defines victim, observer, stress run and exposure. In each table,
 "died" is the number of runs in which the guest died in a window, "exposed" is the exposure of
 all runs together, and "median" is the median time to crash ("> 6 s" if more than half of the
 runs survived). The last column is the hazard rate: deaths per second of exposure, with its exact

@@ -80,3 +80,27 @@ func releaseWhileMarking(putBack func() error, goesOn func() bool) error {
 	}
 	return nil
 }
+
+// take loads the pointers of the latest call of an overwriter, and reports on loaded
+// that it has. It keeps them until the garbage collection has ended. Then it reports on
+// kept whether no object was freed.
+//
+// Take has to be called in a new goroutine while garbage is being marked. The collector
+// does not scan the stack of such a goroutine. It relies on the write barrier: whoever
+// overwrites one of the pointers has to mark the object.
+func take(loaded *uint32, collected <-chan struct{}, kept chan<- bool) {
+	s := (*slots)(atomic.LoadPointer(&latestSlots))
+	var taken [4]*object
+	if s != nil {
+		taken = s.to
+	}
+	atomic.StoreUint32(loaded, 1)
+	<-collected
+	ok := true
+	for i, o := range taken {
+		overwritten := o == nil || o[1] != 0 // before it was loaded
+		ok = ok && (overwritten || atomic.LoadUint32(&s.freed[i]) == 0)
+		runtime.KeepAlive(o)
+	}
+	kept <- ok
+}
