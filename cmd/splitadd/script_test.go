@@ -246,12 +246,19 @@ func TestInterrupted(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.engine, c.after), func(t *testing.T) {
 			dir := t.TempDir()
-			cmd, _, stderr := splitadd(t, "check", "-engine", c.engine, "go1.27.4", "go1.23.4", "go1.24.6")
-			cmd.Env = append(os.Environ(), "TMPDIR="+dir)
-			require.NoError(t, cmd.Start())
-			time.Sleep(c.after)
-			require.NoError(t, cmd.Process.Signal(os.Interrupt))
-			_ = cmd.Wait()
+			var cmd *exec.Cmd
+			var stderr *bytes.Buffer
+			for after := c.after; after < time.Minute; after *= 2 {
+				cmd, _, stderr = splitadd(t, "check", "-engine", c.engine, "go1.27.4", "go1.23.4", "go1.24.6")
+				cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+				require.NoError(t, cmd.Start())
+				time.Sleep(after)
+				require.NoError(t, cmd.Process.Signal(os.Interrupt))
+				_ = cmd.Wait()
+				if cmd.ProcessState.ExitCode() != -1 { // else it had not even begun main
+					break
+				}
+			}
 			assert.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
 			assert.Equal(t, "splitadd: error: interrupted\n", stderr.String())
 			left, err := os.ReadDir(dir)
