@@ -15,6 +15,7 @@ import (
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/pclntab"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
@@ -143,6 +144,15 @@ func TestDecide(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
+}
+
+// TestManyPins reads the guest's function table as often as thousands of pins do.
+func TestManyPins(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
+	for range 5000 {
+		_, err := pclntab.Open(g.File)
+		require.NoError(t, err)
+	}
 }
 
 // TestUnpinned has a kind of window that only functions have which are not pinned.
