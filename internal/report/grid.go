@@ -13,17 +13,25 @@ import (
 // A cell of a table of a page. Its zero value says that there is no window.
 type cell struct {
 	Class string // "died", "window" or "none", for its colour
-	Text  string // one word or sign
+	Text  string // a sign
 	Title string // what it means, in full
 }
 
-// A kindGrid is a table of releases by kind, with the kinds that any of them has.
+// The signs of the cells.
+const (
+	diedSign     = "\u2715"
+	affectedSign = "\u25cb"
+	noneSign     = "\u00b7"
+)
+
+// A kindGrid is a table of kinds by release, with the kinds that any release has.
 type kindGrid struct {
-	Kinds []window.Kind
-	Rows  []gridRow
+	Kinds    []window.Kind
+	Releases []string
+	Rows     []gridRow // one for each of Kinds
 }
 
-// A gridRow is a row of a table: of a release, or of a frame size.
+// A gridRow is a row of a table: of a kind, or of a frame size.
 type gridRow struct {
 	Name  string
 	Cells []cell
@@ -35,7 +43,7 @@ func (p *Page) kindGrid(all *record.All) (g kindGrid) {
 	state := map[[2]string]cell{} // by release and kind
 	for _, v := range p.Verdicts {
 		for _, kind := range v.Affected {
-			state[[2]string{v.Go, kind}] = cell{"window", "affected", v.Go + ": " + kind + ": affected"}
+			state[[2]string{v.Go, kind}] = cell{"window", affectedSign, v.Go + ": " + kind + ": affected"}
 		}
 	}
 	for _, w := range all.Windows {
@@ -44,30 +52,27 @@ func (p *Page) kindGrid(all *record.All) (g kindGrid) {
 			continue
 		}
 		if state[key].Class == "" {
-			state[key] = cell{"window", "window", w.Go + ": " + key[1] + ": a window, nothing died in it"}
+			state[key] = cell{"window", affectedSign, w.Go + ": " + key[1] + ": a window, nothing died in it"}
 		}
 		for _, r := range pinned(w, all) {
 			if r.Outcome == trial.Died {
-				state[key] = cell{"died", "proved", w.Go + ": " + key[1] + ": a victim that was pinned or held there was harmed"}
+				state[key] = cell{"died", diedSign, w.Go + ": " + key[1] + ": a victim that was pinned or held there was harmed"}
 			}
 		}
 	}
-	releases := p.releases()
+	g.Releases = p.releases()
 	for _, k := range window.Kinds {
-		if slices.ContainsFunc(releases, func(release string) bool { return state[[2]string{release, k.Name}].Class != "" }) {
-			g.Kinds = append(g.Kinds, k)
-		}
-	}
-	for _, release := range releases {
-		row := gridRow{Name: release}
-		for _, k := range g.Kinds {
+		row, has := gridRow{Name: k.Name}, false
+		for _, release := range g.Releases {
 			c, ok := state[[2]string{release, k.Name}]
-			if !ok {
-				c = cell{"none", "none", release + ": " + k.Name + ": none found"}
+			if has = has || ok; !ok {
+				c = cell{"none", noneSign, release + ": " + k.Name + ": none found"}
 			}
 			row.Cells = append(row.Cells, c)
 		}
-		g.Rows = append(g.Rows, row)
+		if has {
+			g.Kinds, g.Rows = append(g.Kinds, k), append(g.Rows, row)
+		}
 	}
 	return g
 }
@@ -107,17 +112,17 @@ func (p *Page) heatMap(k window.Kind, all *record.All) (m heatMap, ok bool) {
 		row := gridRow{Name: fmt.Sprint(frame)}
 		for _, release := range m.Releases {
 			what := fmt.Sprintf("%s, %s, %d bytes: ", release, k.Name, frame)
-			c := cell{"none", "\u00b7", what + "no window"}
+			c := cell{"none", noneSign, what + "no window"}
 			for _, w := range all.Windows {
 				if w.Go != release || w.Frame != int64(frame) || w.WindowKind() != k.Name || !w.Preemptible {
 					continue
 				}
 				if ok = true; c.Class == "none" {
-					c = cell{"window", "\u25cb", what + "a window"}
+					c = cell{"window", affectedSign, what + "a window"}
 				}
 				for _, r := range pinned(w, all) {
 					if r.Outcome == trial.Died {
-						c = cell{"died", "\u2715", what + "died, pinned at " + r.Offset}
+						c = cell{"died", diedSign, what + "died, pinned at " + r.Offset}
 					}
 				}
 			}
