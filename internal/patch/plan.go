@@ -145,7 +145,7 @@ func scratchIsDead(code []byte) bool {
 		case names(word):
 			return false
 		default:
-			if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+			if flow, _, _ := arm64.FlowOf(word); flow != arm64.FlowNext {
 				return false
 			}
 		}

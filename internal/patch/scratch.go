@@ -35,7 +35,7 @@ func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 			continue
 		}
 		for i := int(-s.Addr & 3); i+4 <= len(s.Data); i += 4 {
-			_, offset, direct := arm64.Control(binary.LittleEndian.Uint32(s.Data[i:]))
+			_, offset, direct := arm64.FlowOf(binary.LittleEndian.Uint32(s.Data[i:]))
 			if pc := s.Addr + uint64(i); direct && at[pc+uint64(offset)] {
 				found[pc+uint64(offset)] = fmt.Sprintf("the branch at %#x leads to its middle", pc)
 			}
@@ -73,29 +73,29 @@ func savesScratch(code []byte) bool {
 	slot, stored, called, loaded := int64(0), false, false, false
 	for ; len(code) >= 4; code = code[4:] {
 		word := binary.LittleEndian.Uint32(code)
-		flow, _, _ := arm64.Control(word)
-		if flow == arm64.Leave {
+		flow, _, _ := arm64.FlowOf(word)
+		if flow == arm64.FlowExit {
 			return loaded
 		}
 		access, ok := arm64.AccessOf(word)
 		_, _, _, writesBack := arm64.Writeback(word)
 		own := ok && access.Rn == arm64.SP && !writesBack
-		at := access.N
+		at := access.Offset
 		if access.Rt2 == scratch {
 			at += 8
 		}
 		holds := own && (access.Rt == scratch || access.Rt2 == scratch)
 		switch {
-		case flow == arm64.Call:
+		case flow == arm64.FlowCall:
 			if !stored || called {
 				return false
 			}
 			called = true
-		case flow != arm64.Next:
+		case flow != arm64.FlowNext:
 			return false
 		case holds && !access.Load && !called:
 			slot, stored = at, true
-		case own && !access.Load && stored && (access.N == slot || access.Rt2 != 31 && access.N+8 == slot):
+		case own && !access.Load && stored && (access.Offset == slot || access.Rt2 != 31 && access.Offset+8 == slot):
 			return false // the slot is overwritten
 		case holds && access.Load && called && at == slot:
 			loaded = true

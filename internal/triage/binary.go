@@ -148,6 +148,6 @@ func (b *Binary) isCall(pc uint64) bool {
 	if err != nil {
 		return false
 	}
-	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(code))
-	return flow == arm64.Call
+	flow, _, _ := arm64.FlowOf(binary.LittleEndian.Uint32(code))
+	return flow == arm64.FlowCall
 }

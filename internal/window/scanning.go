@@ -66,9 +66,9 @@ func addsPushCall(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 		}
 		v := &e.Value
 		switch {
-		case v.Kind == arm64.SubReg && v.Shift == 0:
+		case v.Kind == arm64.ValueSubReg && v.Shift == 0:
 			size, added = v.Rd, false
-		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
+		case v.Kind == arm64.ValueAdd && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
 			added = true
 		case e.Jump.Kind == arm64.JumpCall:
 			to, ok := table.Find(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))

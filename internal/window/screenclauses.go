@@ -43,7 +43,7 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 		return bad, bad
 	}
 	_, _, _, writeback := arm64.Writeback(w)
-	if a.N >= -pushCallLeaves || writeback {
+	if a.Offset >= -pushCallLeaves || writeback {
 		return false, false
 	}
 	return !a.Load, a.Load
