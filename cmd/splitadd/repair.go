@@ -70,7 +70,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 
 // hintBinary adds a hint to the error for a file that is not a Go binary for arm64.
 func hintBinary(err error) error {
-	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNone) {
+	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNoTable) {
 		return &hint.Error{Err: err, Hint: "name a Go binary for arm64"}
 	}
 	return err

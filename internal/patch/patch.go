@@ -24,7 +24,7 @@ func Pin(f *objfile.File, pc uint64, out string) error {
 	if err != nil {
 		return err
 	}
-	fn, ok := table.Find(pc)
+	fn, ok := table.PCToFunc(pc)
 	if !ok {
 		return fmt.Errorf("pin at %#x: in no function of %s", pc, f.Path)
 	}

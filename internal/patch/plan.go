@@ -100,7 +100,7 @@ func pointerWindows(windows []window.Window, others map[string]int) []window.Win
 
 // change returns how to close a window, or the reason why that is not possible.
 func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, reason string) {
-	fn, ok := table.Find(w.PC)
+	fn, ok := table.PCToFunc(w.PC)
 	if !ok || !w.Pair || w.PC < fn.Entry+4 {
 		return c, "not between the two ADDs of one adjustment"
 	}

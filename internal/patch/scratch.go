@@ -53,7 +53,7 @@ var errUnsaved = fmt.Errorf("nothing shows that runtime.asyncPreempt saves R%d",
 // load it from there after its call, and not write to it again
 // (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
 func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
-	fn, ok := table.Named("runtime.asyncPreempt")
+	fn, ok := table.LookupFunc("runtime.asyncPreempt")
 	if !ok {
 		return errUnsaved
 	}

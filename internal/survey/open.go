@@ -69,7 +69,7 @@ func other(path string, err error) error {
 	switch {
 	case errors.As(err, &foreign) && foreign.Go:
 		return fmt.Errorf("%s: %w", path, ForeignArchError{foreign.Arch})
-	case errors.Is(err, objfile.ErrFormat), errors.Is(err, pclntab.ErrNone):
+	case errors.Is(err, objfile.ErrFormat), errors.Is(err, pclntab.ErrNoTable):
 		return fmt.Errorf("%w: %w", ErrNotArm64Go, err)
 	}
 	return err

@@ -28,7 +28,7 @@ type Binary struct {
 
 // Open opens a Go binary for arm64 and finds its windows, within the budget for a file. It ends
 // with an error when ctx is done. If the file is not a Go binary for arm64, the error wraps
-// objfile.ErrFormat or pclntab.ErrNone.
+// objfile.ErrFormat or pclntab.ErrNoTable.
 func Open(ctx context.Context, path string) (b *Binary, err error) {
 	f, err := objfile.OpenIn(ctx, path, budget.Default)
 	if err != nil {

@@ -43,7 +43,7 @@ func code(t *testing.T, g *Guest, name string) (words []uint32, entry uint64) {
 	t.Helper()
 	table, err := pclntab.Open(g.File)
 	require.NoError(t, err)
-	f, ok := table.Named(name)
+	f, ok := table.LookupFunc(name)
 	require.True(t, ok, name)
 	bytes, err := g.File.Bytes(f.Entry, (f.End-f.Entry)&^3)
 	require.NoError(t, err)

@@ -110,7 +110,7 @@ func callsBarrier(table *pclntab.Table, code []byte, entry uint64, load int) boo
 		case arm64.JumpZero, arm64.JumpNonzero:
 			branched = true
 		case arm64.JumpCall:
-			fn, ok := table.Find(entry + uint64(4*at) + uint64(int64(e.Jump.Offset)))
+			fn, ok := table.PCToFunc(entry + uint64(4*at) + uint64(int64(e.Jump.Offset)))
 			return ok && branched && strings.HasPrefix(fn.Name(), "runtime.gcWriteBarrier")
 		}
 	}

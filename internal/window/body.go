@@ -32,7 +32,7 @@ type body struct {
 }
 
 // decode reads the code of a function.
-func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints, spend *budget.Budget) *body {
+func decode(fn pclntab.Func, code []byte, pcsp pclntab.PCValues, points *pclntab.SafePoints, spend *budget.Budget) *body {
 	n := len(code) / 4
 	spend.Work(n * decodeWork)
 	b := &body{

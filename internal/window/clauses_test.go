@@ -152,7 +152,7 @@ func TestRegisters(t *testing.T) {
 		f := labtest.Open(t, release)
 		table, err := pclntab.Open(f)
 		require.NoError(t, err)
-		fn, ok := table.Named("runtime.asyncPreempt")
+		fn, ok := table.LookupFunc("runtime.asyncPreempt")
 		require.True(t, ok)
 		code, err := f.Bytes(fn.Entry, fn.End-fn.Entry)
 		require.NoError(t, err)

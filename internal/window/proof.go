@@ -13,7 +13,7 @@ import (
 // knows. A function for which it fails is left to the walk.
 type proof struct {
 	code []byte
-	pcsp pclntab.Values // reused
+	pcsp pclntab.PCValues // reused
 
 	branches []branch
 	// noEntry are ranges of instructions that no branch may enter, because the frame

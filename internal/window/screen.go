@@ -12,7 +12,7 @@ type screen struct {
 	f      *Finder
 	fn     pclntab.Func
 	code   []byte
-	unsafe pclntab.Values // reused
+	unsafe pclntab.PCValues // reused
 	cursor pclntab.Cursor
 	body   body
 }
@@ -151,7 +151,7 @@ func (s *screen) isSheltered(i, at int) bool {
 		return true
 	}
 	value, from := s.cursor.At(s.pc(at))
-	resume, why := s.fn.Resumes(s.pc(at), value, from)
+	resume, why := s.fn.ResumePC(s.pc(at), value, from)
 	return why != "" || resume <= s.pc(i)
 }
 

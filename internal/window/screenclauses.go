@@ -93,7 +93,7 @@ func (s *screen) restartsBadly() bool {
 		if from = v.End; end <= begin+4 {
 			continue
 		}
-		resume, why := s.fn.Resumes(begin+4, v.Value, begin)
+		resume, why := s.fn.ResumePC(begin+4, v.Value, begin)
 		if why != "" || resume == begin+4 {
 			continue
 		}
