@@ -29,7 +29,7 @@ func (e ForeignArchError) Unwrap() error { return ErrNotArm64Go }
 // stay within limits, and ends when ctx is done. All code that reads the file has to run
 // under its Guard.
 func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File, error) {
-	f, err := objfile.OpenIn(ctx, path, limits)
+	f, err := objfile.OpenWithLimits(ctx, path, limits)
 	if err != nil {
 		return nil, other(path, err)
 	}

@@ -30,7 +30,7 @@ type Binary struct {
 // with an error when ctx is done. If the file is not a Go binary for arm64, the error wraps
 // objfile.ErrFormat or pclntab.ErrNoTable.
 func Open(ctx context.Context, path string) (b *Binary, err error) {
-	f, err := objfile.OpenIn(ctx, path, budget.Default)
+	f, err := objfile.OpenWithLimits(ctx, path, budget.Default)
 	if err != nil {
 		return nil, err
 	}
