@@ -83,7 +83,7 @@ const (
 )
 
 // NewPage makes a page of records.
-func NewPage(all *record.All) *Page {
+func NewPage(all *record.Collection) *Page {
 	p := &Page{Verdicts: slices.Clone(all.Verdicts)}
 	slices.SortStableFunc(p.Verdicts, func(a, b record.Verdict) int { return version.Compare(a.Go, b.Go) })
 	p.Verdicts = slices.CompactFunc(p.Verdicts, func(a, b record.Verdict) bool { // of two engines, say
@@ -110,7 +110,7 @@ func NewPage(all *record.All) *Page {
 }
 
 // heatMap makes the map of a kind. It returns false if no release has the kind.
-func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
+func (p *Page) heatMap(kind string, all *record.Collection) (m heatMap, ok bool) {
 	m.Kind = kind
 	for _, c := range victim.Cases() {
 		if !slices.Contains(m.Frames, c.Frame) {
@@ -144,7 +144,7 @@ func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
 }
 
 // pinned returns the runs that were pinned in a window.
-func pinned(w record.Window, all *record.All) (runs []record.Run) {
+func pinned(w record.Window, all *record.Collection) (runs []record.Run) {
 	for _, r := range all.Runs {
 		if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
 			runs = append(runs, r)
@@ -157,7 +157,7 @@ func pinned(w record.Window, all *record.All) (runs []record.Run) {
 func (m heatMap) FrameX(i int) int { return labelWidth + cellWidth*i + cellWidth/2 }
 
 // windows adds the windows, each with the runs that were pinned in it.
-func (p *Page) windows(all *record.All) {
+func (p *Page) windows(all *record.Collection) {
 	seen := map[[3]string]bool{}
 	for _, w := range all.Windows {
 		key := [3]string{w.Go, string(w.Class), w.PC}
