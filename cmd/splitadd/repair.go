@@ -61,7 +61,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		if err := report.Repair(stdout, path, plan, *dry, *diff); err != nil {
 			return err
 		}
-		if len(plan.Unrepaired)+len(plan.OtherKinds) > 0 || *dry && len(plan.Changes) > 0 {
+		if len(plan.Unrepaired)+len(plan.OtherKinds) > 0 || *dry && len(plan.Repaired) > 0 {
 			return errAffected
 		}
 		return nil
