@@ -117,7 +117,7 @@ func everyHold(t *testing.T, g *trial.Guest, c victim.Case) {
 func each(t *testing.T, g *trial.Guest, f window.Function, run func(w window.Window, why string) (string, error)) map[string]int {
 	table, err := pclntab.Open(g.File)
 	require.NoError(t, err)
-	fn, ok := table.Find(f.Entry)
+	fn, ok := table.PCToFunc(f.Entry)
 	require.True(t, ok)
 	points, err := fn.SafePoints()
 	require.NoError(t, err)

@@ -22,10 +22,10 @@ import (
 // frame size less 8 to the frame pointer (cmd/internal/obj/arm64/obj7.go,
 // preprocess). Non-leaf functions load their frame pointer instead.
 func split(c victim.Case) (classes []window.Class) {
-	if c.Leaf && arm64.Expand(uint64(c.Frame-8)) == arm64.TwoADDs {
+	if c.Leaf && arm64.FormOf(uint64(c.Frame-8)) == arm64.TwoADDs {
 		classes = append(classes, window.FP)
 	}
-	if arm64.Expand(uint64(c.Frame)) == arm64.TwoADDs {
+	if arm64.FormOf(uint64(c.Frame)) == arm64.TwoADDs {
 		classes = append(classes, window.SP)
 	}
 	return classes

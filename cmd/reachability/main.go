@@ -123,6 +123,6 @@ func measure(ctx context.Context, path, only string, limit, long time.Duration, 
 			groups = append(groups, g)
 		}
 	}
-	err = study.Measure(ctx, groups, func(s trial.Step) { fmt.Fprintf(stderr, "%d of %d: %s\n", s.Done, s.Total, s.What) }, record.Writer{To: file})
+	err = study.Measure(ctx, groups, func(s trial.Step) { fmt.Fprintf(stderr, "%d of %d: %s\n", s.Done, s.Total, s.What) }, record.Writer{Out: file})
 	return errors.Join(err, file.Close())
 }

@@ -44,7 +44,7 @@ func diagnoseVerb(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if len(r.Counts) > 0 { // also if it was interrupted: what was measured until then
 		var shown error
 		if *json {
-			shown = record.Writer{To: stdout, Engine: r.Engine}.Diagnosis(r)
+			shown = record.Writer{Out: stdout, Engine: r.Engine}.Diagnosis(r)
 		} else {
 			shown = report.Diagnosis(stdout, r)
 		}

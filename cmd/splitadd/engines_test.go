@@ -66,7 +66,7 @@ func rows(t *testing.T, args ...string) (rows []string, engine string) {
 	_ = cmd.Run()
 	require.Equal(t, exitAffected, cmd.ProcessState.ExitCode(), "%s", stderr)
 	for _, line := range strings.Split(strings.TrimSpace(stdout.String()), "\n") {
-		var head record.Head
+		var head record.Header
 		require.NoError(t, json.Unmarshal([]byte(line), &head))
 		switch head.Kind {
 		case "run", "control":

@@ -76,7 +76,7 @@ func merge(_ context.Context, args []string, stdout, stderr io.Writer) error {
 		say(stderr, "warning", note)
 	}
 	var b bytes.Buffer
-	if err := merged.Write(record.Writer{To: &b}); err != nil {
+	if err := merged.Write(record.Writer{Out: &b}); err != nil {
 		return err
 	}
 	if *out != "" {

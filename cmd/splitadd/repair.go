@@ -61,7 +61,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		if err := report.Repair(stdout, path, plan, *dry, *diff); err != nil {
 			return err
 		}
-		if len(plan.Unrepaired)+len(plan.OtherKinds) > 0 || *dry && len(plan.Changes) > 0 {
+		if len(plan.Unrepaired)+len(plan.OtherKinds) > 0 || *dry && len(plan.Repaired) > 0 {
 			return errAffected
 		}
 		return nil
@@ -70,7 +70,7 @@ func repairVerb(ctx context.Context, args []string, stdout, _ io.Writer) error {
 
 // hintBinary adds a hint to the error for a file that is not a Go binary for arm64.
 func hintBinary(err error) error {
-	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNone) {
+	if errors.Is(err, objfile.ErrFormat) || errors.Is(err, survey.ErrNotArm64Go) || errors.Is(err, pclntab.ErrNoTable) {
 		return &hint.Error{Err: err, Hint: "name a Go binary for arm64"}
 	}
 	return err

@@ -76,8 +76,8 @@ func page(out string, paths []string) error {
 }
 
 // readAll reads files of records.
-func readAll(paths []string) (*record.All, error) {
-	all := new(record.All)
+func readAll(paths []string) (*record.Collection, error) {
+	all := new(record.Collection)
 	for _, path := range paths {
 		in, err := os.Open(path)
 		if err != nil {

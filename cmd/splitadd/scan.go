@@ -37,7 +37,7 @@ type scanner struct {
 }
 
 func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	s := scanner{stdout: stdout, stderr: stderr, records: record.Writer{To: stdout}}
+	s := scanner{stdout: stdout, stderr: stderr, records: record.Writer{Out: stdout}}
 	s.sum = record.Scan{Tool: toolVersion(), Foreign: map[string]int{}}
 	flags := flag.NewFlagSet("scan", flag.ContinueOnError)
 	flags.BoolVar(&s.json, "json", false, jsonFlag)

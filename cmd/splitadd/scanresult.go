@@ -120,7 +120,7 @@ func (s *scanner) toFile(ctx context.Context, args []string) error {
 	var found error
 	err := output.Replace(s.out, 0o666, func(file *os.File) error {
 		to := bufio.NewWriter(file)
-		s.stdout, s.records.To = to, to
+		s.stdout, s.records.Out = to, to
 		err := s.run(ctx, args)
 		if errors.Is(err, errAffected) || errors.Is(err, errAlreadyReported) {
 			found, err = err, nil

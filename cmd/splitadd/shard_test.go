@@ -35,10 +35,10 @@ func TestShards(t *testing.T) {
 	}
 	whole := filepath.Join(dir, "whole")
 	require.NoError(t, os.WriteFile(whole, together.Bytes(), 0o600))
-	merged := func(files ...string) *record.All {
+	merged := func(files ...string) *record.Collection {
 		cmd, stdout, stderr := splitadd(t, append([]string{"merge"}, files...)...)
 		require.NoError(t, cmd.Run(), "%s", stderr)
-		all := new(record.All)
+		all := new(record.Collection)
 		require.NoError(t, all.Read(bytes.NewReader(stdout.Bytes())))
 		return all
 	}
@@ -60,7 +60,7 @@ func TestShards(t *testing.T) {
 
 	cmd, _, stderr := splitadd(t, "merge", files[0], files[1], files[0])
 	require.Error(t, cmd.Run())
-	assert.Regexp(t, `^splitadd: error: go1.27.4 leaf65552 SP under gc, seed 1: there twice, in shards "1/8" and "1/8"\n$`, stderr.String())
+	assert.Regexp(t, `^splitadd: error: go1.27.4 leaf65552 SP under gc, seed 1: recorded twice, in shards "1/8" and "1/8"\n$`, stderr.String())
 }
 
 var pool = flag.Bool("pool", false, "compare eight shards with one run of the same seeds")
@@ -88,7 +88,7 @@ func TestPooled(t *testing.T) {
 	series := func(files ...string) map[string]record.Series {
 		cmd, stdout, stderr := splitadd(t, append([]string{"merge"}, files...)...)
 		require.NoError(t, cmd.Run(), "%s", stderr)
-		all, by := new(record.All), map[string]record.Series{}
+		all, by := new(record.Collection), map[string]record.Series{}
 		require.NoError(t, all.Read(bytes.NewReader(stdout.Bytes())))
 		for _, s := range all.Series {
 			require.Equal(t, 32, s.Runs)

@@ -71,11 +71,11 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	}
 	c.progress.say("list of releases")
 	var err error
-	if s.Listed, err = lab.Releases(ctx); err != nil {
+	if s.Releases, err = lab.Releases(ctx); err != nil {
 		return err
 	}
 	if to == "" {
-		to = slices.MaxFunc(s.Listed, version.Compare)
+		to = slices.MaxFunc(s.Releases, version.Compare)
 	}
 	c.limit, c.tables = 0, false
 	result, err := s.Run(ctx, from, to)
@@ -86,7 +86,7 @@ func (c *checker) sweep(ctx context.Context, from, to, kept string) error {
 	if err != nil {
 		return err
 	}
-	affected, err := result.Answer()
+	affected, err := result.Affected()
 	switch {
 	case err != nil:
 		return &hint.Error{Err: err, Hint: "can the go command reach its module proxy? GOPROXY says which"}

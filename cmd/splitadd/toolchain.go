@@ -74,14 +74,14 @@ func (c *checker) outputs(t *lab.Toolchain, guest *trial.Guest) (report.Check, r
 			shown.Windows = append(shown.Windows, guest.WindowsToHold(k)...)
 		}
 	}
-	records := record.Writer{To: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
+	records := record.Writer{Out: io.Discard, Go: t.Version, Engine: evidence, Shard: c.shard.String()}
 	switch {
 	case c.json && c.records != nil:
-		records.To = io.MultiWriter(c.stdout, c.records)
+		records.Out = io.MultiWriter(c.stdout, c.records)
 	case c.json:
-		records.To = c.stdout
+		records.Out = c.stdout
 	case c.records != nil:
-		records.To = c.records
+		records.Out = c.records
 	}
 	return shown, records
 }

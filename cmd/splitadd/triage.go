@@ -55,7 +55,7 @@ func triageVerb(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			affected, suspect = affected || v.Answer.Split(), suspect || v.Suspect
 			switch {
 			case *json:
-				err = record.Writer{To: stdout}.Triage(v)
+				err = record.Writer{Out: stdout}.Triage(v)
 			case *markdown:
 				err = report.TriageMarkdown(stdout, v)
 			default:

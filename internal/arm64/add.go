@@ -11,26 +11,27 @@ const (
 
 func (f Form) String() string { return [...]string{"one", "register", "pair"}[f] }
 
-// Expand returns the form in which Go's assembler writes ADD $n, Rn, Rd for a
+// FormOf returns the form in which Go's assembler writes ADD $n, Rn, Rd for a
 // positive n.
 //
-// The rule is that of cmd/internal/obj/arm64/asm7.go: conclass puts a constant
-// that is neither an ADD immediate (C_ADDCON), nor 16 bits in place or
-// inverted (C_MOVCON), nor a bitmask (C_BITCON), and is below 1<<24, into
-// C_ADDCON2, which optab's case 48 expands to two ADDs. It does not use
-// REGTMP, so isUnsafePoint and isRestartable both say no.
-func Expand(n uint64) Form {
+// The rule is in cmd/internal/obj/arm64/asm7.go. conclass gives a constant the class
+// C_ADDCON2 if it is below 1<<24 and is not an ADD immediate (C_ADDCON), not 16 bits
+// in place or inverted (C_MOVCON), and not a bitmask immediate (C_BITCON). For
+// C_ADDCON2, asmout (case 48) writes two ADDs. They do not use REGTMP, so they are
+// neither an unsafe point nor restartable (isUnsafePoint, isRestartable).
+func FormOf(n uint64) Form {
 	switch {
 	case n < 1<<12, n < 1<<24 && n&0xfff == 0:
 		return OneADD
-	case n < 1<<24 && !sixteenBits(n) && !sixteenBits(^n) && !isBitmask(n):
+	case n < 1<<24 && !isMovcon(n) && !isMovcon(^n) && !isBitcon(n):
 		return TwoADDs
 	}
 	return RegisterADD
 }
 
-// sixteenBits reports whether n has no bits outside one aligned group of 16.
-func sixteenBits(n uint64) bool {
+// isMovcon reports whether all bits of n that are set are in one aligned group of 16,
+// so that one MOVZ can load it (movcon in cmd/internal/obj/arm64/asm7.go).
+func isMovcon(n uint64) bool {
 	for shift := 0; shift < 64; shift += 16 {
 		if n&^(0xffff<<shift) == 0 {
 			return true
@@ -39,9 +40,10 @@ func sixteenBits(n uint64) bool {
 	return false
 }
 
-// isBitmask reports whether n is a bitmask immediate: a run of ones, rotated
-// in an element of 2, 4, ... 64 bits that repeats.
-func isBitmask(n uint64) bool {
+// isBitcon reports whether n is a bitmask immediate: a run of ones, rotated in an
+// element of 2, 4, ... 64 bits, and the element repeated to 64 bits (isbitcon in
+// cmd/internal/obj/arm64/asm7.go).
+func isBitcon(n uint64) bool {
 	if n == 0 || n == ^uint64(0) {
 		return false
 	}
@@ -50,6 +52,6 @@ func isBitmask(n uint64) bool {
 		size /= 2
 	}
 	n &= 1<<size - 1
-	run := func(n uint64) bool { n |= n - 1; return n&(n+1) == 0 } // ones without a gap
-	return run(n) || run(^n&(1<<size-1))
+	isRun := func(n uint64) bool { n |= n - 1; return n&(n+1) == 0 } // ones without a gap
+	return isRun(n) || isRun(^n&(1<<size-1))
 }

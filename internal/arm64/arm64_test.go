@@ -18,9 +18,9 @@ import (
 	"golang.org/x/arch/arm64/arm64asm"
 )
 
-// TestExpand compares the rule with what the assembler at hand writes for ADD
-// of 2,000 constants.
-func TestExpand(t *testing.T) {
+// TestFormOf compares FormOf with what the assembler of the installed Go writes for ADD of
+// 2,000 constants.
+func TestFormOf(t *testing.T) {
 	constants := []uint64{4080, 4096, 65520, 65535, 65536, 65552, 69632, 131040, 131072, 196608, 1<<20 - 16, 1<<20 + 16, 1<<24 - 16, 1 << 24, 1<<24 + 16}
 	random := rand.New(rand.NewPCG(1, 2))
 	for len(constants) < 2000 {
@@ -40,20 +40,20 @@ func TestExpand(t *testing.T) {
 	listing, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", listing)
 
-	code := listed(t, listing)
-	at := listedOffsets(t, listing)
-	require.Len(t, at, len(constants)+1)
+	code := listingCode(t, listing)
+	offsets := listingOffsets(t, listing)
+	require.Len(t, offsets, len(constants)+1)
 	for i, n := range constants {
 		var words []uint32
-		for o := at[i]; o < at[i+1]; o += 4 {
-			words = append(words, binary.LittleEndian.Uint32(code[o:]))
+		for off := offsets[i]; off < offsets[i+1]; off += 4 {
+			words = append(words, binary.LittleEndian.Uint32(code[off:]))
 		}
-		require.Equal(t, form(words), Expand(n), "%d is assembled as %08x", n, words)
+		require.Equal(t, formOf(words), FormOf(n), "%d is assembled as %08x", n, words)
 	}
 }
 
-// form returns how ADD was expanded, from its instructions.
-func form(words []uint32) Form {
+// formOf returns how ADD was expanded, from its instructions.
+func formOf(words []uint32) Form {
 	_, _, _, immediate := AddImmediate(words[len(words)-1])
 	switch {
 	case len(words) == 1 && immediate:
@@ -64,9 +64,9 @@ func form(words []uint32) Form {
 	return RegisterADD
 }
 
-// listed returns the machine code of an assembler listing, which ends with a
-// dump: an offset, sixteen bytes, and the same as text.
-func listed(t *testing.T, listing []byte) (code []byte) {
+// listingCode returns the machine code of an assembler listing. The listing ends with a
+// dump. Each line of it has an offset, up to sixteen bytes, and the same bytes as text.
+func listingCode(t *testing.T, listing []byte) (code []byte) {
 	for _, m := range regexp.MustCompile(`(?m)^\t0x[0-9a-f]+((?: [0-9a-f]{2}){1,16})(?:  |$)`).FindAllSubmatch(listing, -1) {
 		for _, digits := range bytes.Fields(m[1]) {
 			b, err := strconv.ParseUint(string(digits), 16, 8)
@@ -77,8 +77,8 @@ func listed(t *testing.T, listing []byte) (code []byte) {
 	return code
 }
 
-// listedOffsets returns the offsets of ADD and RET in an assembler listing.
-func listedOffsets(t *testing.T, listing []byte) (offsets []int) {
+// listingOffsets returns the offsets of ADD and RET in an assembler listing.
+func listingOffsets(t *testing.T, listing []byte) (offsets []int) {
 	for _, m := range regexp.MustCompile(`(?m)^\t0x([0-9a-f]+) [0-9]+ \([^)]*\)\t(?:ADD|RET)`).FindAllSubmatch(listing, -1) {
 		n, err := strconv.ParseUint(string(m[1]), 16, 32)
 		require.NoError(t, err)
@@ -87,26 +87,27 @@ func listedOffsets(t *testing.T, listing []byte) (offsets []int) {
 	return offsets
 }
 
-// TestBitmask decodes every bitmask immediate and asks the rule for it.
-func TestBitmask(t *testing.T) {
-	known := map[uint64]bool{}
+// TestIsBitcon compares isBitcon with the decoder, for every encoding of a bitmask
+// immediate and for random numbers.
+func TestIsBitcon(t *testing.T) {
+	encodable := map[uint64]bool{}
 	for field := uint32(0); field < 1<<13; field++ {
 		if _, n, ok := MoveBitmask(0xb20003e0 | field<<10); ok {
-			known[n] = true
-			require.True(t, isBitmask(n), "%#x", n)
+			encodable[n] = true
+			require.True(t, isBitcon(n), "%#x", n)
 		}
 	}
-	require.Len(t, known, 5334) // as many as the manual's encoding has
+	require.Len(t, encodable, 5334) // the number of different bitmask immediates
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100_000 {
 		n := random.Uint64() >> random.IntN(64)
-		require.Equal(t, known[n], isBitmask(n), "%#x", n)
+		require.Equal(t, encodable[n], isBitcon(n), "%#x", n)
 	}
-	require.False(t, isBitmask(0))
-	require.False(t, isBitmask(^uint64(0)))
+	require.False(t, isBitcon(0))
+	require.False(t, isBitcon(^uint64(0)))
 }
 
-func TestDecode(t *testing.T) {
+func TestRecognizers(t *testing.T) {
 	rd, rn, n, ok := AddImmediate(0x914043bd) // ADD $(16<<12), R29, R29
 	assert.True(t, ok)
 	assert.Equal(t, []int{FP, FP, 16 << 12}, []int{rd, rn, int(n)})
@@ -151,36 +152,36 @@ func TestDecode(t *testing.T) {
 	assert.EqualValues(t, 65424+65536, value(65424))
 }
 
-func TestControl(t *testing.T) {
+func TestFlowOf(t *testing.T) {
 	for _, c := range []struct {
 		word   uint32
 		flow   Flow
 		offset int64
 		direct bool
 	}{
-		{BranchSelf, Branch, 0, true},
-		{0x17fffff0, Branch, -64, true},
-		{0x97ffdf6a, Call, -33368, true},
-		{0xd63f0040, Call, 0, false}, // CALL (R2)
-		{0x54ffff83, Cond, -16, true},
-		{0x36000161, Cond, 44, true},
-		{0xb5ffff62, Cond, -20, true},
-		{Ret, Leave, 0, false},
-		{0xd61f0360, Leave, 0, false}, // JMP (R27)
-		{0, Leave, 0, false},
-		{0xd4200000, Leave, 0, false}, // BRK
-		{Nop, Next, 0, false},
-		{0xd4000001, Next, 0, false}, // SVC
+		{BranchSelf, FlowBranch, 0, true},
+		{0x17fffff0, FlowBranch, -64, true},
+		{0x97ffdf6a, FlowCall, -33368, true},
+		{0xd63f0040, FlowCall, 0, false}, // CALL (R2)
+		{0x54ffff83, FlowCond, -16, true},
+		{0x36000161, FlowCond, 44, true},
+		{0xb5ffff62, FlowCond, -20, true},
+		{Ret, FlowExit, 0, false},
+		{0xd61f0360, FlowExit, 0, false}, // JMP (R27)
+		{0, FlowExit, 0, false},
+		{0xd4200000, FlowExit, 0, false}, // BRK
+		{Nop, FlowNext, 0, false},
+		{0xd4000001, FlowNext, 0, false}, // SVC
 	} {
-		flow, offset, direct := Control(c.word)
+		flow, offset, direct := FlowOf(c.word)
 		assert.Equal(t, c.flow, flow, "%08x", c.word)
 		assert.Equal(t, c.offset, offset, "%08x", c.word)
 		assert.Equal(t, c.direct, direct, "%08x", c.word)
 	}
 }
 
-// TestWrites compares the registers said to be written with the operands that
-// the disassembler names, for words of each of its mnemonics.
+// TestWrites compares Writes with the operands that arm64asm gives, for words of each
+// mnemonic that it knows.
 func TestWrites(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	seen := map[string]int{}
@@ -194,17 +195,18 @@ func TestWrites(t *testing.T) {
 		if seen[op]++; seen[op] > 2000 {
 			continue
 		}
-		require.Equal(t, operands(inst), Writes(word), "%08x %v", word, inst)
+		require.Equal(t, writtenRegisters(inst), Writes(word), "%08x %v", word, inst)
 	}
 	require.Greater(t, len(seen), 300, "mnemonics")
 }
 
-// reads matches the mnemonics whose first operand is read, or is no general
-// register at all.
-var reads = regexp.MustCompile(`^(ST[RPUTNL]|CMP|CMN|CCM|TST|CB|TB|B$|BR|RET|PRF|MSR|HINT|SYS$|D[CS]|IC|TLBI|AT$|SVC|HVC|SMC|HLT|DCPS|DMB|ISB|CLREX|ERET|DRPS|NOP|YIELD|WF|SEV)`)
+// firstOperandNotWritten matches the mnemonics whose first operand is only read, or is not
+// a general register.
+var firstOperandNotWritten = regexp.MustCompile(`^(ST[RPUTNL]|CMP|CMN|CCM|TST|CB|TB|B$|BR|RET|PRF|MSR|HINT|SYS$|D[CS]|IC|TLBI|AT$|SVC|HVC|SMC|HLT|DCPS|DMB|ISB|CLREX|ERET|DRPS|NOP|YIELD|WF|SEV)`)
 
-// operands returns what an instruction writes, as its operands have it.
-func operands(inst arm64asm.Inst) (s Set) {
+// writtenRegisters returns the general registers that an instruction writes, going by its
+// mnemonic and operands.
+func writtenRegisters(inst arm64asm.Inst) (s Set) {
 	op := inst.Op.String()
 	add := func(arg arm64asm.Arg) {
 		switch r := arg.(type) {
@@ -233,7 +235,7 @@ func operands(inst arm64asm.Inst) (s Set) {
 	case strings.HasPrefix(op, "LDP"), strings.HasPrefix(op, "LDNP"), strings.HasPrefix(op, "LDXP"), strings.HasPrefix(op, "LDAXP"):
 		add(inst.Args[0])
 		add(inst.Args[1])
-	case !reads.MatchString(op):
+	case !firstOperandNotWritten.MatchString(op):
 		add(inst.Args[0])
 	}
 	for _, arg := range inst.Args {
@@ -244,30 +246,30 @@ func operands(inst arm64asm.Inst) (s Set) {
 	return s
 }
 
-// TestMayMatter asks for every word that matters whether the quick test lets it
-// through.
-func TestMayMatter(t *testing.T) {
+// TestMayChangeFrameOrFlow compares the quick test, and Classes, with Writes and FlowOf on
+// random words. The quick test must not miss a word, and must exclude at least half.
+func TestMayChangeFrameOrFlow(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
-	matter, through := 0, 0
+	relevant, accepted := 0, 0
 	for range 50_000_000 {
 		word := random.Uint32()
-		flow, _, _ := Control(word)
-		if s := Writes(word); s.Has(SP) || s.Has(FP) || flow != Next {
-			matter++
-			if !MayMatter(word) {
+		flow, _, _ := FlowOf(word)
+		if s := Writes(word); s.Has(SP) || s.Has(FP) || flow != FlowNext {
+			relevant++
+			if !MayChangeFrameOrFlow(word) {
 				t.Fatalf("%08x writes %b, flow %d", word, s, flow)
 			}
 		}
-		if MayMatter(word) {
-			through++
+		if MayChangeFrameOrFlow(word) {
+			accepted++
 		}
 		switch class := Classes[word>>24<<5|word&31]; {
 		case class == ClassCall:
-			require.Equal(t, Call, flow)
-		case class != ClassLoadStore && MayMatter(word) != (class == ClassRelevant):
+			require.Equal(t, FlowCall, flow)
+		case class != ClassLoadStore && MayChangeFrameOrFlow(word) != (class == ClassRelevant):
 			t.Fatalf("%08x is of class %d", word, class)
 		}
 	}
-	require.Positive(t, matter)
-	require.Less(t, through, 50_000_000/2)
+	require.Positive(t, relevant)
+	require.Less(t, accepted, 50_000_000/2)
 }

@@ -15,18 +15,18 @@ import (
 	"splitadd/internal/lab/labtest"
 )
 
-// encodings matches the bytes that the tests of Go's assembler expect of a line.
+// encodings matches the bytes that the tests of Go's assembler expect for a line.
 var encodings = regexp.MustCompile(`(?m)^\s+[^/\n]*// ((?:[0-9a-f]{8})+)\b`)
 
-// leftOut are the mnemonics, as objdump has them, that Go's assembler knows and
-// Decode does not: privileged instructions, those for debuggers, and maintenance
-// of TLBs and memory tags (SYS). Of MSR it is SPSel only.
-var leftOut = words(`smc hvc hlt dcps1 dcps2 dcps3 eret drps sys sysl msr`)
+// undecodedMnemonics are the mnemonics of objdump for what Go's assembler accepts and
+// Decode does not decode: privileged instructions, those for debuggers, and maintenance of
+// TLBs and memory tags (SYS). MSR is decoded except for SPSel.
+var undecodedMnemonics = wordSet(`smc hvc hlt dcps1 dcps2 dcps3 eret drps sys sysl msr`)
 
-// TestDecodeAssembler decodes all that the tests of Go's assembler assemble, and
-// compares it with objdump.
+// TestDecodeAssembler decodes every instruction in the tests of Go's assembler, and compares
+// the effects with objdump.
 func TestDecodeAssembler(t *testing.T) {
-	var all []uint32
+	var words []uint32
 	for _, name := range []string{"arm64.s", "arm64enc.s"} {
 		source, err := os.ReadFile(filepath.Join(labtest.GOROOT(t, "go1.27.4"), "src", "cmd", "asm", "internal", "asm", "testdata", name))
 		require.NoError(t, err)
@@ -34,24 +34,24 @@ func TestDecodeAssembler(t *testing.T) {
 			code, err := hex.DecodeString(string(m[1]))
 			require.NoError(t, err)
 			for ; len(code) > 0; code = code[4:] {
-				all = append(all, binary.LittleEndian.Uint32(code))
+				words = append(words, binary.LittleEndian.Uint32(code))
 			}
 		}
 	}
-	agreed, left := map[string]int{}, map[string]int{}
-	for i, said := range objdumpSays(t, all) {
-		switch _, ok := Decode(all[i]); {
+	decoded, undecoded := map[string]int{}, map[string]int{}
+	for i, objdump := range disassembleObjdump(t, words) {
+		switch _, ok := Decode(words[i]); {
 		case !ok:
-			if left[said.name]++; !leftOut[said.name] || said.name == "msr" && !strings.Contains(said.text, "spsel") {
-				t.Errorf("%08x is not decoded: %s", all[i], said.text)
+			if undecoded[objdump.name]++; !undecodedMnemonics[objdump.name] || objdump.name == "msr" && !strings.Contains(objdump.text, "spsel") {
+				t.Errorf("%08x is not decoded: %s", words[i], objdump.text)
 			}
 		default:
-			agreed[said.name]++
-			if d := (dialect{name: "objdump"}).disagreement(all[i], said); d != "" {
+			decoded[objdump.name]++
+			if d := (disassembler{name: "objdump"}).disagreement(words[i], objdump); d != "" {
 				t.Error(d)
 			}
 		}
 	}
-	require.Greater(t, len(agreed), 350)
-	t.Logf("%d words, %d mnemonics decoded; not decoded: %v", len(all), len(agreed), left)
+	require.Greater(t, len(decoded), 350)
+	t.Logf("%d words, %d mnemonics decoded; not decoded: %v", len(words), len(decoded), undecoded)
 }

@@ -1,13 +1,13 @@
 package arm64
 
-// control decodes "Branches, Exception Generating and System instructions".
-func (e *Effects) control(w uint32) bool {
+// branchOrSystem decodes "Branches, Exception Generating and System instructions".
+func (e *Effects) branchOrSystem(w uint32) bool {
 	switch {
 	case w&0x7c000000 == 0x14000000: // unconditional branch (immediate)
 		e.Jump = Jump{Kind: JumpAlways, Reg: NoRegister, Offset: signed(w, 0, 26) * 4}
 		if bit(w, 31) {
 			e.Jump.Kind = JumpCall
-			e.writes(LR, true)
+			e.addWrite(LR, true)
 		}
 		return true
 	case w&0xff000010 == 0x54000000: // conditional branch (immediate)
@@ -15,13 +15,13 @@ func (e *Effects) control(w uint32) bool {
 		e.Jump = Jump{Kind: JumpCond, Arg: uint8(w & 15), Reg: NoRegister, Offset: signed(w, 5, 19) * 4}
 		return true
 	case w&0x7e000000 == 0x34000000: // compare and branch
-		r := orZero(w, 0)
-		e.reads(r, bit(w, 31))
+		r := regOrZR(w, 0)
+		e.addRead(r, bit(w, 31))
 		e.Jump = Jump{Kind: JumpZero + JumpKind(field(w, 24, 1)), Reg: r, Offset: signed(w, 5, 19) * 4}
 		return true
 	case w&0x7e000000 == 0x36000000: // test and branch
-		r := orZero(w, 0)
-		e.reads(r, bit(w, 31))
+		r := regOrZR(w, 0)
+		e.addRead(r, bit(w, 31))
 		n := field(w, 31, 1)<<5 | field(w, 19, 5)
 		e.Jump = Jump{Kind: JumpBitClear + JumpKind(field(w, 24, 1)), Arg: uint8(n), Reg: r, Offset: signed(w, 5, 14) * 4}
 		return true
@@ -38,15 +38,15 @@ func (e *Effects) control(w uint32) bool {
 // branchRegister decodes "Unconditional branch (register)": BR, BLR and RET, but
 // not their authenticated forms.
 func (e *Effects) branchRegister(w uint32) bool {
-	r := orZero(w, 5)
-	e.reads(r, true)
+	r := regOrZR(w, 5)
+	e.addRead(r, true)
 	e.Jump.Reg = r
 	switch w &^ (31 << 5) {
 	case 0xd61f0000:
 		e.Jump.Kind = JumpReg
 	case 0xd63f0000:
 		e.Jump.Kind = JumpCallReg
-		e.writes(LR, true)
+		e.addWrite(LR, true)
 	case 0xd65f0000:
 		e.Jump.Kind = JumpReturn
 	default:
@@ -55,35 +55,35 @@ func (e *Effects) branchRegister(w uint32) bool {
 	return true
 }
 
-// exception decodes "Exception generation": SVC and BRK. HLT is left out, since a
-// debugger or emulator may go on after it.
+// exception decodes "Exception generation": SVC and BRK. It does not decode HLT, because
+// a debugger or emulator may continue after it.
 func (e *Effects) exception(w uint32) bool {
 	switch w & 0xffe0001f {
 	case 0xd4000001:
-		e.Sys = Supervisor
+		e.Sys = SysSupervisorCall
 	case 0xd4200000:
-		e.Sys, e.Jump = Break, Jump{Kind: JumpTrap, Reg: NoRegister}
+		e.Sys, e.Jump = SysBreak, Jump{Kind: JumpTrap, Reg: NoRegister}
 	default:
 		return false
 	}
 	return true
 }
 
-// Registers of the system, as op1, CRn, CRm and op2 of MRS and MSR.
+// Words of the system group, with register 0.
 const (
-	nzcv = 0xd51b4200
-	zva  = 0xd50b7420
+	nzcv = 0xd51b4200 // MSR NZCV
+	zva  = 0xd50b7420 // DC ZVA
 )
 
 // system decodes "Hints", "Barriers", "PSTATE", "System instructions" and
 // "System register move".
 func (e *Effects) system(w uint32) bool {
-	rt := orZero(w, 0)
+	rt := regOrZR(w, 0)
 	switch op := field(w, 19, 2); {
 	case w&0xfffff01f == 0xd503201f:
 		e.hint(w)
 	case w&0xfffff01f == 0xd503301f:
-		e.Sys = Barrier
+		e.Sys = SysBarrier
 		switch field(w, 5, 3) { // CLREX, DSB, DMB, ISB, SB
 		case 2, 4, 5, 6, 7:
 			return true
@@ -92,26 +92,26 @@ func (e *Effects) system(w uint32) bool {
 	case w&0xfff8f01f == 0xd500401f: // MSR (immediate)
 		return e.pstate(w)
 	case bit(w, 21) && op >= 2: // MRS
-		e.Sys = MRS
-		e.writes(rt, true)
+		e.Sys = SysMRS
+		e.addWrite(rt, true)
 		e.SysReg = uint16(w >> 5)
 		e.ReadsFlags = w&^(1<<21)&^31 == nzcv
 	case op >= 2: // MSR (register)
-		e.Sys = MSR
-		e.reads(rt, true)
+		e.Sys = SysMSR
+		e.addRead(rt, true)
 		e.SysReg = uint16(w >> 5)
 		e.WritesFlags = w&^31 == nzcv
 	case op == 1 && !bit(w, 21):
-		return e.maintain(w, rt)
+		return e.cacheMaintenance(w, rt)
 	default:
 		return false
 	}
 	return true
 }
 
-// pstate decodes "PSTATE": MSR of a constant, and instructions that change flags.
+// pstate decodes "PSTATE": MSR of an immediate, and the instructions that change flags.
 func (e *Effects) pstate(w uint32) bool {
-	e.Sys = MSR
+	e.Sys = SysMSR
 	switch op1, op2 := field(w, 16, 3), field(w, 5, 3); {
 	case op1 == 0 && op2 <= 2 && field(w, 8, 4) == 0: // CFINV, XAFLAG, AXFLAG
 		e.ReadsFlags, e.WritesFlags = true, true
@@ -125,34 +125,34 @@ func (e *Effects) pstate(w uint32) bool {
 	return false
 }
 
-// maintain decodes SYS: maintenance of the caches, and DC ZVA, that user code
-// may do.
-func (e *Effects) maintain(w uint32, rt int8) bool {
+// cacheMaintenance decodes "System instructions" that user code may execute: DC ZVA, and
+// maintenance of the caches.
+func (e *Effects) cacheMaintenance(w uint32, rt int8) bool {
 	switch w &^ 31 {
 	case zva:
-		e.Sys = ZeroBlock
-		e.reads(rt, true)
+		e.Sys = SysZeroBlock
+		e.addRead(rt, true)
 		e.Mem = Memory{Store: true, Block: true, Base: rt, Index: NoRegister}
 		return rt != ZR
 	case 0xd50b7a20, 0xd50b7b20, 0xd50b7c20, 0xd50b7d20, 0xd50b7e20, // DC CVAC, CVAU, CVAP, CVADP, CIVAC
 		0xd50b7520: // IC IVAU
-		e.Sys = Cache
-		e.reads(rt, true)
+		e.Sys = SysCache
+		e.addRead(rt, true)
 		return true
 	}
 	return false
 }
 
-// hint decodes "Hints". Those that are not allocated do nothing.
+// hint decodes "Hints". Hints that are not allocated do nothing.
 func (e *Effects) hint(w uint32) {
-	e.Sys = Hint
+	e.Sys = SysHint
 	const r16, r17 = 16, 17
 	auth := func(r int8, modifier int8) {
-		e.Sys = Auth
-		e.reads(r, true)
-		e.writes(r, true)
+		e.Sys = SysAuth
+		e.addRead(r, true)
+		e.addWrite(r, true)
 		if modifier != NoRegister {
-			e.reads(modifier, true)
+			e.addRead(modifier, true)
 		}
 	}
 	switch field(w, 5, 7) {

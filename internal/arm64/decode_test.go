@@ -26,28 +26,28 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// A dialect is a disassembler.
-type dialect struct {
+// A disassembler is a program or package with which Decode is compared.
+type disassembler struct {
 	name    string
-	aliases bool // it prefers MOV to ORR, and so on: Value is not compared
+	aliases bool // it prints aliases, such as MOV for ORR, so Value is not compared
 }
 
-// disagreement returns how Decode and a disassembled instruction differ, if
-// Decode knows the word.
-func (d dialect) disagreement(word uint32, in instruction) string {
+// disagreement returns how the effects of a word and of its disassembly differ, or "" if
+// they do not, or if the word is not decoded.
+func (d disassembler) disagreement(word uint32, in instruction) string {
 	got, ok := Decode(word)
 	if !ok {
 		return ""
 	}
 	want := in.model()
 	want.Sys, got.SysReg = in.modelSys(), 0
-	if want.Sys == MRS || want.Sys == MSR { // the flags, by name or by number
+	if want.Sys == SysMRS || want.Sys == SysMSR { // the flags, by name or by number
 		flags := strings.Contains(in.text, "nzcv") || strings.Contains(in.text, "s3_3_c4_c2_0")
 		want.ReadsFlags, want.WritesFlags = want.ReadsFlags || flags && in.name == "mrs", want.WritesFlags || flags && in.name == "msr"
 	}
 	if want.Value = in.modelValue(); d.aliases {
 		want.Value = got.Value
-		if got.Jump.Kind == JumpCond && got.Jump.Arg == 15 { // always, as 14, and printed as that
+		if got.Jump.Kind == JumpCond && got.Jump.Arg == 15 { // condition 15 is printed as condition 14: always
 			got.Jump.Arg = 14
 		}
 	}
@@ -71,8 +71,8 @@ func difference(name string, got, want reflect.Value) (s string) {
 	return s
 }
 
-// arm64asmSays disassembles a word with golang.org/x/arch.
-func arm64asmSays(word uint32) (in instruction, ok bool) {
+// disassembleArm64asm disassembles a word with golang.org/x/arch/arm64/arm64asm.
+func disassembleArm64asm(word uint32) (in instruction, ok bool) {
 	inst, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, word))
 	if err != nil {
 		return in, false
@@ -81,9 +81,9 @@ func arm64asmSays(word uint32) (in instruction, ok bool) {
 	return in, err == nil
 }
 
-// objdumpSays disassembles words with objdump, one instruction each; those that
-// it does not know have no name.
-func objdumpSays(t *testing.T, all []uint32) []instruction {
+// disassembleObjdump disassembles words with objdump. The result has one instruction for
+// each word, whose name is "" if objdump does not know the word.
+func disassembleObjdump(t *testing.T, words []uint32) []instruction {
 	t.Helper()
 	tool := "aarch64-linux-gnu-objdump"
 	if runtime.GOARCH == "arm64" {
@@ -92,7 +92,7 @@ func objdumpSays(t *testing.T, all []uint32) []instruction {
 	path, err := exec.LookPath(tool)
 	require.NoError(t, err, "make cross installs it")
 	var data []byte
-	for _, w := range all {
+	for _, w := range words {
 		data = binary.LittleEndian.AppendUint32(data, w)
 	}
 	name := filepath.Join(t.TempDir(), "words")
@@ -101,7 +101,7 @@ func objdumpSays(t *testing.T, all []uint32) []instruction {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	said := make([]instruction, 0, len(all))
+	disassembled := make([]instruction, 0, len(words))
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		columns := strings.SplitN(lines.Text(), "\t", 3)
@@ -116,18 +116,18 @@ func objdumpSays(t *testing.T, all []uint32) []instruction {
 		if in.name == ".inst" {
 			in.name = ""
 		}
-		require.EqualValues(t, 4*len(said), addr)
-		said = append(said, in)
+		require.EqualValues(t, 4*len(disassembled), addr)
+		disassembled = append(disassembled, in)
 	}
 	require.NoError(t, lines.Err())
 	require.NoError(t, cmd.Wait())
-	require.Len(t, said, len(all))
-	return said
+	require.Len(t, disassembled, len(words))
+	return disassembled
 }
 
-// occurrences are how often a word is in functions, and how often it is at a place
-// that control reaches from a function's entry. Literal pools and padding are not
-// reached, nor are places that only a jump table leads to.
+// occurrences counts how often a word is in functions, and how often control can reach it
+// from the function's entry. Literal pools, padding, and code that only a jump table leads
+// to are not reached.
 type occurrences struct{ all, reached int }
 
 // functionWords counts the words of all functions of a binary.
@@ -158,7 +158,7 @@ func functionWords(t *testing.T, path string, count map[uint32]occurrences) (n, 
 	return n, reached
 }
 
-// reachable returns which words control reaches from the first, according to Decode.
+// reachable returns which words control can reach from the first, according to Decode.
 func reachable(code []byte) []bool {
 	live := make([]bool, len(code)/4)
 	for todo := []int{0}; len(todo) > 0; {
@@ -168,10 +168,10 @@ func reachable(code []byte) []bool {
 			live[i] = true
 			e, ok := Decode(binary.LittleEndian.Uint32(code[4*i:]))
 			flow := e.Jump.Kind.Flow()
-			if flow == Branch || flow == Cond {
+			if flow == FlowBranch || flow == FlowCond {
 				todo = append(todo, i+int(e.Jump.Offset/4))
 			}
-			if !ok || flow == Branch || flow == Leave {
+			if !ok || flow == FlowBranch || flow == FlowExit {
 				break
 			}
 			i++
@@ -180,11 +180,11 @@ func reachable(code []byte) []bool {
 	return live
 }
 
-// literals are the mnemonics that objdump has for constants in literal pools,
-// which Decode does not take for instructions: those of runtime.call67108864 look
-// like an instruction of SVE, those of runtime.call134217728 like a STXRB whose
-// operands are constrained unpredictable.
-var literals = map[string]bool{"add": true, "stxrb": true}
+// literalMnemonics are the mnemonics that objdump prints for constants in literal pools that
+// Decode does not decode: the constant of runtime.call67108864 looks like an instruction of
+// SVE, and that of runtime.call134217728 like a STXRB whose operands are constrained
+// unpredictable.
+var literalMnemonics = map[string]bool{"add": true, "stxrb": true}
 
 // TestDecodeRealCode compares the effects of every word of the functions of
 // cmd/go with two disassemblers.
@@ -204,27 +204,27 @@ func TestDecodeRealCode(t *testing.T) {
 		require.Greater(t, reached, least)
 		t.Logf("%s: %d words in functions, %d reached from their entries", release, n, reached)
 	}
-	all := slices.Sorted(maps.Keys(count))
+	words := slices.Sorted(maps.Keys(count))
 	total := map[string]int{}
-	unknown := map[string]int{} // to arm64asm, by what objdump calls them
+	unknown := map[string]int{} // words that arm64asm does not know, by mnemonic of objdump
 	wrong := 0
-	complain := func(d string) {
+	report := func(d string) {
 		if wrong++; wrong < 40 {
 			t.Error(d)
 		}
 	}
-	for i, said := range objdumpSays(t, all) {
-		word, n := all[i], count[all[i]]
+	for i, objdump := range disassembleObjdump(t, words) {
+		word, n := words[i], count[words[i]]
 		e, ok := Decode(word)
 		total["words"] += n.all
-		switch known := said.name != ""; {
-		case !ok && n.reached > 0, !ok && known && !literals[said.name]:
-			complain(fmt.Sprintf("%08x is not decoded: %s", word, said.text))
+		switch known := objdump.name != ""; {
+		case !ok && n.reached > 0, !ok && known && !literalMnemonics[objdump.name]:
+			report(fmt.Sprintf("%08x is not decoded: %s", word, objdump.text))
 			continue
 		case !ok:
 			total["literals that do not decode"] += n.all
 			continue
-		case !known && e.Jump.Kind == JumpTrap: // not known to objdump as what Go means by it
+		case !known && e.Jump.Kind == JumpTrap: // the word for UNDEF, which objdump does not know
 			total["UNDEF"] += n.all
 			continue
 		case word>>16 == 0 && word != 0:
@@ -232,86 +232,86 @@ func TestDecodeRealCode(t *testing.T) {
 		case word == 0:
 			total["zeros"] += n.all
 		}
-		if d := (dialect{name: "objdump"}).disagreement(word, said); d != "" {
-			complain(d)
+		if d := (disassembler{name: "objdump"}).disagreement(word, objdump); d != "" {
+			report(d)
 			continue
 		}
 		total["objdump agrees"] += n.all
-		if in, known := arm64asmSays(word); !known {
-			unknown[said.name] += n.all
-		} else if d := (dialect{"arm64asm", true}).disagreement(word, in); d != "" {
-			complain(d)
+		if in, known := disassembleArm64asm(word); !known {
+			unknown[objdump.name] += n.all
+		} else if d := (disassembler{"arm64asm", true}).disagreement(word, in); d != "" {
+			report(d)
 		} else {
 			total["arm64asm agrees"] += n.all
 		}
 	}
 	require.Zero(t, wrong, "disagreements")
-	t.Logf("%d distinct words; %v", len(all), total)
+	t.Logf("%d distinct words; %v", len(words), total)
 	t.Logf("not known to arm64asm: %v", unknown)
 }
 
-// groups returns 1,500,000 random words of the encoding groups of arm64, or a tenth of
-// them in -short mode, and one for each value of the bits that tell SIMD and
-// floating-point instructions apart.
-func groups(random *rand.Rand) (all []uint32) {
+// randomWords returns 1,500,000 random words of the encoding groups of arm64, or a tenth of
+// that in -short mode, and one word for each value of the bits that distinguish SIMD and
+// floating-point instructions.
+func randomWords(random *rand.Rand) (words []uint32) {
 	n := 1_500_000
 	if testing.Short() {
 		n /= 10
 	}
 	for i := range n {
 		word := random.Uint32()
-		if i%2 == 0 { // many groups want zeros here
+		if i%2 == 0 { // many groups are allocated only with zeros here
 			word &= ^uint32(0x1ff<<15) | random.Uint32()
 		}
-		all = append(all, word&^(15<<25)|(4+uint32(i)%12)<<25)
+		words = append(words, word&^(15<<25)|(4+uint32(i)%12)<<25)
 	}
 	for code := range uint32(1 << 18) {
-		all = append(all, code>>15<<28|7<<25|code&(1<<15-1)<<10|random.Uint32()&0x3ff)
+		words = append(words, code>>15<<28|7<<25|code&(1<<15-1)<<10|random.Uint32()&0x3ff)
 	}
-	return all
+	return words
 }
 
 // TestDecodeRandom compares the effects of random words of every encoding group,
 // except those of SVE and SME, with two disassemblers. A word that Decode knows
 // and objdump does not is an error.
 func TestDecodeRandom(t *testing.T) {
-	all := groups(rand.New(rand.NewPCG(9, 10)))
-	total, agreed, left := map[string]int{}, map[string]int{}, map[string]int{}
+	words := randomWords(rand.New(rand.NewPCG(9, 10)))
+	total, decoded, undecoded := map[string]int{}, map[string]int{}, map[string]int{}
 	wrong := map[string]int{}
-	complain := func(name, d string) {
+	report := func(name, d string) {
 		if wrong[name]++; wrong[name] < 3 && len(wrong) < 40 {
 			t.Error(d)
 		}
 	}
-	for i, said := range objdumpSays(t, all) {
-		word := all[i]
+	for i, objdump := range disassembleObjdump(t, words) {
+		word := words[i]
 		_, ok := Decode(word)
-		switch in, known := arm64asmSays(word); {
+		switch in, known := disassembleArm64asm(word); {
 		case known && ok:
-			if d := (dialect{"arm64asm", true}).disagreement(word, in); d != "" {
-				complain("arm64asm "+in.name, d)
+			if d := (disassembler{"arm64asm", true}).disagreement(word, in); d != "" {
+				report("arm64asm "+in.name, d)
 			}
 			total["arm64asm agrees"]++
 		case known:
 			total["only arm64asm decodes"]++
 		}
-		switch known := said.name != ""; {
+		switch known := objdump.name != ""; {
 		case ok && known:
-			agreed[said.name]++
-			if d := (dialect{name: "objdump"}).disagreement(word, said); d != "" {
-				complain(said.name, d)
+			decoded[objdump.name]++
+			if d := (disassembler{name: "objdump"}).disagreement(word, objdump); d != "" {
+				report(objdump.name, d)
 			}
 			total["objdump agrees"]++
 		case ok:
-			complain("unknown", fmt.Sprintf("%08x is decoded, but objdump does not know it", word))
+			report("unknown", fmt.Sprintf("%08x is decoded, but objdump does not know it", word))
 		case known:
 			total["only objdump decodes"]++
-			left[said.name]++
+			undecoded[objdump.name]++
 		}
 	}
 	assert.Empty(t, wrong)
-	require.Greater(t, len(agreed), 400, "mnemonics")
-	t.Logf("%d words: %v", len(all), total)
-	t.Logf("%d mnemonics decoded: %v", len(agreed), agreed)
-	t.Logf("not decoded: %v", left)
+	require.Greater(t, len(decoded), 400, "mnemonics")
+	t.Logf("%d words: %v", len(words), total)
+	t.Logf("%d mnemonics decoded: %v", len(decoded), decoded)
+	t.Logf("not decoded: %v", undecoded)
 }

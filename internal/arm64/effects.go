@@ -7,53 +7,52 @@ const (
 	NoRegister = -1
 )
 
-// Effects are what one instruction reads, writes and transfers control to.
+// Effects are what one instruction reads and writes, and where control goes after it.
 //
-// Registers in a Set are R0 to R30, and bit 31 for the stack pointer. The zero
-// register is in no Set. Registers in int8 fields are numbered the same way,
-// with ZR, PC and NoRegister beside them.
+// In a Set, bits 0 to 30 are R0 to R30, and bit 31 is the stack pointer. The zero
+// register is in no Set. Fields of type int8 hold the same numbers, or ZR, PC or
+// NoRegister.
 //
-// Two kinds of effects are left out. The cumulative exception bits of FPSR and
-// the local exclusive monitor are not tracked. What a called function, or the
-// kernel behind SVC, reads and writes is not known here: a call writes LR only.
+// The cumulative exception bits of FPSR and the local exclusive monitor are not
+// tracked. A call writes LR only: what the called function, or the kernel after SVC,
+// reads and writes is not included.
 type Effects struct {
-	// General registers. Reads64 and Writes64 are subsets. Reads64 has the
-	// registers that are read above their low 32 bits, and Writes64 those that are
-	// written whole. A register in Writes but not in Writes64 is zero in its upper
-	// 32 bits afterwards. An instruction that keeps a part of a register (MOVK,
-	// BFM) also reads it.
+	// General registers. Reads64 is the subset of Reads of which more than the low 32
+	// bits are read. Writes64 is the subset of Writes of which all 64 bits are written.
+	// The upper 32 bits of a register in Writes but not in Writes64 become zero. An
+	// instruction that keeps a part of a register (MOVK, BFM) also reads it.
 	Reads, Reads64   Set
 	Writes, Writes64 Set
 
-	// Vector registers. A write always defines all 128 bits: those above the
-	// width that VWrites gives become zero. An instruction that keeps a part of a
-	// register (a load of one lane, an accumulation) also reads it.
+	// Vector registers. A write always defines all 128 bits: the bits above the width in
+	// VWrites become zero. An instruction that keeps a part of a register (a load of one
+	// lane, an accumulation) also reads it.
 	VReads, VWrites VSet
 
-	// Condition flags, taken as one: an instruction that writes some of the
-	// four and keeps the others reads and writes them.
+	// The condition flags N, Z, C and V, as one. An instruction that writes some of them
+	// and keeps the others both reads and writes them.
 	ReadsFlags, WritesFlags bool
 
 	Sys    Sys    // the kind of a system instruction, hint or barrier
-	SysReg uint16 // MRS and MSR of a register: bits 5 to 20 of the word, op0 to op2
-	Jump   Jump   // where control goes
-	Value  Value  // what the result is, if it is simple
-	Mem    Memory // the access to memory, if Load, Store or Prefetch
+	SysReg uint16 // the system register of MRS and MSR: bits 5 to 20 of the word, op0 to op2
+	Jump   Jump   // the transfer of control
+	Value  Value  // how the result is computed, if Value has a kind for it
+	Mem    Memory // the access to memory, if Load, Store or Prefetch is true
 }
 
-// A VSet is a set of vector registers by width: element k has the registers that are
-// used in at most the low 1<<k bytes. An access to an upper lane uses
-// everything below it. A register that is used in two widths is in two elements.
+// A VSet is a set of vector registers by width. Element k has the registers of which the
+// low 1<<k bytes are used. An access to an upper lane counts as a use of everything below
+// it. A register that is used with two widths is in two elements.
 type VSet [5]Set
 
-// All returns the registers of all widths.
+// All returns the registers in the set, of any width.
 func (v *VSet) All() Set { return v[0] | v[1] | v[2] | v[3] | v[4] }
 
-// Upper returns the registers that are used above their low 64 bits.
+// Upper returns the registers of which more than the low 64 bits are used.
 func (v *VSet) Upper() Set { return v[4] }
 
-// Width returns how many bytes of register r are used: 1, 2, 4, 8, 16, or 0 if
-// it is not in the set.
+// Width returns how many bytes of register r are used: 1, 2, 4, 8 or 16, or 0 if r is not
+// in the set.
 func (v *VSet) Width(r int) int {
 	for k := len(v) - 1; k >= 0; k-- {
 		if v[k].Has(r) {
@@ -63,8 +62,8 @@ func (v *VSet) Width(r int) int {
 	return 0
 }
 
-// An Extend says how a register operand is extended or shifted before use. The
-// first eight are numbered as in instruction words.
+// An Extend is the extension or shift of a register operand. UXTB to SXTX have the values
+// of the option field in instruction words.
 type Extend uint8
 
 const (
@@ -86,46 +85,48 @@ const (
 //
 //	Base + Disp + Index extended by Extend << Shift
 //
-// and Base afterwards is Base + By, or Base + Index if By is not known before.
+// If WritesBack is true, Base is then set to Base + Increment, or to Base + Index if
+// Index is a register.
 type Memory struct {
 	Load, Store bool // both: an atomic read-modify-write
 	Prefetch    bool // PRFM: neither load nor store
 
-	Exclusive        bool // LDXR, STXR and their like
+	Exclusive        bool // LDXR, STXR and similar
 	Acquire, Release bool
-	Atomic           bool // LSE: LDADD, SWP, CAS and their like
+	Atomic           bool // the atomic instructions of LSE: LDADD, SWP, CAS and similar
 
-	Vector  bool // Regs are vector registers
-	Signed  bool // the loaded value is sign-extended, to 64 bits if Writes64 says so
-	Lane    bool // one lane of each vector register is transferred
-	Repeat  bool // LD1R to LD4R: one element is loaded to all lanes
-	Block   bool // DC ZVA: the aligned block around Base, of a size that DCZID_EL0 tells
-	Updates bool // Base is written back
+	Vector     bool // Regs are vector registers
+	Signed     bool // the loaded value is sign-extended, to 64 bits if the register is in Writes64
+	Lane       bool // one lane of each vector register is transferred
+	Replicate  bool // LD1R to LD4R: one element is loaded to all lanes
+	Block      bool // DC ZVA: the aligned block that Base is in; DCZID_EL0 has its size
+	WritesBack bool // Base is written after the access
 
 	Base   int8 // 0 to 31, where 31 is SP; or PC for a literal
-	Index  int8 // or NoRegister; with Updates, what is added to Base afterwards
+	Index  int8 // or NoRegister; with WritesBack, the register that is added to Base afterwards
 	Extend Extend
 	Shift  uint8
 
-	// Regs[:N] are the registers transferred, in the order of their places in
-	// memory: Size bytes each, N*Size in all. ZR stands for the zero register.
+	// Regs[:N] are the registers that are loaded or stored, in the order of their addresses
+	// in memory. Each has Size bytes there.
 	//
-	// An atomic instruction transfers Size bytes, or twice as many for CASP.
-	// Regs are then first the registers that receive the old value, which CAS
-	// compares with, and then those that hold the operand or the new value.
-	// The status that STXR writes is in Writes only.
+	// An atomic instruction accesses Size bytes, or 2*Size for CASP. The first half of
+	// Regs receives the old value, and holds what CAS compares it with. The second half
+	// holds the operand or the new value. The status register of STXR is only in Writes.
 	N    uint8
 	Regs [4]int8
 	Size uint8
 
-	Disp int32 // bytes; 0 for post-index
-	By   int32 // bytes that write-back adds; 0 if Index is added
+	Disp      int32 // bytes; 0 for post-indexed instructions
+	Increment int32 // bytes that are added to Base; 0 if Index is added
 }
 
-// Pair reports whether two registers are transferred by LDP, STP and their like.
+// Pair reports whether the instruction is LDP, STP or another that transfers two
+// registers and is not atomic.
 func (m *Memory) Pair() bool { return m.N == 2 && !m.Atomic }
 
-// Bytes returns how many bytes are transferred, or 0 if that is not known.
+// Bytes returns how many bytes of memory are accessed, or 0 if that is not known (Block,
+// Prefetch).
 func (m *Memory) Bytes() int {
 	if m.Atomic {
 		return int(m.Size) * int(m.N) / 2
@@ -154,51 +155,51 @@ const (
 // Jump is a transfer of control.
 type Jump struct {
 	Kind   JumpKind
-	Arg    uint8 // the condition as encoded, of B.cond; the number of the bit, of TBZ and TBNZ
-	Reg    int8  // the register that is tested, or holds the address
-	Offset int32 // bytes from the instruction to the target, if Kind.Direct
+	Arg    uint8 // B.cond: the condition, as encoded; TBZ and TBNZ: the number of the bit
+	Reg    int8  // the register that is tested, or that holds the target, or NoRegister
+	Offset int32 // bytes from the instruction to the target, if Kind.Direct()
 }
 
-// Direct reports whether the target is in the instruction.
+// Direct reports whether the instruction encodes the target.
 func (k JumpKind) Direct() bool { return k >= JumpAlways && k <= JumpCall }
 
-// Flow returns where control goes in the terms of Control.
+// Flow returns what FlowOf returns for instructions of this kind.
 func (k JumpKind) Flow() Flow {
 	switch k {
 	case JumpNone:
-		return Next
+		return FlowNext
 	case JumpAlways:
-		return Branch
+		return FlowBranch
 	case JumpCall, JumpCallReg:
-		return Call
+		return FlowCall
 	case JumpReg, JumpReturn, JumpTrap:
-		return Leave
+		return FlowExit
 	}
-	return Cond
+	return FlowCond
 }
 
-// A ValueKind says how the result of an instruction comes about.
+// A ValueKind says how the result of an instruction is computed.
 type ValueKind uint8
 
 const (
-	Other      ValueKind = iota // of Reads and memory, in a way that is not told here
-	Constant                    // N
-	KeepMost                    // MOVK: 16 bits of Rd at Shift become N
-	Address                     // PC + N: ADR
-	Page                        // PC without its low 12 bits, + N: ADRP
-	Copy                        // Rn
-	Add                         // Rn + N
-	AddReg                      // Rn + Rm extended by Extend << Shift
-	SubReg                      // Rn - Rm extended by Extend << Shift
-	Select                      // Rn or Rm: CSEL
-	FromVector                  // vector register Rn, low bits: FMOV
-	ToVector                    // general register Rn, to vector register Rd: FMOV
-	CopyVector                  // vector register Rn to Rd, as wide as VWrites says
+	ValueUnknown    ValueKind = iota // from Reads and memory, in a way that has no kind here
+	ValueConstant                    // N
+	ValueInsert                      // MOVK: the 16 bits of Rd at Shift become N
+	ValueAddress                     // PC + N: ADR
+	ValuePage                        // PC without its low 12 bits, + N: ADRP
+	ValueCopy                        // Rn
+	ValueAdd                         // Rn + N
+	ValueAddReg                      // Rn + Rm extended by Extend << Shift
+	ValueSubReg                      // Rn - Rm extended by Extend << Shift
+	ValueSelect                      // Rn or Rm: CSEL
+	ValueFromVector                  // vector register Rn, low bits: FMOV
+	ValueToVector                    // general register Rn, to vector register Rd: FMOV
+	ValueCopyVector                  // vector register Rn to Rd, as wide as VWrites says
 )
 
-// Value is the result of an instruction: what is written to Rd. If Rd is a
-// general register in Writes but not in Writes64, everything is computed in 32
-// bits. Kinds other than Other always write Rd; ADDS and SUBS set flags as well.
+// Value is the result that an instruction writes to Rd. If Rd is a general register in
+// Writes but not in Writes64, it is computed with 32 bits. ADDS and SUBS, which also set
+// flags, have values too. An instruction that writes to the zero register has none.
 type Value struct {
 	Kind       ValueKind
 	Rd, Rn, Rm int8 // with ZR for the zero register and 31 for SP
@@ -211,14 +212,14 @@ type Value struct {
 type Sys uint8
 
 const (
-	NotSys     Sys = iota
-	Hint           // NOP, YIELD, BTI and others that have no effect on registers
-	Auth           // PAC, AUT and XPAC in hint space: they change a pointer's upper bits
-	Barrier        // DMB, DSB, ISB, SB, CLREX
-	MRS            // read of a system register
-	MSR            // write of a system register, of PSTATE too
-	Cache          // DC and IC, except DC ZVA
-	ZeroBlock      // DC ZVA: also a store in Mem
-	Supervisor     // SVC: a system call
-	Break          // BRK, UDF and UNDEF
+	SysNone           Sys = iota
+	SysHint               // NOP, YIELD, BTI and others without an effect on registers
+	SysAuth               // PAC, AUT and XPAC in hint space: they change a pointer's upper bits
+	SysBarrier            // DMB, DSB, ISB, SB, CLREX
+	SysMRS                // read of a system register
+	SysMSR                // write of a system register or of PSTATE
+	SysCache              // DC and IC, except DC ZVA
+	SysZeroBlock          // DC ZVA; Mem has the store
+	SysSupervisorCall     // SVC: a system call
+	SysBreak              // BRK, UDF and UNDEF
 )

@@ -16,15 +16,16 @@ import (
 	. "splitadd/internal/arm64"
 )
 
-// A state is what testdata/execute/main.c loads and stores.
+// A state is the registers that testdata/execute/main.c loads before it executes an
+// instruction, and stores after it.
 type state struct {
 	X     [31]uint64
 	Flags uint64
 	V     [32][16]byte
 }
 
-// execution returns the command that executes words, which testdata/execute holds.
-func execution(t *testing.T) *exec.Cmd {
+// executeCommand builds testdata/execute and returns the command that runs it.
+func executeCommand(t *testing.T) *exec.Cmd {
 	t.Helper()
 	compiler, emulator := "aarch64-linux-gnu-gcc", []string{"qemu-aarch64-static", "-cpu", "max"}
 	if runtime.GOARCH == "arm64" {
@@ -42,40 +43,40 @@ func execution(t *testing.T) *exec.Cmd {
 	return exec.Command(emulator[0], append(emulator[1:], path)...)
 }
 
-// executable reports whether a word can be executed for its effects on registers
-// alone.
+// executable reports whether an instruction has effects only on registers other than the
+// stack pointer, so that testdata/execute can execute it.
 func executable(e *Effects) bool {
-	return e.Sys == NotSys && e.Jump.Kind == JumpNone && e.Mem.N == 0 && !e.Mem.Prefetch &&
-		!(e.Reads | e.Writes).Has(SP) && e.Value.Kind != Address && e.Value.Kind != Page
+	return e.Sys == SysNone && e.Jump.Kind == JumpNone && e.Mem.N == 0 && !e.Mem.Prefetch &&
+		!(e.Reads | e.Writes).Has(SP) && e.Value.Kind != ValueAddress && e.Value.Kind != ValuePage
 }
 
-// TestDecodeExecuted executes instructions of every mnemonic that accesses no
-// memory, each from two states that agree only in what the effects say is read.
-// What is said to be written has to be the same afterwards, with zeros above its
-// width, and everything else has to be as before. A value has to be as computed.
+// TestDecodeExecuted executes instructions of every mnemonic that does not access memory.
+// Each is executed twice, from two states that agree only in the registers of Reads. After
+// it, the registers of Writes must agree, with zeros above their width. All other registers
+// must be unchanged. If the instruction has a Value, the result must be that value.
 func TestDecodeExecuted(t *testing.T) {
-	const each = 12 // words of a mnemonic and form
+	const perForm = 12 // words for each mnemonic with the same kinds of operands
 	random := rand.New(rand.NewPCG(15, 16))
 	var candidates, words []uint32
-	all := groups(random)
-	for range 1000 { // copies of registers, which are rare among all words
-		all = append(all, random.Uint32()&0x801f001f|0x2a0003e0)
+	sampled := randomWords(random)
+	for range 1000 { // moves between registers, which are rare among random words
+		sampled = append(sampled, random.Uint32()&0x801f001f|0x2a0003e0)
 	}
-	for _, word := range all {
+	for _, word := range sampled {
 		if e, ok := Decode(word); ok && executable(&e) {
 			candidates = append(candidates, word)
 		}
 	}
 	forms := map[string]int{}
-	for i, said := range objdumpSays(t, candidates) {
-		form := said.name
-		if e, _ := Decode(candidates[i]); e.Value.Kind == Copy {
+	for i, objdump := range disassembleObjdump(t, candidates) {
+		form := objdump.name
+		if e, _ := Decode(candidates[i]); e.Value.Kind == ValueCopy {
 			form += " copies"
 		}
-		for _, o := range said.ops {
+		for _, o := range objdump.ops {
 			form += fmt.Sprint(" ", string(o.kind), o.k, o.lane)
 		}
-		if forms[form]++; forms[form] <= each {
+		if forms[form]++; forms[form] <= perForm {
 			words = append(words, candidates[i])
 		}
 	}
@@ -87,7 +88,7 @@ func TestDecodeExecuted(t *testing.T) {
 		require.NoError(t, binary.Write(&input, binary.LittleEndian, word))
 		require.NoError(t, binary.Write(&input, binary.LittleEndian, &states[i]))
 	}
-	cmd := execution(t)
+	cmd := executeCommand(t)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = &input, &stderr
 	out, err := cmd.Output()
@@ -97,10 +98,10 @@ func TestDecodeExecuted(t *testing.T) {
 	values := map[ValueKind]int{}
 	for i, word := range words {
 		e, _ := Decode(word)
-		if wrong := executed(&e, &states[i], &after[i]); wrong != "" {
+		if wrong := executionError(&e, &states[i], &after[i]); wrong != "" {
 			t.Errorf("%08x: %s: %+v", word, wrong, e)
 		}
-		if want, ok := value(&e, &states[i][0]); ok {
+		if want, ok := expectedValue(&e, &states[i][0]); ok {
 			values[e.Value.Kind]++
 			if got := after[i][0].X[e.Value.Rd]; got != want {
 				t.Errorf("%08x: the result is %#x, its value %#x: %+v", word, got, want, e)
@@ -112,7 +113,7 @@ func TestDecodeExecuted(t *testing.T) {
 	t.Logf("%d words of %d forms executed; values %v", len(words), len(forms), values)
 }
 
-// twoStates returns two states that agree in what is read.
+// twoStates returns two random states that agree in what the effects read.
 func twoStates(random *rand.Rand, e *Effects) (s [2]state) {
 	for i := range s {
 		for r := range s[i].X {
@@ -142,8 +143,9 @@ func twoStates(random *rand.Rand, e *Effects) (s [2]state) {
 	return s
 }
 
-// executed compares what an instruction did with its effects.
-func executed(e *Effects, before, after *[2]state) string {
+// executionError returns how the execution of an instruction contradicts its effects, or
+// "" if it does not.
+func executionError(e *Effects, before, after *[2]state) string {
 	a, b := &after[0], &after[1]
 	for i := range after {
 		for r := range a.X {
@@ -182,8 +184,8 @@ func executed(e *Effects, before, after *[2]state) string {
 	return ""
 }
 
-// value computes the value of a general register, if it is told.
-func value(e *Effects, s *state) (n uint64, ok bool) {
+// expectedValue computes what Value says that a general register gets.
+func expectedValue(e *Effects, s *state) (n uint64, ok bool) {
 	v := &e.Value
 	get := func(r int8) uint64 {
 		if r == ZR {
@@ -191,19 +193,19 @@ func value(e *Effects, s *state) (n uint64, ok bool) {
 		}
 		return s.X[r]
 	}
-	wide := v.Kind != Other && e.Writes64.Has(int(v.Rd))
+	wide := v.Kind != ValueUnknown && e.Writes64.Has(int(v.Rd))
 	switch v.Kind {
-	case Constant:
+	case ValueConstant:
 		n = uint64(v.N)
-	case KeepMost:
+	case ValueInsert:
 		n = get(v.Rd)&^(0xffff<<v.Shift) | uint64(v.N)<<v.Shift
-	case Copy, Add:
+	case ValueCopy, ValueAdd:
 		n = get(v.Rn) + uint64(v.N)
-	case AddReg:
-		n = get(v.Rn) + extended(get(v.Rm), v, wide)
-	case SubReg:
-		n = get(v.Rn) - extended(get(v.Rm), v, wide)
-	case FromVector:
+	case ValueAddReg:
+		n = get(v.Rn) + extendedOperand(get(v.Rm), v, wide)
+	case ValueSubReg:
+		n = get(v.Rn) - extendedOperand(get(v.Rm), v, wide)
+	case ValueFromVector:
 		n = binary.LittleEndian.Uint64(s.V[v.Rn][:])
 	default:
 		return 0, false
@@ -214,8 +216,8 @@ func value(e *Effects, s *state) (n uint64, ok bool) {
 	return n, true
 }
 
-// extended returns the second operand of an addition.
-func extended(m uint64, v *Value, wide bool) uint64 {
+// extendedOperand returns the second operand of an addition.
+func extendedOperand(m uint64, v *Value, wide bool) uint64 {
 	width := uint(64)
 	if !wide {
 		width = 32

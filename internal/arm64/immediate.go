@@ -2,11 +2,11 @@ package arm64
 
 import "math/bits"
 
-// immediate decodes "Data Processing -- Immediate".
-func (e *Effects) immediate(w uint32) bool {
+// dataImmediate decodes "Data Processing -- Immediate".
+func (e *Effects) dataImmediate(w uint32) bool {
 	switch wide := bit(w, 31); w >> 23 & 7 {
 	case 0, 1:
-		e.address(w)
+		e.pcRelative(w)
 		return true
 	case 2:
 		e.addImmediate(w, wide)
@@ -18,24 +18,25 @@ func (e *Effects) immediate(w uint32) bool {
 	case 6:
 		return e.bitfield(w, wide)
 	case 7:
-		return e.extract(w, wide)
+		return e.extractRegister(w, wide)
 	}
-	return false // with tags, MIN and MAX
+	return false // "Add/subtract (immediate, with tags)", "Min/max (immediate)"
 }
 
-// address decodes "PC-rel. addressing".
-func (e *Effects) address(w uint32) {
-	rd := orZero(w, 0)
-	e.writes(rd, true)
+// pcRelative decodes "PC-rel. addressing".
+func (e *Effects) pcRelative(w uint32) {
+	rd := regOrZR(w, 0)
+	e.addWrite(rd, true)
 	n := int64(signed(w, 5, 19))<<2 | int64(w>>29&3)
-	v := Value{Kind: Address, Rd: rd, N: n}
+	v := Value{Kind: ValueAddress, Rd: rd, N: n}
 	if bit(w, 31) {
-		v.Kind, v.N = Page, n<<12
+		v.Kind, v.N = ValuePage, n<<12
 	}
 	e.setValue(v)
 }
 
-// setValue notes the value of a general register, unless it is lost.
+// setValue records the value that a general register gets. A value for the zero register
+// is dropped.
 func (e *Effects) setValue(v Value) {
 	if v.Rd == ZR {
 		v = Value{}
@@ -45,9 +46,9 @@ func (e *Effects) setValue(v Value) {
 
 // addImmediate decodes "Add/subtract (immediate)".
 func (e *Effects) addImmediate(w uint32, wide bool) {
-	rd, rn := orSP(w, 0), orSP(w, 5)
+	rd, rn := regOrSP(w, 0), regOrSP(w, 5)
 	if e.WritesFlags = bit(w, 29); e.WritesFlags {
-		rd = orZero(w, 0)
+		rd = regOrZR(w, 0)
 	}
 	n := int64(field(w, 10, 12))
 	if bit(w, 22) {
@@ -56,11 +57,11 @@ func (e *Effects) addImmediate(w uint32, wide bool) {
 	if bit(w, 30) {
 		n = -n
 	}
-	e.reads(rn, wide)
-	e.writes(rd, wide)
-	v := Value{Kind: Add, Rd: rd, Rn: rn, N: n}
+	e.addRead(rn, wide)
+	e.addWrite(rd, wide)
+	v := Value{Kind: ValueAdd, Rd: rd, Rn: rn, N: n}
 	if n == 0 {
-		v.Kind = Copy
+		v.Kind = ValueCopy
 	}
 	e.setValue(v)
 }
@@ -70,18 +71,18 @@ func (e *Effects) logicalImmediate(w uint32, wide bool) bool {
 	if bit(w, 22) && !wide {
 		return false
 	}
-	n, ok := bitmask(field(w, 22, 1), field(w, 16, 6), field(w, 10, 6))
+	n, ok := decodeBitMasks(field(w, 22, 1), field(w, 16, 6), field(w, 10, 6))
 	if !wide {
 		n &= 1<<32 - 1
 	}
-	rd, rn, opc := orSP(w, 0), orZero(w, 5), field(w, 29, 2)
+	rd, rn, opc := regOrSP(w, 0), regOrZR(w, 5), field(w, 29, 2)
 	if e.WritesFlags = opc == 3; e.WritesFlags {
-		rd = orZero(w, 0)
+		rd = regOrZR(w, 0)
 	}
-	e.reads(rn, wide)
-	e.writes(rd, wide)
+	e.addRead(rn, wide)
+	e.addWrite(rd, wide)
 	if rn == ZR && opc == 1 {
-		e.setValue(Value{Kind: Constant, Rd: rd, N: int64(n)})
+		e.setValue(Value{Kind: ValueConstant, Rd: rd, N: int64(n)})
 	}
 	return ok
 }
@@ -92,13 +93,13 @@ func (e *Effects) moveWide(w uint32, wide bool) bool {
 	if opc == 1 || !wide && shift > 16 {
 		return false
 	}
-	rd, imm := orZero(w, 0), int64(field(w, 5, 16))
-	e.writes(rd, wide)
-	v := Value{Kind: Constant, Rd: rd, N: imm << shift}
+	rd, imm := regOrZR(w, 0), int64(field(w, 5, 16))
+	e.addWrite(rd, wide)
+	v := Value{Kind: ValueConstant, Rd: rd, N: imm << shift}
 	switch {
 	case opc == 3:
-		e.reads(rd, wide)
-		v.Kind, v.N, v.Shift = KeepMost, imm, uint8(shift)
+		e.addRead(rd, wide)
+		v.Kind, v.N, v.Shift = ValueInsert, imm, uint8(shift)
 	case opc == 0 && wide:
 		v.N = ^v.N
 	case opc == 0:
@@ -108,32 +109,32 @@ func (e *Effects) moveWide(w uint32, wide bool) bool {
 	return true
 }
 
-// bitfield decodes "Bitfield": SBFM, BFM, UBFM, and so the shifts by a constant
-// and the extensions. What they read of Rn is not narrowed to the bits used.
+// bitfield decodes "Bitfield": SBFM, BFM and UBFM, whose aliases are the shifts by a
+// constant and the extensions. Rn counts as read whole, whichever bits are used.
 func (e *Effects) bitfield(w uint32, wide bool) bool {
 	opc := field(w, 29, 2)
 	if opc == 3 || bit(w, 22) != wide || !wide && (bit(w, 21) || bit(w, 15)) {
 		return false
 	}
-	rd := orZero(w, 0)
+	rd := regOrZR(w, 0)
 	if opc == 1 {
-		e.reads(rd, wide)
+		e.addRead(rd, wide)
 	}
-	e.reads(orZero(w, 5), wide)
-	e.writes(rd, wide)
+	e.addRead(regOrZR(w, 5), wide)
+	e.addWrite(rd, wide)
 	return true
 }
 
-// extract decodes "Extract": EXTR, and so the rotation by a constant.
-func (e *Effects) extract(w uint32, wide bool) bool {
+// extractRegister decodes "Extract": EXTR, whose alias is the rotation by a constant.
+func (e *Effects) extractRegister(w uint32, wide bool) bool {
 	if w&0x60200000 != 0 || bit(w, 22) != wide || !wide && bit(w, 15) {
 		return false
 	}
-	e.reads(orZero(w, 5), wide)
-	e.reads(orZero(w, 16), wide)
-	e.writes(orZero(w, 0), wide)
+	e.addRead(regOrZR(w, 5), wide)
+	e.addRead(regOrZR(w, 16), wide)
+	e.addWrite(regOrZR(w, 0), wide)
 	return true
 }
 
-// log2 returns the number of the lowest bit that is set.
+// log2 returns the number of the lowest bit of n that is set.
 func log2(n uint32) uint32 { return uint32(bits.TrailingZeros32(n)) }

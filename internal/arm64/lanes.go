@@ -2,20 +2,20 @@ package arm64
 
 // threeSame decodes "Advanced SIMD three same".
 func (e *Effects) threeSame(w, k uint32) bool {
-	e.operands(w, k, 2)
-	e.vwrites(w, 0, k)
+	e.addVSources(w, k, 2)
+	e.addVWrite(w, 0, k)
 	if field(w, 11, 5) == 3 { // logical
 		switch size := field(w, 22, 2); {
 		case bit(w, 29) && size > 0: // BSL, BIT, BIF
-			e.vreads(w, 0, k)
+			e.addVRead(w, 0, k)
 		case !bit(w, 29) && size == 2 && field(w, 5, 5) == field(w, 16, 5): // ORR of a register and itself
-			e.Value = Value{Kind: CopyVector, Rd: orSP(w, 0), Rn: orSP(w, 5)}
+			e.Value = Value{Kind: ValueCopyVector, Rd: regOrSP(w, 0), Rn: regOrSP(w, 5)}
 		}
 		return true
 	}
-	s, _, ok := vectorsThreeSame.vectorOf(w, 11, k)
+	s, _, ok := vectorsThreeSame.lookupVector(w, 11, k)
 	if s&keep != 0 {
-		e.vreads(w, 0, k)
+		e.addVRead(w, 0, k)
 	}
 	return ok
 }
@@ -23,8 +23,8 @@ func (e *Effects) threeSame(w, k uint32) bool {
 // threeSameExtra decodes "Advanced SIMD three same extra": SDOT and UDOT, SQRDMLAH
 // and SQRDMLSH.
 func (e *Effects) threeSameExtra(w, k uint32) bool {
-	e.keeps(w, k)
-	e.operands(w, k, 2)
+	e.addVReadWrite(w, k)
+	e.addVSources(w, k, 2)
 	size := field(w, 22, 2)
 	switch field(w, 11, 4) {
 	case 0, 1:
@@ -45,13 +45,13 @@ func (e *Effects) threeDifferent(w, k uint32) bool {
 	case 1, 3: // ADDW, SUBW
 		n = 4
 	case 4, 6: // ADDHN, SUBHN
-		e.operands(w, 4, 2)
-		e.half(w, k)
+		e.addVSources(w, 4, 2)
+		e.addNarrowed(w, k)
 		return ok
 	case 5, 8, 10: // ABAL, MLAL, MLSL
-		e.vreads(w, 0, 4)
+		e.addVRead(w, 0, 4)
 	case 9, 11: // SQDMLAL, SQDMLSL
-		e.vreads(w, 0, 4)
+		e.addVRead(w, 0, 4)
 		fallthrough
 	case 13: // SQDMULL
 		if bit(w, 29) || size == 0 {
@@ -65,67 +65,67 @@ func (e *Effects) threeDifferent(w, k uint32) bool {
 	default:
 		return false
 	}
-	e.vreads(w, 5, n)
-	e.vreads(w, 16, m)
-	e.vwrites(w, 0, 4)
+	e.addVRead(w, 5, n)
+	e.addVRead(w, 16, m)
+	e.addVWrite(w, 0, 4)
 	return size < 3
 }
 
-// half notes the destination of an instruction that narrows: the lower half, or
-// the upper half with the lower one kept.
-func (e *Effects) half(w, k uint32) {
+// addNarrowed records the destination of an instruction that narrows. With k = 3 it writes
+// the lower half. With k = 4 it writes the upper half and keeps the lower one.
+func (e *Effects) addNarrowed(w, k uint32) {
 	if k == 4 {
-		e.vreads(w, 0, 3)
+		e.addVRead(w, 0, 3)
 	}
-	e.vwrites(w, 0, k)
+	e.addVWrite(w, 0, k)
 }
 
 // twoRegisters decodes "Advanced SIMD two-register miscellaneous".
 func (e *Effects) twoRegisters(w, k uint32) bool {
-	s, _, ok := vectorsTwoRegisters.vectorOf(w, 12, k)
-	e.reshape(w, k, s)
+	s, _, ok := vectorsTwoRegisters.lookupVector(w, 12, k)
+	e.addShaped(w, k, s)
 	return ok
 }
 
-// reshape notes Rd from Rn, of 1<<k bytes, as a shape says.
-func (e *Effects) reshape(w, k uint32, s shape) {
+// addShaped records that Rd is computed from Rn, of 1<<k bytes, with the flags of shape s.
+func (e *Effects) addShaped(w, k uint32, s shape) {
 	switch {
 	case s&narrow != 0:
-		e.vreads(w, 5, 4)
-		e.half(w, k)
+		e.addVRead(w, 5, 4)
+		e.addNarrowed(w, k)
 		return
 	case s&widen != 0:
-		e.vreads(w, 5, k)
-		e.vwrites(w, 0, 4)
+		e.addVRead(w, 5, k)
+		e.addVWrite(w, 0, 4)
 		return
 	case s&keep != 0:
-		e.vreads(w, 0, k)
+		e.addVRead(w, 0, k)
 	}
-	e.vreads(w, 5, k)
-	e.vwrites(w, 0, k)
+	e.addVRead(w, 5, k)
+	e.addVWrite(w, 0, k)
 }
 
 // acrossLanes decodes "Advanced SIMD across lanes".
 func (e *Effects) acrossLanes(w, k uint32) bool {
 	size := field(w, 22, 2)
-	e.vreads(w, 5, k)
+	e.addVRead(w, 5, k)
 	switch opcode := field(w, 12, 5); {
 	case bit(w, 29) && (opcode == 12 || opcode == 15): // FMAXNMV, FMINNMV; FMAXV, FMINV
-		e.vwrites(w, 0, 2)
+		e.addVWrite(w, 0, 2)
 		return k == 4 && size&1 == 0
 	case opcode == 3: // ADDLV
-		e.vwrites(w, 0, (size+1)&3)
+		e.addVWrite(w, 0, (size+1)&3)
 	case opcode == 10, opcode == 26, opcode == 27 && !bit(w, 29): // MAXV, MINV, ADDV
-		e.vwrites(w, 0, size)
+		e.addVWrite(w, 0, size)
 	default:
 		return false
 	}
 	return size < 2 || size == 2 && k == 4
 }
 
-// shift decodes "Advanced SIMD shift by immediate" and, if k is 0, "scalar shift
+// shiftImmediate decodes "Advanced SIMD shift by immediate" and, if k is 0, "scalar shift
 // by immediate".
-func (e *Effects) shift(w, k uint32, t *shapes) bool {
+func (e *Effects) shiftImmediate(w, k uint32, t *shapes) bool {
 	immh := field(w, 19, 4)
 	if immh == 0 {
 		return false
@@ -139,7 +139,7 @@ func (e *Effects) shift(w, k uint32, t *shapes) bool {
 		return false
 	}
 	if k != 0 {
-		e.reshape(w, k, s)
+		e.addShaped(w, k, s)
 		return true
 	}
 	from := size
@@ -147,10 +147,10 @@ func (e *Effects) shift(w, k uint32, t *shapes) bool {
 	case s&narrow != 0:
 		from++
 	case s&keep != 0:
-		e.vreads(w, 0, size)
+		e.addVRead(w, 0, size)
 	}
-	e.vreads(w, 5, from)
-	e.vwrites(w, 0, size)
+	e.addVRead(w, 5, from)
+	e.addVWrite(w, 0, size)
 	return true
 }
 
@@ -158,25 +158,25 @@ func (e *Effects) shift(w, k uint32, t *shapes) bool {
 // "scalar x indexed element".
 func (e *Effects) byElement(w, k uint32) bool {
 	size, h, l, m := field(w, 22, 2), field(w, 11, 1), field(w, 21, 1), field(w, 20, 1)
-	scalar, acc, long := k == 0, false, false
+	scalar, accumulates, long := k == 0, false, false
 	ok := size == 1 || size == 2
 	switch op := field(w, 29, 1)<<4 | field(w, 12, 4); op {
 	case 1, 5, 9, 16 + 9: // FMLA, FMLS, FMUL, FMULX
-		acc = op < 8
+		accumulates = op < 8
 		ok = size == 2 || size == 3 && l == 0 && k != 3
 	case 2, 6, 16 + 2, 16 + 6, 10, 16 + 10: // MLAL, MLSL, MULL
-		acc, long = op&15 != 10, true
+		accumulates, long = op&15 != 10, true
 		ok = ok && !scalar
 	case 3, 7, 11: // SQDMLAL, SQDMLSL, SQDMULL
-		acc, long = op != 11, true
+		accumulates, long = op != 11, true
 	case 8, 16 + 0, 16 + 4: // MUL, MLA, MLS
-		acc = op != 8
+		accumulates = op != 8
 		ok = ok && !scalar
 	case 12, 13: // SQDMULH, SQRDMULH
 	case 16 + 13, 16 + 15: // SQRDMLAH, SQRDMLSH
-		acc = true
+		accumulates = true
 	case 14, 16 + 14: // SDOT, UDOT
-		acc = true
+		accumulates = true
 		ok = size == 2 && !scalar
 	default:
 		return false
@@ -189,20 +189,20 @@ func (e *Effects) byElement(w, k uint32) bool {
 	if size == 1 {
 		rm &= 15
 	}
-	e.vreads(rm, 0, upTo(index, size))
+	e.addVRead(rm, 0, log2Through(index, size))
 	if scalar {
 		k = size
 	}
-	e.vreads(w, 5, k)
-	to := k
+	e.addVRead(w, 5, k)
+	destination := k
 	if long && scalar {
-		to++
+		destination++
 	} else if long {
-		to = 4
+		destination = 4
 	}
-	if acc {
-		e.vreads(w, 0, to)
+	if accumulates {
+		e.addVRead(w, 0, destination)
 	}
-	e.vwrites(w, 0, to)
+	e.addVWrite(w, 0, destination)
 	return true
 }

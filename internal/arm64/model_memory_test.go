@@ -8,19 +8,20 @@ import (
 )
 
 var (
-	singles  = regexp.MustCompile(`^(ld|st)(a|ap|la|l|ll|apu|lu|u|t|x|ax|lx)?r(s?[bhw])?$`)
-	pairs    = regexp.MustCompile(`^(ld|st)(n|x|ax|lx)?p(sw)?$`)
-	several  = regexp.MustCompile(`^(ld|st)([1-4])(r?)$`)
-	modifies = regexp.MustCompile(`^(ldadd|ldclr|ldeor|ldset|ldsmax|ldsmin|ldumax|ldumin|swp|cas|casp)(a?)(l?)([bh]?)$`)
+	registerAccess  = regexp.MustCompile(`^(ld|st)(a|ap|la|l|ll|apu|lu|u|t|x|ax|lx)?r(s?[bhw])?$`)
+	pairAccess      = regexp.MustCompile(`^(ld|st)(n|x|ax|lx)?p(sw)?$`)
+	structureAccess = regexp.MustCompile(`^(ld|st)([1-4])(r?)$`)
+	atomicAccess    = regexp.MustCompile(`^(ldadd|ldclr|ldeor|ldset|ldsmax|ldsmin|ldumax|ldumin|swp|cas|casp)(a?)(l?)([bh]?)$`)
 )
 
-// modelMemory gives the effects of an instruction that accesses memory.
+// modelMemory sets the effects of an instruction that accesses memory, and reports whether
+// in is one.
 func (in instruction) modelMemory(e *Effects) bool {
 	m := &e.Mem
 	ops, name := in.ops, in.name
 	if name == "dc" && strings.Contains(in.text, "zva") || name == "sys" && strings.HasPrefix(in.text, "sys #3, c7, c4, #1,") {
 		*m = Memory{Store: true, Block: true, Base: ops[len(ops)-1].reg, Index: NoRegister}
-		takes(e, ops[len(ops)-1])
+		addSource(e, ops[len(ops)-1])
 		return true
 	}
 	var load bool
@@ -29,17 +30,17 @@ func (in instruction) modelMemory(e *Effects) bool {
 	for at >= 0 && ops[at].kind != memory {
 		at--
 	}
-	switch single, pair := singles.FindStringSubmatch(name), pairs.FindStringSubmatch(name); {
+	switch single, pair := registerAccess.FindStringSubmatch(name), pairAccess.FindStringSubmatch(name); {
 	case name == "prfm" || name == "prfum":
 		m.Prefetch = true
 		in.modelAddress(e, max(at, 1))
 		return true
-	case modifies.MatchString(name):
+	case atomicAccess.MatchString(name):
 		in.modelAddress(e, at)
-		in.modelAtomic(e, modifies.FindStringSubmatch(name), at)
+		in.modelAtomic(e, atomicAccess.FindStringSubmatch(name), at)
 		return true
-	case several.MatchString(name):
-		s := several.FindStringSubmatch(name)
+	case structureAccess.MatchString(name):
+		s := structureAccess.FindStringSubmatch(name)
 		in.modelStructures(e, s[1] == "ld", s[3] == "r")
 		in.modelAddress(e, at)
 		return true
@@ -53,7 +54,7 @@ func (in instruction) modelMemory(e *Effects) bool {
 		m.Exclusive, m.Acquire, m.Release = strings.Contains(s[2], "x"), ordered && load, ordered && !load
 		if m.Exclusive && !load {
 			status = 1
-			gives(e, ops[0])
+			addDestination(e, ops[0])
 		}
 		m.Signed = strings.HasPrefix(s[3], "s")
 		m.Size = map[byte]uint8{0: 0, 'b': 1, 'h': 2, 'w': 4}[lastByte(s[3])]
@@ -70,9 +71,9 @@ func (in instruction) modelMemory(e *Effects) bool {
 			m.Size = map[byte]uint8{wordReg: 4, longReg: 8, vectorReg: 1 << o.k}[o.kind]
 		}
 		if load {
-			gives(e, o)
+			addDestination(e, o)
 		} else {
-			takes(e, o)
+			addSource(e, o)
 		}
 	}
 	m.Load, m.Store = load, !load
@@ -87,7 +88,8 @@ func lastByte(s string) byte {
 	return s[len(s)-1]
 }
 
-// modelAddress gives the address and what is written back.
+// modelAddress sets the address and the write-back. The operand with the address is at
+// index at.
 func (in instruction) modelAddress(e *Effects, at int) {
 	m, o := &e.Mem, in.ops[at]
 	m.Index = NoRegister
@@ -97,33 +99,33 @@ func (in instruction) modelAddress(e *Effects, at int) {
 	}
 	m.Base = o.reg
 	base := operand{kind: longReg, reg: o.reg}
-	takes(e, base)
+	addSource(e, base)
 	if m.Index = o.reg2; o.reg2 != NoRegister {
 		m.Extend, m.Shift = o.ext, uint8(o.imm)
 		kind := map[bool]byte{true: longReg, false: wordReg}[o.ext&1 == 1]
-		takes(e, operand{kind: kind, reg: o.reg2})
+		addSource(e, operand{kind: kind, reg: o.reg2})
 	} else {
 		m.Disp = int32(o.imm)
 	}
 	post := at+1 < len(in.ops)
-	if m.Updates = o.pre || post; m.Updates {
-		gives(e, base)
-		m.By = int32(o.imm)
+	if m.WritesBack = o.pre || post; m.WritesBack {
+		addDestination(e, base)
+		m.Increment = int32(o.imm)
 	}
 	if post {
 		if by := in.ops[at+1]; by.kind == immediate {
-			m.By = int32(by.imm)
+			m.Increment = int32(by.imm)
 		} else {
 			m.Index, m.Extend = by.reg, UXTX
-			takes(e, by)
+			addSource(e, by)
 		}
 	}
 }
 
-// modelStructures gives the transfers of LD1 to LD4R and ST1 to ST4.
+// modelStructures sets the transfers of LD1 to LD4, LD1R to LD4R, and ST1 to ST4.
 func (in instruction) modelStructures(e *Effects, load, repeat bool) {
 	m, o := &e.Mem, in.ops[0]
-	m.Load, m.Store, m.Vector, m.Lane, m.Repeat = load, !load, true, o.lane, repeat
+	m.Load, m.Store, m.Vector, m.Lane, m.Replicate = load, !load, true, o.lane, repeat
 	for i := range o.n {
 		m.Regs[i] = int8((int(o.reg) + i) & 31)
 	}
@@ -133,17 +135,17 @@ func (in instruction) modelStructures(e *Effects, load, repeat bool) {
 		m.Size = 1 << logarithms[element]
 	}
 	if load {
-		gives(e, o)
+		addDestination(e, o)
 	}
 	if !load || o.lane {
 		if load {
 			o.k = 4
 		}
-		takes(e, o)
+		addSource(e, o)
 	}
 }
 
-// modelAtomic gives the transfers of the instructions of LSE.
+// modelAtomic sets the transfers of the atomic instructions of LSE.
 func (in instruction) modelAtomic(e *Effects, name []string, at int) {
 	m, ops := &e.Mem, in.ops[:at]
 	m.Load, m.Store, m.Atomic, m.Acquire, m.Release = true, true, true, name[2] != "", name[3] != ""
@@ -156,15 +158,15 @@ func (in instruction) modelAtomic(e *Effects, name []string, at int) {
 		switch compares := strings.HasPrefix(name[1], "cas"); {
 		case compares:
 			m.Regs[i] = o.reg
-			takes(e, o)
+			addSource(e, o)
 			if i < len(ops)/2 {
-				gives(e, o)
+				addDestination(e, o)
 			}
 		case i == 0:
-			takes(e, o)
+			addSource(e, o)
 			m.Regs[1] = o.reg
 		default:
-			gives(e, o)
+			addDestination(e, o)
 			m.Regs[0] = o.reg
 		}
 	}

@@ -7,10 +7,11 @@ import (
 	. "splitadd/internal/arm64"
 )
 
-// A model of effects that knows nothing of encodings: from the mnemonic, which
-// operands are read and written.
+// This file and the others named model_*_test.go derive effects from mnemonics and operands
+// alone. They do not use encodings, so they are independent of Decode.
 
-func words(s string) map[string]bool {
+// wordSet returns the set of the words in s.
+func wordSet(s string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(s) {
 		set[w] = true
@@ -19,21 +20,21 @@ func words(s string) map[string]bool {
 }
 
 var (
-	// Nothing is written by an operand.
-	readOnly = words(`cmp cmn tst ccmp ccmn fcmp fcmpe fccmp fccmpe cbz cbnz tbz tbnz b bl br blr ret msr svc brk hlt
+	// No operand is written.
+	readOnly = wordSet(`cmp cmn tst ccmp ccmn fcmp fcmpe fccmp fccmpe cbz cbnz tbz tbnz b bl br blr ret msr svc brk hlt
 		hint nop yield wfe wfi sev sevl dsb dmb isb sb clrex udf prfm prfum sys dc ic setf8 setf16 rmif cfinv axflag xaflag
 		csdb ssbb pssbb esb dgh bti psb tsb`)
 	// The first operand is written, and read.
-	accumulate = words(`movk bfm bfi bfxil bfc mla mls smlal smlal2 smlsl smlsl2 umlal umlal2 umlsl umlsl2 sqdmlal sqdmlal2
+	accumulate = wordSet(`movk bfm bfi bfxil bfc mla mls smlal smlal2 smlsl smlsl2 umlal umlal2 umlsl umlsl2 sqdmlal sqdmlal2
 		sqdmlsl sqdmlsl2 saba uaba sabal sabal2 uabal uabal2 sadalp uadalp ssra usra srsra ursra sri sli fmla fmls bsl bit bif
 		suqadd usqadd aese aesd sha1c sha1m sha1p sha1su0 sha1su1 sha256h sha256h2 sha256su0 sha256su1 sha512h sha512h2
 		sha512su0 sha512su1 sdot udot sqrdmlah sqrdmlsh tbx`)
-	// The upper half of the first operand is written, the lower one kept.
-	upperHalf = words(`xtn2 sqxtn2 uqxtn2 sqxtun2 shrn2 rshrn2 sqshrn2 sqrshrn2 sqshrun2 sqrshrun2 uqshrn2 uqrshrn2
+	// The upper half of the first operand is written, and the lower half is kept.
+	upperHalf = wordSet(`xtn2 sqxtn2 uqxtn2 sqxtun2 shrn2 rshrn2 sqshrn2 sqrshrn2 sqshrun2 sqrshrun2 uqshrn2 uqrshrn2
 		addhn2 subhn2 raddhn2 rsubhn2 fcvtn2 fcvtxn2`)
-	writesFlags = words(`adds subs ands bics adcs sbcs negs ngcs cmp cmn tst ccmp ccmn fcmp fcmpe fccmp fccmpe setf8 setf16
+	writesFlags = wordSet(`adds subs ands bics adcs sbcs negs ngcs cmp cmn tst ccmp ccmn fcmp fcmpe fccmp fccmpe setf8 setf16
 		rmif cfinv axflag xaflag fjcvtzs`)
-	readsFlags = words(`adc adcs sbc sbcs ngc ngcs csel csinc csinv csneg cset csetm cinc cinv cneg ccmp ccmn fcsel fccmp
+	readsFlags = wordSet(`adc adcs sbc sbcs ngc ngcs csel csinc csinv csneg cset csetm cinc cinv cneg ccmp ccmn fcsel fccmp
 		fccmpe rmif setf8 setf16 cfinv axflag xaflag`)
 )
 
@@ -50,10 +51,10 @@ func (in instruction) model() Effects {
 	}
 	for i, o := range in.ops {
 		if i == 0 && !readOnly[name] {
-			gives(e, o)
+			addDestination(e, o)
 			switch {
 			case accumulate[name], (name == "orr" || name == "bic") && o.kind == vectorReg && len(in.ops) > 1 && in.ops[1].kind == immediate:
-				takes(e, o)
+				addSource(e, o)
 			case upperHalf[name], name == "fmov" && o.lane:
 				e.VReads[3] |= 1 << o.reg
 			case o.lane:
@@ -65,21 +66,21 @@ func (in instruction) model() Effects {
 		case "sxtb", "sxth", "sxtw", "uxtb", "uxth", "uxtw":
 			o.kind = in.ops[0].kind
 		}
-		takes(e, o)
+		addSource(e, o)
 	}
 	switch name {
 	case "bl", "blr":
-		gives(e, operand{kind: longReg, reg: LR})
+		addDestination(e, operand{kind: longReg, reg: LR})
 	case "ret":
 		if len(in.ops) == 0 {
-			takes(e, operand{kind: longReg, reg: LR})
+			addSource(e, operand{kind: longReg, reg: LR})
 		}
 	}
 	in.modelHint(e)
 	return *e
 }
 
-// modelHint gives what the pointer authentication in hint space does.
+// modelHint sets the effects of pointer authentication in hint space.
 func (in instruction) modelHint(e *Effects) {
 	if in.name != "hint" {
 		return
@@ -95,13 +96,13 @@ func (in instruction) modelHint(e *Effects) {
 	default:
 		return
 	}
-	gives(e, operand{kind: longReg, reg: changed})
-	takes(e, operand{kind: longReg, reg: changed})
-	takes(e, operand{kind: longReg, reg: modifier})
+	addDestination(e, operand{kind: longReg, reg: changed})
+	addSource(e, operand{kind: longReg, reg: changed})
+	addSource(e, operand{kind: longReg, reg: modifier})
 }
 
-// takes notes that an operand is read.
-func takes(e *Effects, o operand) {
+// addSource records that an operand is read.
+func addSource(e *Effects, o operand) {
 	switch o.kind {
 	case wordReg, longReg:
 		if o.reg != ZR {
@@ -117,8 +118,8 @@ func takes(e *Effects, o operand) {
 	}
 }
 
-// gives notes that an operand is written.
-func gives(e *Effects, o operand) {
+// addDestination records that an operand is written.
+func addDestination(e *Effects, o operand) {
 	switch o.kind {
 	case wordReg, longReg:
 		if o.reg != ZR {
@@ -140,7 +141,7 @@ func gives(e *Effects, o operand) {
 
 var conditions = strings.Fields("eq ne cs cc mi pl vs vc hi ls ge lt gt le al nv")
 
-// modelJump gives the transfer of control.
+// modelJump sets the transfer of control.
 func (in instruction) modelJump(e *Effects) {
 	j, last := Jump{Reg: NoRegister}, operand{}
 	if len(in.ops) > 0 {

@@ -6,37 +6,37 @@ import (
 	. "splitadd/internal/arm64"
 )
 
-// modelSys gives the kind of a system instruction.
+// modelSys returns the kind of a system instruction.
 func (in instruction) modelSys() Sys {
 	switch in.name {
 	case "hint":
 		switch n := in.ops[0].imm; {
 		case n == 7, n >= 24 && n < 32, n == 8, n == 10, n == 12, n == 14:
-			return Auth
+			return SysAuth
 		}
-		return Hint
+		return SysHint
 	case "nop", "yield", "wfe", "wfi", "sev", "sevl":
-		return Hint
+		return SysHint
 	case "dmb", "dsb", "isb", "sb", "clrex":
-		return Barrier
+		return SysBarrier
 	case "mrs":
-		return MRS
+		return SysMRS
 	case "msr", "cfinv", "axflag", "xaflag":
-		return MSR
+		return SysMSR
 	case "sys", "dc", "ic":
 		if strings.HasPrefix(in.text, "sys #3, c7, c4, #1,") || strings.Contains(in.text, "zva") {
-			return ZeroBlock
+			return SysZeroBlock
 		}
-		return Cache
+		return SysCache
 	case "svc":
-		return Supervisor
+		return SysSupervisorCall
 	case "brk", "hlt", "udf":
-		return Break
+		return SysBreak
 	}
-	return NotSys
+	return SysNone
 }
 
-// modelValue gives the result of an instruction that is not an alias.
+// modelValue returns the result of an instruction that is not an alias.
 func (in instruction) modelValue() Value {
 	ops, name := in.ops, in.name
 	if len(ops) < 2 || ops[0].reg == ZR {
@@ -54,13 +54,13 @@ func (in instruction) modelValue() Value {
 		zero := ops[1].kind != vectorReg && ops[1].reg == ZR
 		switch {
 		case zero && ops[2].kind == immediate, zero && ops[2].reg == ZR && len(ops) == 3:
-			v.Kind, v.N = Constant, ops[2].imm
+			v.Kind, v.N = ValueConstant, ops[2].imm
 			return v
 		case zero && len(ops) == 3:
-			v.Kind, v.Rn = Copy, ops[2].reg
+			v.Kind, v.Rn = ValueCopy, ops[2].reg
 			return v
 		case ops[0].kind == vectorReg && len(ops) == 3 && ops[2].kind == vectorReg && ops[1].reg == ops[2].reg:
-			v.Kind, v.Rn = CopyVector, ops[1].reg
+			v.Kind, v.Rn = ValueCopyVector, ops[1].reg
 			return v
 		}
 	case "movz", "movn", "movk":
@@ -68,10 +68,10 @@ func (in instruction) modelValue() Value {
 		if len(ops) == 3 {
 			shift = ops[2].imm
 		}
-		v.Kind, v.N = Constant, ops[1].imm<<shift
+		v.Kind, v.N = ValueConstant, ops[1].imm<<shift
 		switch {
 		case name == "movk":
-			v.Kind, v.N, v.Shift = KeepMost, ops[1].imm, uint8(shift)
+			v.Kind, v.N, v.Shift = ValueInsert, ops[1].imm, uint8(shift)
 		case name == "movn" && narrow:
 			v.N = int64(^uint32(v.N))
 		case name == "movn":
@@ -79,38 +79,38 @@ func (in instruction) modelValue() Value {
 		}
 		return v
 	case "adr", "adrp":
-		v.Kind, v.N = map[string]ValueKind{"adr": Address, "adrp": Page}[name], ops[1].imm
+		v.Kind, v.N = map[string]ValueKind{"adr": ValueAddress, "adrp": ValuePage}[name], ops[1].imm
 		return v
 	case "csel":
-		v.Kind, v.Rn, v.Rm = Select, ops[1].reg, ops[2].reg
+		v.Kind, v.Rn, v.Rm = ValueSelect, ops[1].reg, ops[2].reg
 		return v
 	case "umov":
 		if !strings.HasSuffix(in.text, ".d[0]") && !strings.HasSuffix(in.text, ".s[0]") {
 			return Value{}
 		}
-		v.Kind, v.Rn = FromVector, ops[1].reg
+		v.Kind, v.Rn = ValueFromVector, ops[1].reg
 		return v
 	case "fmov":
 		v.Rn = ops[1].reg
-		switch v.Kind = CopyVector; {
+		switch v.Kind = ValueCopyVector; {
 		case ops[0].lane, ops[1].lane, ops[1].kind == immediate:
 			return Value{}
 		case ops[0].kind != vectorReg:
-			v.Kind = FromVector
+			v.Kind = ValueFromVector
 		case ops[1].kind != vectorReg:
-			v.Kind = ToVector
+			v.Kind = ValueToVector
 		}
 		return v
 	}
 	return Value{}
 }
 
-// modelSum gives the result of an addition or subtraction.
+// modelSum returns the result of an addition or subtraction.
 func (in instruction) modelSum(v Value) Value {
 	ops, subtract := in.ops, strings.HasPrefix(in.name, "sub")
 	v.Rn = ops[1].reg
 	if ops[2].kind == immediate {
-		v.Kind, v.N = Add, ops[2].imm
+		v.Kind, v.N = ValueAdd, ops[2].imm
 		if len(ops) == 4 {
 			v.N <<= ops[3].imm
 		}
@@ -118,13 +118,13 @@ func (in instruction) modelSum(v Value) Value {
 			v.N = -v.N
 		}
 		if v.N == 0 {
-			v.Kind = Copy
+			v.Kind = ValueCopy
 		}
 		return v
 	}
-	v.Kind, v.Rm, v.Extend = AddReg, ops[2].reg, LSL
+	v.Kind, v.Rm, v.Extend = ValueAddReg, ops[2].reg, LSL
 	if subtract {
-		v.Kind = SubReg
+		v.Kind = ValueSubReg
 	}
 	if len(ops) == 4 {
 		v.Extend, v.Shift = ops[3].ext, uint8(ops[3].imm)

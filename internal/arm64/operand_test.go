@@ -9,9 +9,9 @@ import (
 	. "splitadd/internal/arm64"
 )
 
-// An operand is one of a disassembled instruction.
+// An operand is an operand of a disassembled instruction.
 type operand struct {
-	kind byte   // one of the below
+	kind byte   // one of the constants below
 	reg  int8   // number: 31 is SP, ZR is the zero register
 	reg2 int8   // of memory: the index, or NoRegister
 	k    uint32 // of a vector register: the logarithm of how many of its bytes are used
@@ -33,15 +33,15 @@ const (
 	other     = '?' // conditions, system registers and other names
 )
 
-// An instruction is what a disassembler says of a word.
+// An instruction is a disassembled word.
 type instruction struct {
 	name string
 	ops  []operand
 	text string
 }
 
-// parse reads an instruction in the syntax that objdump and arm64asm share.
-// Labels are distances, from the instruction or, for ADRP, its page.
+// parse reads an instruction in the syntax that objdump and arm64asm have in common. For a
+// label, imm is the distance from the instruction, or from its page for ADRP.
 func parse(text string, addr int64) (instruction, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	name, rest, _ := strings.Cut(text, " ")
@@ -85,7 +85,7 @@ var extends = map[string]Extend{
 	"sxtw": SXTW, "sxtx": SXTX, "lsl": LSL, "lsr": LSR, "asr": ASR, "ror": ROR, "msl": LSL,
 }
 
-// logarithms are those of the widths of elements.
+// logarithms are the binary logarithms of the widths of elements, in bytes.
 var logarithms = map[string]uint32{"b": 0, "h": 1, "s": 2, "d": 3, "q": 4}
 
 func parseOperand(s string) (operand, error) {
@@ -134,7 +134,7 @@ func parseOperand(s string) (operand, error) {
 	return operand{kind: other}, nil
 }
 
-// parseList reads "v0.16b-v3.16b" or "v0.s, v1.s" with an index behind.
+// parseList reads "v0.16b-v3.16b" or "v0.s, v1.s", with the index that follows the list.
 func parseList(registers, index string) (operand, error) {
 	if i := strings.IndexByte(registers, '-'); i > 0 {
 		o, err := parseOperand(strings.TrimSpace(registers[:i]) + index)
@@ -148,7 +148,7 @@ func parseList(registers, index string) (operand, error) {
 	return o, err
 }
 
-// parseMemory reads "[x0, #8]!", "[x0, w1, sxtw #2]" and their like.
+// parseMemory reads an address such as "[x0, #8]!" or "[x0, w1, sxtw #2]".
 func parseMemory(s string) (operand, error) {
 	o := operand{kind: memory, reg2: NoRegister, pre: strings.HasSuffix(s, "!")}
 	for i, part := range strings.Split(strings.Trim(s, "[]!"), ",") {
@@ -186,7 +186,7 @@ func registerNumber(s string) int8 {
 	return int8(n)
 }
 
-// integer reads a constant, and gives 0 for a fraction.
+// integer reads an integer, and returns 0 for anything else, such as a fraction.
 func integer(s string) int64 {
 	if n, err := strconv.ParseInt(s, 0, 64); err == nil {
 		return n

@@ -6,42 +6,42 @@ func (e *Effects) orderedUnscaled(w uint32) bool {
 	if w>>30 == 3 && bit(w, 23) {
 		return false
 	}
-	ok := e.single(w, orSP(w, 5))
+	ok := e.transferRegister(w, regOrSP(w, 5))
 	e.Mem.Acquire, e.Mem.Release = e.Mem.Load, e.Mem.Store
 	return ok
 }
 
-// exclusive decodes "Load/store exclusive register", "exclusive pair",
+// exclusiveOrOrdered decodes "Load/store exclusive register", "exclusive pair",
 // "Load/store ordered" and "Compare and swap", "and swap pair".
-func (e *Effects) exclusive(w uint32) bool {
+func (e *Effects) exclusiveOrOrdered(w uint32) bool {
 	m, size, load, o1, o0 := &e.Mem, w>>30, bit(w, 22), bit(w, 21), bit(w, 15)
-	m.Base = orSP(w, 5)
-	e.reads(m.Base, true)
+	m.Base = regOrSP(w, 5)
+	e.addRead(m.Base, true)
 	rs, rt2 := field(w, 16, 5), field(w, 10, 5)
 	switch {
 	case bit(w, 23) && o1: // CAS
-		return rt2 == 31 && e.swap(w, size, load, o0, 1)
+		return rt2 == 31 && e.compareAndSwap(w, size, load, o0, 1)
 	case bit(w, 23): // LDAR, STLR; LDLAR, STLLR
 		if rs != 31 || rt2 != 31 {
 			return false
 		}
-		e.transfer(w, 0, size, load, size == 3)
+		e.transferGeneral(w, 0, size, load, size == 3)
 		m.Acquire, m.Release = load, !load
 		return true
 	case o1 && size < 2: // CASP
-		return rt2 == 31 && e.swap(w, size+2, load, o0, 2)
+		return rt2 == 31 && e.compareAndSwap(w, size+2, load, o0, 2)
 	}
 	if !o1 && rt2 != 31 || load && rs != 31 {
 		return false
 	}
 	m.Exclusive = true
-	e.transfer(w, 0, size, load, size == 3)
+	e.transferGeneral(w, 0, size, load, size == 3)
 	if o1 {
-		e.transfer(w, 10, size, load, size == 3)
+		e.transferGeneral(w, 10, size, load, size == 3)
 	}
 	if !load { // the status, which must not be another register of the three
-		status := orZero(w, 16)
-		e.writes(status, false)
+		status := regOrZR(w, 16)
+		e.addWrite(status, false)
 		if status != ZR && status == m.Base || status == m.Regs[0] || o1 && status == m.Regs[1] {
 			return false
 		}
@@ -50,8 +50,8 @@ func (e *Effects) exclusive(w uint32) bool {
 	return true
 }
 
-// swap notes CAS and CASP, of n registers of 1<<k bytes.
-func (e *Effects) swap(w uint32, k uint32, acquire, release bool, n int) bool {
+// compareAndSwap records CAS and CASP, of n registers of 1<<k bytes.
+func (e *Effects) compareAndSwap(w uint32, k uint32, acquire, release bool, n int) bool {
 	m := &e.Mem
 	m.Load, m.Store, m.Atomic, m.Acquire, m.Release = true, true, true, acquire, release
 	m.Size = 1 << k
@@ -60,15 +60,15 @@ func (e *Effects) swap(w uint32, k uint32, acquire, release bool, n int) bool {
 	}
 	for _, shift := range [...]uint{16, 0} {
 		for i := range int8(n) {
-			r := orZero(w, shift)
+			r := regOrZR(w, shift)
 			if i == 1 {
 				if r++; r == 31 {
 					r = ZR
 				}
 			}
-			e.reads(r, k == 3)
+			e.addRead(r, k == 3)
 			if shift == 16 {
-				e.writes(r, k == 3)
+				e.addWrite(r, k == 3)
 			}
 			m.Regs[m.N] = r
 			m.N++
@@ -77,17 +77,17 @@ func (e *Effects) swap(w uint32, k uint32, acquire, release bool, n int) bool {
 	return true
 }
 
-// atomic decodes "Atomic memory operations": LDADD and its like, SWP, LDAPR.
-func (e *Effects) atomic(w uint32) bool {
+// atomicMemory decodes "Atomic memory operations": LDADD and similar, SWP, LDAPR.
+func (e *Effects) atomicMemory(w uint32) bool {
 	if bit(w, 26) {
 		return false
 	}
 	m, size := &e.Mem, w>>30
-	m.Base, m.Size = orSP(w, 5), 1<<size
+	m.Base, m.Size = regOrSP(w, 5), 1<<size
 	m.Acquire, m.Release, m.Load = bit(w, 23), bit(w, 22), true
-	e.reads(m.Base, true)
-	rs, rt := orZero(w, 16), orZero(w, 0)
-	e.writes(rt, size == 3)
+	e.addRead(m.Base, true)
+	rs, rt := regOrZR(w, 16), regOrZR(w, 0)
+	e.addWrite(rt, size == 3)
 	switch opcode := field(w, 12, 4); {
 	case opcode == 12: // LDAPR
 		m.Regs[0], m.N = rt, 1
@@ -96,7 +96,7 @@ func (e *Effects) atomic(w uint32) bool {
 		return false
 	}
 	m.Store, m.Atomic = true, true
-	e.reads(rs, size == 3)
+	e.addRead(rs, size == 3)
 	m.Regs[0], m.Regs[1], m.N = rt, rs, 2
 	return true
 }

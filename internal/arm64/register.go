@@ -1,7 +1,7 @@
 package arm64
 
-// register decodes "Data Processing -- Register".
-func (e *Effects) register(w uint32) bool {
+// dataRegister decodes "Data Processing -- Register".
+func (e *Effects) dataRegister(w uint32) bool {
 	wide := bit(w, 31)
 	switch {
 	case !bit(w, 28) && !bit(w, 24):
@@ -29,11 +29,11 @@ func (e *Effects) register(w uint32) bool {
 	return false
 }
 
-// three notes what most of these groups do: Rd from Rn and Rm.
-func (e *Effects) three(w uint32, wide bool) {
-	e.reads(orZero(w, 5), wide)
-	e.reads(orZero(w, 16), wide)
-	e.writes(orZero(w, 0), wide)
+// addRdRnRm records that Rn and Rm are read and Rd is written.
+func (e *Effects) addRdRnRm(w uint32, wide bool) {
+	e.addRead(regOrZR(w, 5), wide)
+	e.addRead(regOrZR(w, 16), wide)
+	e.addWrite(regOrZR(w, 0), wide)
 }
 
 // logicalShifted decodes "Logical (shifted register)".
@@ -41,12 +41,12 @@ func (e *Effects) logicalShifted(w uint32, wide bool) bool {
 	if !wide && bit(w, 15) {
 		return false
 	}
-	e.three(w, wide)
+	e.addRdRnRm(w, wide)
 	e.WritesFlags = field(w, 29, 2) == 3
 	if w&0x60e0ffe0 == 0x200003e0 { // ORR of the zero register, not shifted
-		v := Value{Kind: Copy, Rd: orZero(w, 0), Rn: orZero(w, 16)}
+		v := Value{Kind: ValueCopy, Rd: regOrZR(w, 0), Rn: regOrZR(w, 16)}
 		if v.Rn == ZR {
-			v = Value{Kind: Constant, Rd: v.Rd}
+			v = Value{Kind: ValueConstant, Rd: v.Rd}
 		}
 		e.setValue(v)
 	}
@@ -59,11 +59,11 @@ func (e *Effects) addShifted(w uint32, wide bool) bool {
 	if shift == 3 || !wide && bit(w, 15) {
 		return false
 	}
-	e.three(w, wide)
+	e.addRdRnRm(w, wide)
 	e.WritesFlags = bit(w, 29)
 	e.setValue(Value{
-		Kind: AddReg + ValueKind(field(w, 30, 1)),
-		Rd:   orZero(w, 0), Rn: orZero(w, 5), Rm: orZero(w, 16),
+		Kind: ValueAddReg + ValueKind(field(w, 30, 1)),
+		Rd:   regOrZR(w, 0), Rn: regOrZR(w, 5), Rm: regOrZR(w, 16),
 		Extend: LSL + Extend(shift), Shift: uint8(field(w, 10, 6)),
 	})
 	return true
@@ -75,15 +75,15 @@ func (e *Effects) addExtended(w uint32, wide bool) bool {
 	if field(w, 22, 2) != 0 || shift > 4 {
 		return false
 	}
-	rd, rn, rm, extend := orSP(w, 0), orSP(w, 5), orZero(w, 16), Extend(field(w, 13, 3))
+	rd, rn, rm, extend := regOrSP(w, 0), regOrSP(w, 5), regOrZR(w, 16), Extend(field(w, 13, 3))
 	if e.WritesFlags = bit(w, 29); e.WritesFlags {
-		rd = orZero(w, 0)
+		rd = regOrZR(w, 0)
 	}
-	e.reads(rn, wide)
-	e.reads(rm, wide && extend&3 == UXTX)
-	e.writes(rd, wide)
+	e.addRead(rn, wide)
+	e.addRead(rm, wide && extend&3 == UXTX)
+	e.addWrite(rd, wide)
 	e.setValue(Value{
-		Kind: AddReg + ValueKind(field(w, 30, 1)),
+		Kind: ValueAddReg + ValueKind(field(w, 30, 1)),
 		Rd:   rd, Rn: rn, Rm: rm, Extend: extend, Shift: uint8(shift),
 	})
 	return true
@@ -94,13 +94,13 @@ func (e *Effects) addExtended(w uint32, wide bool) bool {
 func (e *Effects) addCarry(w uint32, wide bool) bool {
 	switch {
 	case field(w, 10, 6) == 0:
-		e.three(w, wide)
+		e.addRdRnRm(w, wide)
 		e.ReadsFlags, e.WritesFlags = true, bit(w, 29)
 	case w&0xffe07c10 == 0xba000400: // RMIF
-		e.reads(orZero(w, 5), true)
+		e.addRead(regOrZR(w, 5), true)
 		e.ReadsFlags, e.WritesFlags = true, true
 	case w&0xffffbc1f == 0x3a00080d: // SETF8, SETF16
-		e.reads(orZero(w, 5), false)
+		e.addRead(regOrZR(w, 5), false)
 		e.ReadsFlags, e.WritesFlags = true, true
 	default:
 		return false
@@ -113,9 +113,9 @@ func (e *Effects) conditionalCompare(w uint32, wide bool) bool {
 	if w&0x20000410 != 0x20000000 {
 		return false
 	}
-	e.reads(orZero(w, 5), wide)
+	e.addRead(regOrZR(w, 5), wide)
 	if !bit(w, 11) {
-		e.reads(orZero(w, 16), wide)
+		e.addRead(regOrZR(w, 16), wide)
 	}
 	e.ReadsFlags, e.WritesFlags = true, true
 	return true
@@ -126,10 +126,10 @@ func (e *Effects) conditionalSelect(w uint32, wide bool) bool {
 	if w&0x20000800 != 0 {
 		return false
 	}
-	e.three(w, wide)
+	e.addRdRnRm(w, wide)
 	e.ReadsFlags = true
 	if w&0x40000400 == 0 {
-		e.setValue(Value{Kind: Select, Rd: orZero(w, 0), Rn: orZero(w, 5), Rm: orZero(w, 16)})
+		e.setValue(Value{Kind: ValueSelect, Rd: regOrZR(w, 0), Rn: regOrZR(w, 5), Rm: regOrZR(w, 16)})
 	}
 	return true
 }
@@ -148,15 +148,15 @@ func (e *Effects) threeSources(w uint32, wide bool) bool {
 		if !wide || bit(w, 15) {
 			return false
 		}
-		e.three(w, true)
+		e.addRdRnRm(w, true)
 		return true
 	default:
 		return false
 	}
-	e.reads(orZero(w, 5), wideSources)
-	e.reads(orZero(w, 16), wideSources)
-	e.reads(orZero(w, 10), wide)
-	e.writes(orZero(w, 0), wide)
+	e.addRead(regOrZR(w, 5), wideSources)
+	e.addRead(regOrZR(w, 16), wideSources)
+	e.addRead(regOrZR(w, 10), wide)
+	e.addWrite(regOrZR(w, 0), wide)
 	return true
 }
 
@@ -168,14 +168,14 @@ func (e *Effects) twoSources(w uint32, wide bool) bool {
 	}
 	switch opcode := field(w, 10, 6); opcode {
 	case 2, 3, 8, 9, 10, 11:
-		e.three(w, wide)
+		e.addRdRnRm(w, wide)
 	case 16, 17, 18, 19, 20, 21, 22, 23:
 		if wide != (opcode&3 == 3) {
 			return false
 		}
-		e.reads(orZero(w, 5), false)
-		e.reads(orZero(w, 16), wide)
-		e.writes(orZero(w, 0), false)
+		e.addRead(regOrZR(w, 5), false)
+		e.addRead(regOrZR(w, 16), wide)
+		e.addWrite(regOrZR(w, 0), false)
 	default:
 		return false
 	}
@@ -187,7 +187,7 @@ func (e *Effects) oneSource(w uint32, wide bool) bool {
 	if opcode := field(w, 10, 11); bit(w, 29) || opcode > 5 || opcode == 3 && !wide {
 		return false
 	}
-	e.reads(orZero(w, 5), wide)
-	e.writes(orZero(w, 0), wide)
+	e.addRead(regOrZR(w, 5), wide)
+	e.addWrite(regOrZR(w, 0), wide)
 	return true
 }

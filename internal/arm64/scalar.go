@@ -1,8 +1,8 @@
 package arm64
 
-// scalar decodes the groups of Advanced SIMD instructions on scalars, and the
-// SHA-1 and SHA-256 instructions among them.
-func (e *Effects) scalar(w uint32) bool {
+// simdScalar decodes the groups "Advanced SIMD scalar", and the SHA-1 and SHA-256
+// instructions, which are encoded among them.
+func (e *Effects) simdScalar(w uint32) bool {
 	if !bit(w, 30) {
 		return false
 	}
@@ -14,11 +14,11 @@ func (e *Effects) scalar(w uint32) bool {
 		case bit(w, 23):
 			return false
 		}
-		return e.shift(w, 0, &scalarShifts)
+		return e.shiftImmediate(w, 0, &scalarShifts)
 	case w&0x3f3e0c00 == 0x1e280800:
-		return e.shaTwo(w)
+		return e.shaTwoRegisters(w)
 	case w&0x3f208c00 == 0x1e000000:
-		return e.sha(w)
+		return e.shaThreeRegisters(w)
 	case bit(w, 21):
 		switch {
 		case bit(w, 10):
@@ -28,19 +28,19 @@ func (e *Effects) scalar(w uint32) bool {
 		case w&0x1e0000 == 0:
 			return e.scalarTwoRegisters(w)
 		case w&0x1e0000 == 0x100000:
-			return e.pairwise(w)
+			return e.scalarPairwise(w)
 		}
 	case w&0x20e0fc00 == 0x400 && w&0xf0000 != 0: // Advanced SIMD scalar copy: DUP
 		size := log2(field(w, 16, 5))
-		e.vreads(w, 5, upTo(field(w, 16, 5)>>(size+1), size))
-		e.vwrites(w, 0, size)
+		e.addVRead(w, 5, log2Through(field(w, 16, 5)>>(size+1), size))
+		e.addVWrite(w, 0, size)
 		return true
 	}
 	return false
 }
 
-// pairwise decodes "Advanced SIMD scalar pairwise".
-func (e *Effects) pairwise(w uint32) bool {
+// scalarPairwise decodes "Advanced SIMD scalar pairwise".
+func (e *Effects) scalarPairwise(w uint32) bool {
 	size, k := field(w, 22, 2), 2+field(w, 22, 1)
 	switch field(w, 29, 1)<<5 | field(w, 12, 5) {
 	case 27: // ADDP
@@ -55,20 +55,20 @@ func (e *Effects) pairwise(w uint32) bool {
 	default:
 		return false
 	}
-	e.vreads(w, 5, k+1)
-	e.vwrites(w, 0, k)
+	e.addVRead(w, 5, k+1)
+	e.addVWrite(w, 0, k)
 	return true
 }
 
 // scalarThreeSame decodes "Advanced SIMD scalar three same".
 func (e *Effects) scalarThreeSame(w uint32) bool {
-	s, size, ok := scalarsThreeSame.of(w, 11)
+	s, size, ok := scalarsThreeSame.lookup(w, 11)
 	k := size
 	if s&float != 0 {
 		k = 2 + size&1
 	}
-	e.vwrites(w, 0, k)
-	return ok && e.operands(w, k, 2)
+	e.addVWrite(w, 0, k)
+	return ok && e.addVSources(w, k, 2)
 }
 
 // scalarThreeDifferent decodes "Advanced SIMD scalar three different".
@@ -79,18 +79,18 @@ func (e *Effects) scalarThreeDifferent(w uint32) bool {
 	}
 	switch field(w, 12, 4) {
 	case 9, 11: // SQDMLAL, SQDMLSL
-		e.vreads(w, 0, size+1)
+		e.addVRead(w, 0, size+1)
 	case 13: // SQDMULL
 	default:
 		return false
 	}
-	e.vwrites(w, 0, size+1)
-	return e.operands(w, size, 2)
+	e.addVWrite(w, 0, size+1)
+	return e.addVSources(w, size, 2)
 }
 
 // scalarTwoRegisters decodes "Advanced SIMD scalar two-register miscellaneous".
 func (e *Effects) scalarTwoRegisters(w uint32) bool {
-	s, size, ok := scalarsTwoRegisters.of(w, 12)
+	s, size, ok := scalarsTwoRegisters.lookup(w, 12)
 	k := size
 	if s&float != 0 {
 		k = 2 + size&1
@@ -102,9 +102,9 @@ func (e *Effects) scalarTwoRegisters(w uint32) bool {
 	case s&narrow != 0:
 		from++
 	case s&keep != 0:
-		e.vreads(w, 0, k)
+		e.addVRead(w, 0, k)
 	}
-	e.vreads(w, 5, from)
-	e.vwrites(w, 0, k)
+	e.addVRead(w, 5, from)
+	e.addVWrite(w, 0, k)
 	return ok
 }

@@ -1,92 +1,94 @@
 package arm64
 
-// A shape says which values of the size field an opcode of an Advanced SIMD group
-// is allocated for, one bit for each, and what it does with its registers.
+// A shape describes an opcode of an Advanced SIMD group. The low four bits are the values
+// of the size field for which the opcode is allocated. The upper bits are flags for what
+// it does with its registers.
 type shape uint8
 
 const (
-	all    shape = 15     // sizes 0 to 3
-	short  shape = 7      // sizes 0 to 2
-	low    shape = 3      // sizes 0 and 1: the upper bit of size belongs to the opcode
-	high2  shape = 12     // sizes 2 and 3
-	middle shape = 6      // 16 and 32 bits
-	long64 shape = 8      // 64 bits
-	first  shape = 1      // size 0
-	keep   shape = 1 << 4 // the destination is also a source
-	narrow shape = 1 << 5 // the destination's elements are half as wide
-	widen  shape = 1 << 6 // the destination's elements are twice as wide
-	float  shape = 1 << 7 // the lower bit of size tells double from single precision
-	fall         = float | all
-	flow         = float | low
-	fhigh        = float | high2
+	all       shape = 15     // sizes 0 to 3
+	short     shape = 7      // sizes 0 to 2
+	low       shape = 3      // sizes 0 and 1: the upper bit of size belongs to the opcode
+	high2     shape = 12     // sizes 2 and 3
+	middle    shape = 6      // 16 and 32 bits
+	long64    shape = 8      // 64 bits
+	first     shape = 1      // size 0
+	keep      shape = 1 << 4 // the destination is also a source
+	narrow    shape = 1 << 5 // the destination's elements are half as wide
+	widen     shape = 1 << 6 // the destination's elements are twice as wide
+	float     shape = 1 << 7 // double precision if the lower bit of size is set, and single if not
+	floatAll        = float | all
+	floatLow        = float | low
+	floatHigh       = float | high2
 )
 
-// shapes are those of a group's opcodes, of 32 with U=0 and 32 with U=1.
+// shapes has the shape of each opcode of a group: 32 with U=0, then 32 with U=1. It is 0
+// for an opcode that is not allocated.
 type shapes [64]shape
 
-// of returns the shape of a word whose opcode is at a place, its size, and
-// whether it is allocated.
-func (t *shapes) of(w uint32, at uint) (s shape, size uint32, ok bool) {
+// lookup returns the shape of a word whose opcode is in the field at opcodeShift, the
+// word's size field, and whether the opcode is allocated for that size.
+func (t *shapes) lookup(w uint32, opcodeShift uint) (s shape, size uint32, ok bool) {
 	size = field(w, 22, 2)
-	s = t[field(w, 29, 1)<<5|field(w, at, 5)]
+	s = t[field(w, 29, 1)<<5|field(w, opcodeShift, 5)]
 	return s, size, s>>size&1 != 0
 }
 
-// vectorOf is of for vectors of 1<<k bytes, which hold at least two elements.
-func (t *shapes) vectorOf(w uint32, at uint, k uint32) (s shape, size uint32, ok bool) {
-	s, size, ok = t.of(w, at)
+// lookupVector is lookup for vectors of 1<<k bytes, which must hold at least two elements.
+func (t *shapes) lookupVector(w uint32, opcodeShift uint, k uint32) (s shape, size uint32, ok bool) {
+	s, size, ok = t.lookup(w, opcodeShift)
 	if k == 3 && s&(narrow|widen) == 0 && (size == 3 || s&float != 0 && size == 1) {
 		ok = false
 	}
 	return s, size, ok
 }
 
-const u = 32 // added to an opcode: U=1
+const u = 32 // added to an opcode with U=1
 
-// vectorsThreeSame is "Advanced SIMD three same", without the logical ones,
-// which have opcode 3 and use size as a part of it.
+// vectorsThreeSame is "Advanced SIMD three same", without the logical instructions, which
+// have opcode 3 and use size as a part of it.
 var vectorsThreeSame = shapes{
 	0: short, 1: all, 2: short, 4: short, 5: all, 6: all, 7: all,
 	8: all, 9: all, 10: all, 11: all, 12: short, 13: short, 14: short, 15: short | keep,
 	16: all, 17: all, 18: short | keep, 19: short, 20: short, 21: short, 22: middle, 23: all,
-	24: fall, 25: fall | keep, 26: fall, 27: flow, 28: flow, 30: fall, 31: fall,
+	24: floatAll, 25: floatAll | keep, 26: floatAll, 27: floatLow, 28: floatLow, 30: floatAll, 31: floatAll,
 	u + 0: short, u + 1: all, u + 2: short, u + 4: short, u + 5: all, u + 6: all, u + 7: all,
 	u + 8: all, u + 9: all, u + 10: all, u + 11: all, u + 12: short, u + 13: short, u + 14: short, u + 15: short | keep,
 	u + 16: all, u + 17: all, u + 18: short | keep, u + 19: first, u + 20: short, u + 21: short, u + 22: middle,
-	u + 24: fall, u + 26: fall, u + 27: flow, u + 28: fall, u + 29: fall, u + 30: fall, u + 31: flow,
+	u + 24: floatAll, u + 26: floatAll, u + 27: floatLow, u + 28: floatAll, u + 29: floatAll, u + 30: floatAll, u + 31: floatLow,
 }
 
 // scalarsThreeSame is "Advanced SIMD scalar three same".
 var scalarsThreeSame = shapes{
 	1: all, 5: all, 6: long64, 7: long64, 8: long64, 9: all, 10: long64, 11: all,
-	16: long64, 17: long64, 22: middle, 27: flow, 28: flow, 31: fall,
+	16: long64, 17: long64, 22: middle, 27: floatLow, 28: floatLow, 31: floatAll,
 	u + 1: all, u + 5: all, u + 6: long64, u + 7: long64, u + 8: long64, u + 9: all, u + 10: long64, u + 11: all,
-	u + 16: long64, u + 17: long64, u + 22: middle, u + 26: fhigh, u + 28: fall, u + 29: fall,
+	u + 16: long64, u + 17: long64, u + 22: middle, u + 26: floatHigh, u + 28: floatAll, u + 29: floatAll,
 }
 
 // vectorsTwoRegisters is "Advanced SIMD two-register miscellaneous".
 var vectorsTwoRegisters = shapes{
 	0: short, 1: first, 2: short, 3: all | keep, 4: short, 5: first, 6: short | keep, 7: all,
-	8: all, 9: all, 10: all, 11: all, 12: fhigh, 13: fhigh, 14: fhigh, 15: fhigh,
-	18: short | narrow, 20: short | narrow, 22: flow | narrow, 23: flow | widen,
-	24: fall, 25: fall, 26: fall, 27: fall, 28: flow | 4, 29: fall,
+	8: all, 9: all, 10: all, 11: all, 12: floatHigh, 13: floatHigh, 14: floatHigh, 15: floatHigh,
+	18: short | narrow, 20: short | narrow, 22: floatLow | narrow, 23: floatLow | widen,
+	24: floatAll, 25: floatAll, 26: floatAll, 27: floatAll, 28: floatLow | 4, 29: floatAll,
 	u + 0: low, u + 2: short, u + 3: all | keep, u + 4: short, u + 5: low, u + 6: short | keep, u + 7: all,
-	u + 8: all, u + 9: all, u + 11: all, u + 12: fhigh, u + 13: fhigh, u + 15: fhigh,
+	u + 8: all, u + 9: all, u + 11: all, u + 12: floatHigh, u + 13: floatHigh, u + 15: floatHigh,
 	u + 18: short | narrow, u + 19: short | widen, u + 20: short | narrow, u + 22: float | 2 | narrow,
-	u + 24: flow, u + 25: fall, u + 26: fall, u + 27: fall, u + 28: flow | 4, u + 29: fall, u + 31: fhigh,
+	u + 24: floatLow, u + 25: floatAll, u + 26: floatAll, u + 27: floatAll, u + 28: floatLow | 4, u + 29: floatAll, u + 31: floatHigh,
 }
 
 // scalarsTwoRegisters is "Advanced SIMD scalar two-register miscellaneous".
 var scalarsTwoRegisters = shapes{
-	3: all | keep, 7: all, 8: long64, 9: long64, 10: long64, 11: long64, 12: fhigh, 13: fhigh, 14: fhigh,
-	20: short | narrow, 26: fall, 27: fall, 28: flow, 29: fall, 31: fhigh,
-	u + 3: all | keep, u + 7: all, u + 8: long64, u + 9: long64, u + 11: long64, u + 12: fhigh, u + 13: fhigh,
+	3: all | keep, 7: all, 8: long64, 9: long64, 10: long64, 11: long64, 12: floatHigh, 13: floatHigh, 14: floatHigh,
+	20: short | narrow, 26: floatAll, 27: floatAll, 28: floatLow, 29: floatAll, 31: floatHigh,
+	u + 3: all | keep, u + 7: all, u + 8: long64, u + 9: long64, u + 11: long64, u + 12: floatHigh, u + 13: floatHigh,
 	u + 18: short | narrow, u + 20: short | narrow, u + 22: float | 2 | narrow,
-	u + 26: fall, u + 27: fall, u + 28: flow, u + 29: fall,
+	u + 26: floatAll, u + 27: floatAll, u + 28: floatLow, u + 29: floatAll,
 }
 
-// vectorShifts is "Advanced SIMD shift by immediate", with the size that the
-// highest bit of immh tells.
+// vectorShifts is "Advanced SIMD shift by immediate". The highest bit of immh that is set
+// gives the size.
 var vectorShifts = shapes{
 	0: all, 2: all | keep, 4: all, 6: all | keep, 10: all, 14: all,
 	16: short | narrow, 17: short | narrow, 18: short | narrow, 19: short | narrow, 20: short | widen, 28: high2, 31: high2,

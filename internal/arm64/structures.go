@@ -1,34 +1,34 @@
 package arm64
 
-// structures decodes "Advanced SIMD load/store multiple structures" and "single
-// structure", with and without post-index.
+// structures decodes "Advanced SIMD load/store multiple structures" and "Advanced SIMD
+// load/store single structure", and their post-indexed forms.
 func (e *Effects) structures(w uint32) bool {
 	m, post := &e.Mem, bit(w, 23)
 	if !post && field(w, 16, 5) != 0 {
 		return false
 	}
-	m.Base = orSP(w, 5)
-	e.reads(m.Base, true)
+	m.Base = regOrSP(w, 5)
+	e.addRead(m.Base, true)
 	var ok bool
 	if bit(w, 24) {
-		ok = e.lanes(w)
+		ok = e.singleStructure(w)
 	} else {
-		ok = !bit(w, 21) && e.whole(w)
+		ok = !bit(w, 21) && e.multipleStructures(w)
 	}
 	if post && ok {
 		if rm := field(w, 16, 5); rm == 31 {
-			e.update(m.Base, int32(m.Bytes()))
+			e.writeBack(m.Base, int32(m.Bytes()))
 		} else {
 			m.Index, m.Extend = int8(rm), UXTX
-			e.reads(m.Index, true)
-			e.update(m.Base, 0)
+			e.addRead(m.Index, true)
+			e.writeBack(m.Base, 0)
 		}
 	}
 	return ok
 }
 
-// whole notes LD1 to LD4 and ST1 to ST4 of whole registers.
-func (e *Effects) whole(w uint32) bool {
+// multipleStructures records LD1 to LD4 and ST1 to ST4 of whole registers.
+func (e *Effects) multipleStructures(w uint32) bool {
 	var n uint32
 	switch field(w, 12, 4) {
 	case 0, 2: // LD4; LD1 of four
@@ -52,9 +52,9 @@ func (e *Effects) whole(w uint32) bool {
 	return true
 }
 
-// lanes notes LD1 to LD4 and ST1 to ST4 of one lane, which keep the other lanes,
-// and LD1R to LD4R, which fill all of them.
-func (e *Effects) lanes(w uint32) bool {
+// singleStructure records LD1 to LD4 and ST1 to ST4 of one lane, of which the loads keep
+// the other lanes, and LD1R to LD4R, which write all lanes.
+func (e *Effects) singleStructure(w uint32) bool {
 	m, load, q := &e.Mem, bit(w, 22), field(w, 30, 1)
 	n := field(w, 13, 1)<<1 + field(w, 21, 1) + 1
 	s, size := field(w, 12, 1), field(w, 10, 2)
@@ -78,30 +78,30 @@ func (e *Effects) lanes(w uint32) bool {
 		if !load || s != 0 {
 			return false
 		}
-		m.Repeat = true
+		m.Replicate = true
 		k = size
 	}
-	m.Vector, m.Lane, m.Load, m.Store, m.Size = true, !m.Repeat, load, !load, 1<<k
+	m.Vector, m.Lane, m.Load, m.Store, m.Size = true, !m.Replicate, load, !load, 1<<k
 	for i := range n {
 		r := (w + i) & 31
 		m.Regs[m.N] = int8(r)
 		m.N++
 		switch {
-		case m.Repeat:
-			e.vwrites(r, 0, 3+q)
+		case m.Replicate:
+			e.addVWrite(r, 0, 3+q)
 		case load:
-			e.vreads(r, 0, 4)
-			e.vwrites(r, 0, 4)
+			e.addVRead(r, 0, 4)
+			e.addVWrite(r, 0, 4)
 		default:
-			e.vreads(r, 0, upTo(index, k))
+			e.addVRead(r, 0, log2Through(index, k))
 		}
 	}
 	return true
 }
 
-// upTo returns the logarithm of how many low bytes of a vector register hold all
-// lanes of 1<<k bytes up to an index, rounded up to a power of two.
-func upTo(index, k uint32) uint32 {
+// log2Through returns the smallest n such that the low 1<<n bytes of a vector register hold
+// lane index, of 1<<k bytes.
+func log2Through(index, k uint32) uint32 {
 	end := (index + 1) << k
 	for n := uint32(0); ; n++ {
 		if 1<<n >= end {

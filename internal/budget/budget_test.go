@@ -14,8 +14,8 @@ var limits = budget.Limits{
 	Work: budget.Limit{Base: 1 << 20}, Memory: budget.Limit{Base: 10, PerMB: 5 << 10}, Windows: budget.Limit{Base: 2}, Output: budget.Limit{Base: 3},
 }
 
-// stopped calls f and returns the error that it panics with, or nil.
-func stopped(t *testing.T, f func()) (err error) {
+// limitError calls f and returns the error of the *LimitPanic that it panics with, or nil.
+func limitError(t *testing.T, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			stop, ok := p.(*budget.LimitPanic)
@@ -29,7 +29,7 @@ func stopped(t *testing.T, f func()) (err error) {
 
 func TestLimits(t *testing.T) {
 	b := budget.New(context.Background(), limits, 2048)
-	require.NoError(t, stopped(t, func() {
+	require.NoError(t, limitError(t, func() {
 		b.Hold(20)
 		b.Free(20)
 		b.Hold(5)
@@ -46,21 +46,21 @@ func TestLimits(t *testing.T) {
 		"more than 2 windows: not a binary that the Go linker wrote":             func() { b.Window() },
 		"more than 3 bytes of names: not a binary that the Go linker wrote":      func() { b.Output(1) },
 	} {
-		err := stopped(t, f)
+		err := limitError(t, f)
 		require.ErrorIs(t, err, budget.ErrExceeded)
 		assert.EqualError(t, err, want)
 	}
 	var none *budget.Budget
-	require.NoError(t, stopped(t, func() { none.Work(1 << 62); none.Hold(1 << 62); none.Free(1); none.Window(); none.Output(1 << 62) }))
+	require.NoError(t, limitError(t, func() { none.Work(1 << 62); none.Hold(1 << 62); none.Free(1); none.Window(); none.Output(1 << 62) }))
 	assert.Zero(t, none.Usage())
 }
 
-func TestCancelled(t *testing.T) {
+func TestContextDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := budget.New(ctx, limits, 0)
-	require.NoError(t, stopped(t, func() { b.Work(1) }))
+	require.NoError(t, limitError(t, func() { b.Work(1) }))
 	cancel()
-	err := stopped(t, func() {
+	err := limitError(t, func() {
 		for range 1 << 20 {
 			b.Work(1)
 		}

@@ -189,7 +189,7 @@ func (f *Facts) failedGoroutineParked() bool {
 // instructions to pop on arm64.
 func (f *Facts) preemptedInSplitFrame() bool {
 	return slices.ContainsFunc(f.Frames, func(frame Frame) bool {
-		return frame.Preempted && frame.FP > frame.SP && arm64.Expand(frame.FP-frame.SP) == arm64.TwoADDs
+		return frame.Preempted && frame.FP > frame.SP && arm64.FormOf(frame.FP-frame.SP) == arm64.TwoADDs
 	})
 }
 

@@ -11,11 +11,11 @@ import (
 
 const arMagic = "!<arch>\n"
 
-// deb adds the files of a Debian package to a layer: those of the member data.tar, which may
-// be compressed (deb(5)). An archive of ar has a header of 60 bytes before each member, and
-// members begin at even offsets (ar(5)). The libraries for ar need an archive that can be
-// read at offsets, or panic on headers that are damaged.
-func (r *reader) deb(l *layer, from io.Reader) error {
+// readDeb adds the files of a Debian package to a layer: those in its member data.tar, which may
+// be compressed (deb(5)). In an ar archive each member has a header of 60 bytes and begins at
+// an even offset (ar(5)). The libraries for ar are not used: they need random access, or panic
+// on damaged headers.
+func (r *reader) readDeb(l *layer, from io.Reader) error {
 	if _, err := io.CopyN(io.Discard, from, int64(len(arMagic))); err != nil {
 		return err
 	}
@@ -32,12 +32,12 @@ func (r *reader) deb(l *layer, from io.Reader) error {
 			return fmt.Errorf("header of %q in a Debian package: damaged", name)
 		}
 		if strings.HasPrefix(name, "data.tar") {
-			content, done, err := r.unpack(io.LimitReader(from, size))
+			content, closeReader, err := r.decompress(io.LimitReader(from, size))
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			defer done()
-			return r.tar(l, content, members{look: r.look})
+			defer closeReader()
+			return r.readTar(l, content, tarOptions{visit: r.visitFile})
 		}
 		if _, err := io.CopyN(io.Discard, from, size+size%2); err != nil {
 			return err

@@ -16,8 +16,8 @@ import (
 	"splitadd/internal/image/imagetest"
 )
 
-// The forms in which FuzzRead gives its input to the reader: as it is, or as a part of an
-// archive that is right otherwise, so that what is in the depth is reached at once.
+// forms are the ways in which FuzzRead passes its input to the reader: as it is, or as a part of
+// an archive that is valid otherwise, so that all code is reached directly.
 var forms = []string{"archive", "gzip", "layer", "zstd layer", "manifest", "index", "configuration", "data.tar"}
 
 var (
@@ -25,8 +25,8 @@ var (
 	zstdWriter, _ = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 )
 
-// archiveOf returns an archive of a form.
-func archiveOf(t testing.TB, form string, data []byte) []byte {
+// makeArchive returns data in one of the forms.
+func makeArchive(t testing.TB, form string, data []byte) []byte {
 	layer := imagetest.Tar(t, imagetest.Member{Name: "bin/app", Data: []byte("app")}, imagetest.Member{Name: "bin/.wh.gone"})
 	save := func(config, manifest string, layer []byte) []byte {
 		return imagetest.Tar(t, imagetest.Member{Name: "c", Data: []byte(config)}, imagetest.Member{Name: "l", Data: layer},
@@ -76,13 +76,13 @@ func FuzzRead(f *testing.F) {
 			data = []byte(`{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":["sha256:` + strings.Repeat("0", 64) + `"]},"history":[{"created_by":"RUN"},{"created_by":"ENV","empty_layer":true},{"created_by":"COPY"}]}`)
 		}
 		f.Add(uint8(i), data)
-		f.Add(uint8(0), archiveOf(f, form, data))
+		f.Add(uint8(0), makeArchive(f, form, data))
 	}
 	limits := Limits{
-		Unpacked: Limit{1 << 20, 20}, Visited: Limit{1 << 18, 4}, Members: 1000, Names: 100_000, Manifest: 10_000, Manifests: 50, Depth: 2,
+		Decompressed: Limit{1 << 20, 20}, Visited: Limit{1 << 18, 4}, Members: 1000, Names: 100_000, Manifest: 10_000, Manifests: 50, Depth: 2,
 	}
 	f.Fuzz(func(t *testing.T, form uint8, data []byte) {
-		archive := archiveOf(t, forms[int(form)%len(forms)], data)
+		archive := makeArchive(t, forms[int(form)%len(forms)], data)
 		visit := func(_ string, _ int64, content io.Reader) any {
 			n, _ := io.Copy(io.Discard, content)
 			return n
@@ -92,9 +92,9 @@ func FuzzRead(f *testing.F) {
 			var images []Image
 			var err error
 			if stream {
-				images, err = r.stream(bytes.NewReader(archive))
+				images, err = r.readArchive(bytes.NewReader(archive))
 			} else {
-				images, err = r.tarFile(bytes.NewReader(archive))
+				images, err = r.readTarFile(bytes.NewReader(archive))
 			}
 			errs := []error{err}
 			for _, i := range images {
@@ -105,8 +105,8 @@ func FuzzRead(f *testing.F) {
 					require.NotContains(t, err.Error(), "bug in splitadd")
 				}
 			}
-			require.LessOrEqual(t, r.unpacked, limits.Unpacked.Base+limits.Unpacked.Ratio*r.read)
-			require.LessOrEqual(t, r.visited, limits.Visited.Base+limits.Visited.Ratio*r.read)
+			require.LessOrEqual(t, r.decompressed, limits.Decompressed.Base+limits.Decompressed.Ratio*r.bytesRead)
+			require.LessOrEqual(t, r.visited, limits.Visited.Base+limits.Visited.Ratio*r.bytesRead)
 			require.LessOrEqual(t, r.members, limits.Members+1)
 			require.LessOrEqual(t, r.manifests, limits.Manifests+1)
 		}

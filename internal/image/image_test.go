@@ -24,7 +24,7 @@ import (
 	"splitadd/internal/image/imagetest"
 )
 
-// contents is a visitor that finds the text of each file that does not begin with "#".
+// contents is a VisitFunc that returns the text of each file that does not begin with "#".
 func contents(_ string, _ int64, content io.Reader) any {
 	data, err := io.ReadAll(content)
 	if err != nil {
@@ -36,8 +36,8 @@ func contents(_ string, _ int64, content io.Reader) any {
 	return string(data)
 }
 
-// read reads an image, or an archive, as a file, and as a stream, and requires that both
-// are the same.
+// read reads an image or an archive as a file and as a stream, and requires that the results
+// are equal.
 func read(t *testing.T, path string) []image.Image {
 	t.Helper()
 	images, err := image.Read(context.Background(), path, contents, image.DefaultLimits)
@@ -53,8 +53,8 @@ func read(t *testing.T, path string) []image.Image {
 	return images
 }
 
-// shown returns the files of an image as lines of path, contents and command.
-func shown(i image.Image) (lines []string) {
+// fileLines returns a line for each file of an image: its path, contents and command.
+func fileLines(i image.Image) (lines []string) {
 	for _, f := range i.Files {
 		lines = append(lines, fmt.Sprintf("%s: %v, %s", f.Path, f.Found, f.Command))
 	}
@@ -127,8 +127,8 @@ func TestForms(t *testing.T) {
 		require.Len(t, images, 1, name)
 		assert.Empty(t, images[0].Errors, name)
 		assert.Equal(t, title, images[0].Name, name)
-		assert.Equal(t, want, shown(images[0]), name)
-		assert.Equal(t, 1, images[0].Others, name)
+		assert.Equal(t, want, fileLines(images[0]), name)
+		assert.Equal(t, 1, images[0].OtherFiles, name)
 		layer := digests.Layers[0].Digest
 		if strings.HasPrefix(title, "app") { // its layers are not compressed
 			layer = config.RootFS.DiffIDs[0]
@@ -147,7 +147,7 @@ func TestPlatforms(t *testing.T) {
 	imagetest.Layout(t, dir, imagetest.Nest(imagetest.Index(t, both)))
 	images := read(t, dir)
 	require.Len(t, images, 1)
-	assert.Equal(t, []string{"/app: arm64, RUN arm64"}, shown(images[0]))
+	assert.Equal(t, []string{"/app: arm64, RUN arm64"}, fileLines(images[0]))
 	images = read(t, write(t, filepath.Join(t.TempDir(), "oci.tar"), imagetest.TarFolder(t, dir)))
 	require.Len(t, images, 1)
 
@@ -184,7 +184,7 @@ func TestDamaged(t *testing.T) {
 		"another layer": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, first)))
 			write(t, filepath.Join(dir, first), imagetest.Tar(t, imagetest.Member{Name: "other", Data: []byte("other")}))
-		}, "its contents are another: they have the digest sha256:", 4},
+		}, "wrong contents: their digest is sha256:", 4},
 		"cut off": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Truncate(filepath.Join(dir, first), 60))
 		}, "unexpected EOF", 3},
@@ -250,8 +250,8 @@ func TestArchives(t *testing.T) {
 		images := read(t, path)
 		require.Len(t, images, 1, name)
 		assert.Empty(t, images[0].Errors, name)
-		assert.Equal(t, []string{"/usr/bin/.wh.app: a name like any, ", "/usr/bin/app: app, "}, shown(images[0]), name)
-		assert.Equal(t, map[bool]int{true: 3, false: 1}[name == "apk"], images[0].Others, name)
+		assert.Equal(t, []string{"/usr/bin/.wh.app: a name like any, ", "/usr/bin/app: app, "}, fileLines(images[0]), name)
+		assert.Equal(t, map[bool]int{true: 3, false: 1}[name == "apk"], images[0].OtherFiles, name)
 		assert.Empty(t, images[0].Name)
 	}
 }
@@ -275,8 +275,8 @@ func apk(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestSingle reads one compressed file.
-func TestSingle(t *testing.T) {
+// TestSingleFile reads one compressed file.
+func TestSingleFile(t *testing.T) {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, err := w.Write([]byte("app"))
@@ -296,7 +296,7 @@ func TestVisible(t *testing.T) {
 		var tars [][]byte
 		var made []imagetest.Layer
 		for n := range 1 + random.IntN(4) {
-			tars = append(tars, imagetest.Tar(t, members(random, n)...))
+			tars = append(tars, imagetest.Tar(t, tarOptions(random, n)...))
 			made = append(made, imagetest.Layer{Tar: tars[n]})
 		}
 		path := filepath.Join(t.TempDir(), "image.tar")
@@ -320,8 +320,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// members returns random members of a layer, with few names.
-func members(random *rand.Rand, layer int) (list []imagetest.Member) {
+// tarOptions returns random members of a layer, with few names.
+func tarOptions(random *rand.Rand, layer int) (list []imagetest.Member) {
 	path := func() string {
 		parts := make([]string, 1+random.IntN(3))
 		for i := range parts {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Names of whiteouts (OCI image specification, layer.md). Others that begin with
-// whiteoutMeta are the union file system's own.
+// Names of whiteouts (OCI image specification, layer.md). Other names that begin with
+// whiteoutMeta belong to the union file system.
 const (
 	whiteout     = ".wh."
 	whiteoutMeta = ".wh..wh."
@@ -22,46 +22,46 @@ const (
 
 // A layer is the members of a layer, or of an archive that is not an image.
 type layer struct {
-	digest  string // of the bytes as they are stored, or ""
-	plain   bool   // they are not compressed
-	command string
-	entries []entry
-	err     error // why the layer was not read to its end
+	digest       string // of the layer as it is stored, or ""
+	uncompressed bool   // the layer is stored without compression
+	command      string
+	entries      []entry
+	err          error // why the layer was not read to its end
 }
 
-// An entry is a member.
+// An entry is a member of a layer.
 type entry struct {
 	path  string // with a slash at the beginning
 	kind  kind
-	found any // of a file
+	found any // what the VisitFunc returned for a file
 }
 
 type kind uint8
 
 const (
-	isFile     kind = iota
-	isDir           // a folder
-	isOther         // a link, a device
-	isWhiteout      // deletes the path in lower layers
-	isOpaque        // deletes what is in the folder in lower layers
+	kindFile kind = iota
+	kindDir
+	kindOther    // a symbolic link, a device
+	kindWhiteout // deletes the path in lower layers
+	kindOpaque   // deletes the contents of the folder in lower layers
 )
 
-// layer reads a layer as it is stored. Its error is in the result.
-func (r *reader) layer(from io.Reader) *layer {
+// readLayer reads a layer that may be compressed. An error is in the result.
+func (r *reader) readLayer(from io.Reader) *layer {
 	l := &layer{}
-	stored := hashing{from, sha256.New()}
+	stored := hashingReader{from, sha256.New()}
 	l.err = guard(func() error {
-		begin := bufio.NewReaderSize(stored, bufferSize)
-		head, _ := begin.Peek(headSize)
-		l.plain = !isPacked(head)
-		content, done, err := r.unpack(begin)
+		buffered := bufio.NewReaderSize(stored, bufferSize)
+		head, _ := buffered.Peek(headSize)
+		l.uncompressed = !isCompressed(head)
+		content, closeReader, err := r.decompress(buffered)
 		if err != nil {
 			return err
 		}
-		defer done()
+		defer closeReader()
 		switch head, err := content.Peek(headSize); {
 		case isTar(head):
-			return r.tar(l, content, members{whiteouts: true, look: r.look})
+			return r.readTar(l, content, tarOptions{whiteouts: true, visit: r.visitFile})
 		case isEmptyTar(head):
 			return nil
 		case err != nil && err != io.EOF:
@@ -76,66 +76,67 @@ func (r *reader) layer(from io.Reader) *layer {
 	return l
 }
 
-// isEmptyTar reports whether what begins so is a tar archive without members.
+// isEmptyTar reports whether a file that begins with head is a tar archive without members.
 func isEmptyTar(head []byte) bool {
 	return len(head) == headSize && strings.Trim(string(head), "\x00") == ""
 }
 
-// A hashing is a reader that hashes what is read.
-type hashing struct {
-	from io.Reader
-	sum  hash.Hash
+// A hashingReader is a reader that hashes what is read.
+type hashingReader struct {
+	r   io.Reader
+	sum hash.Hash
 }
 
-func (h hashing) Read(p []byte) (int, error) {
-	n, err := h.from.Read(p)
+func (h hashingReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
 	h.sum.Write(p[:n])
 	return n, err
 }
 
-// members says how the members of a tar archive are read.
-type members struct {
-	whiteouts bool // names may be those of whiteouts: it is the layer of an image
-	look      func(path string, size int64, from io.Reader) (found any, err error)
-	link      func(h *tar.Header) // called for links; nil is nothing
+// tarOptions are the options of readTar.
+type tarOptions struct {
+	whiteouts bool // the archive is a layer of an image, so members may be whiteouts
+	visit     func(path string, size int64, from io.Reader) (found any, err error)
+	onLink    func(h *tar.Header) // called for each link, if it is not nil
 }
 
-// tar adds the members of a tar archive to a layer.
-func (r *reader) tar(l *layer, from io.Reader, how members) error {
-	t := tar.NewReader(from)
+// readTar adds the members of a tar archive to a layer. It calls options.visit for the
+// regular files.
+func (r *reader) readTar(l *layer, from io.Reader, options tarOptions) error {
+	archive := tar.NewReader(from)
 	found := map[string]any{} // by path, for hard links
-	last := ""
+	lastPath := ""
 	for {
-		h, err := t.Next()
+		header, err := archive.Next()
 		switch {
 		case err == io.EOF:
 			return nil
-		case err != nil && h == nil && last != "":
-			return fmt.Errorf("after %s: %w", last, err)
-		case err != nil && h == nil:
+		case err != nil && header == nil && lastPath != "":
+			return fmt.Errorf("after %s: %w", lastPath, err)
+		case err != nil && header == nil:
 			return err
 		}
-		e := entry{path: path.Clean("/" + h.Name), kind: isOther}
-		switch h.Typeflag {
+		e := entry{path: path.Clean("/" + header.Name), kind: kindOther}
+		switch header.Typeflag {
 		case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
-			e.kind = isFile
+			e.kind = kindFile
 		case tar.TypeLink:
-			e.kind, e.found = isFile, found[path.Clean("/"+h.Linkname)]
+			e.kind, e.found = kindFile, found[path.Clean("/"+header.Linkname)]
 		case tar.TypeDir:
-			e.kind = isDir
+			e.kind = kindDir
 		}
-		if how.link != nil && (h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink) {
-			how.link(h)
+		if options.onLink != nil && (header.Typeflag == tar.TypeLink || header.Typeflag == tar.TypeSymlink) {
+			options.onLink(header)
 		}
-		if how.whiteouts && !e.deletes() {
+		if options.whiteouts && !e.applyWhiteout() {
 			continue
 		}
-		last = e.path
-		if err := r.count(e.path); err != nil {
+		lastPath = e.path
+		if err := r.countMember(e.path); err != nil {
 			return err
 		}
-		if e.kind == isFile && h.Typeflag != tar.TypeLink {
-			if e.found, err = how.look(e.path, h.Size, t); err != nil {
+		if e.kind == kindFile && header.Typeflag != tar.TypeLink {
+			if e.found, err = options.visit(e.path, header.Size, archive); err != nil {
 				return fmt.Errorf("%s: %w", e.path, err)
 			}
 		}
@@ -146,23 +147,23 @@ func (r *reader) tar(l *layer, from io.Reader, how members) error {
 	}
 }
 
-// deletes makes a file that is a whiteout into what it deletes. It returns false if the
-// entry is no part of the image.
-func (e *entry) deletes() bool {
+// applyWhiteout sets the kind and the path of an entry that is a whiteout. It returns false if
+// the entry belongs to the union file system.
+func (e *entry) applyWhiteout() bool {
 	dir, base := path.Split(e.path)
 	switch {
 	case base == opaque:
-		e.path, e.kind = path.Clean(dir), isOpaque
+		e.path, e.kind = path.Clean(dir), kindOpaque
 	case strings.HasPrefix(base, whiteoutMeta):
 		return false
 	case strings.HasPrefix(base, whiteout):
-		e.path, e.kind = path.Join(dir, base[len(whiteout):]), isWhiteout
+		e.path, e.kind = path.Join(dir, base[len(whiteout):]), kindWhiteout
 	}
 	return true
 }
 
-// count counts a member.
-func (r *reader) count(path string) error {
+// countMember counts a member, and returns an error at a limit.
+func (r *reader) countMember(path string) error {
 	r.members++
 	r.names += int64(len(path))
 	switch {
@@ -174,25 +175,26 @@ func (r *reader) count(path string) error {
 	return nil
 }
 
-// look calls the visitor for a regular file. The error is one of the archive. If the file is
-// larger than a limit, only the visitor gets an error, and the archive is read on.
-func (r *reader) look(path string, size int64, from io.Reader) (found any, err error) {
-	stored := &member{from: from}
-	content := r.meter(stored, r.limits.Visited, &r.visited)
+// visitFile calls the VisitFunc for a regular file. It returns errors of reading the archive. If
+// the file exceeds a limit, only the VisitFunc gets an error, and the rest of the archive can
+// be read.
+func (r *reader) visitFile(path string, size int64, from io.Reader) (found any, err error) {
+	m := &fileReader{r: from}
+	content := r.meter(m, r.limits.Visited, &r.visited)
 	if err := guard(func() error { found = r.visit(path, size, content); return nil }); err != nil {
 		return nil, err
 	}
-	return found, stored.err
+	return found, m.err
 }
 
-// A member reads a file from the archive, and keeps the error.
-type member struct {
-	from io.Reader
-	err  error
+// A fileReader reads a file from the archive, and stores the error.
+type fileReader struct {
+	r   io.Reader
+	err error
 }
 
-func (m *member) Read(p []byte) (int, error) {
-	n, err := m.from.Read(p)
+func (m *fileReader) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
 	if err != nil && err != io.EOF {
 		m.err = err
 	}

@@ -23,16 +23,17 @@ import (
 	"splitadd/internal/image/imagetest"
 )
 
-// small are limits that small archives exceed.
-func small() image.Limits {
+// smallLimits returns limits that small archives exceed.
+func smallLimits() image.Limits {
 	return image.Limits{
-		Unpacked: image.Limit{Base: 1 << 20, Ratio: 20}, Visited: image.Limit{Base: 1 << 16, Ratio: 4},
+		Decompressed: image.Limit{Base: 1 << 20, Ratio: 20}, Visited: image.Limit{Base: 1 << 16, Ratio: 4},
 		Members: 100, Names: 10_000, Manifest: 2000, Manifests: 20, Depth: 2,
 	}
 }
 
-// counted is a visitor that finds how many bytes a file has, or why it cannot be read.
-func counted(_ string, _ int64, content io.Reader) any {
+// countBytes is a VisitFunc that returns the size of a file in bytes, or the error of reading
+// it.
+func countBytes(_ string, _ int64, content io.Reader) any {
 	n, err := io.Copy(io.Discard, content)
 	if err != nil {
 		return err.Error()
@@ -40,18 +41,18 @@ func counted(_ string, _ int64, content io.Reader) any {
 	return n
 }
 
-// within reads an archive within small limits, from a file, and from a stream.
-func within(t *testing.T, data []byte, visit image.Visit) (file, stream []image.Image) {
+// readWithin reads an archive within smallLimits, from a file and from a stream.
+func readWithin(t *testing.T, data []byte, visit image.VisitFunc) (file, stream []image.Image) {
 	t.Helper()
 	path := write(t, filepath.Join(t.TempDir(), "archive"), data)
-	file, err := image.Read(context.Background(), path, visit, small())
+	file, err := image.Read(context.Background(), path, visit, smallLimits())
 	require.NoError(t, err)
-	stream, err = image.ReadStream(context.Background(), bytes.NewReader(data), visit, small())
+	stream, err = image.ReadStream(context.Background(), bytes.NewReader(data), visit, smallLimits())
 	require.NoError(t, err)
 	return file, stream
 }
 
-// dockerSave returns an archive of an image with layers as they are given.
+// dockerSave returns a docker-save archive of an image with the given layers.
 func dockerSave(t *testing.T, config string, layers ...[]byte) []byte {
 	members := []imagetest.Member{{Name: "config.json", Data: []byte(config)}}
 	var names []string
@@ -63,8 +64,8 @@ func dockerSave(t *testing.T, config string, layers ...[]byte) []byte {
 	return imagetest.Tar(t, append(members, imagetest.Member{Name: "manifest.json", Data: []byte(manifest)})...)
 }
 
-// packed compresses with gzip.
-func packed(t *testing.T, data []byte) []byte {
+// gzipped returns data compressed with gzip.
+func gzipped(t *testing.T, data []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, err := w.Write(data)
@@ -73,8 +74,8 @@ func packed(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestBombs reads layers that unpack to much more than they are. The other layers and
-// members are read.
+// TestBombs reads layers that decompress to much more than their size. The other layers, and
+// the members before, are read.
 func TestBombs(t *testing.T) {
 	zeros := make([]byte, 8<<20)
 	large := imagetest.Tar(t, imagetest.Member{Name: "a", Data: []byte("1")}, imagetest.Member{Name: "large", Data: zeros}, imagetest.Member{Name: "b", Data: []byte("22")})
@@ -84,21 +85,21 @@ func TestBombs(t *testing.T) {
 		if path == "/large" {
 			return nil
 		}
-		return counted(path, 0, content)
+		return countBytes(path, 0, content)
 	}
 	after := imagetest.Tar(t, imagetest.Member{Name: "after", Data: []byte("333")})
-	for name, bomb := range map[string][]byte{"gzip": packed(t, large), "zstd": z.EncodeAll(large, nil), "twice": packed(t, z.EncodeAll(large, nil))} {
-		file, stream := within(t, dockerSave(t, "{}", after, bomb), skip)
+	for name, bomb := range map[string][]byte{"gzip": gzipped(t, large), "zstd": z.EncodeAll(large, nil), "twice": gzipped(t, z.EncodeAll(large, nil))} {
+		file, stream := readWithin(t, dockerSave(t, "{}", after, bomb), skip)
 		for _, images := range [][]image.Image{file, stream} {
 			require.Len(t, images[0].Errors, 1, name)
 			assert.ErrorIs(t, images[0].Errors[0], image.ErrExceeded, name)
 			assert.ErrorContains(t, images[0].Errors[0], "layer 1: after /large: a decompression bomb: more than 256 KiB and 20 times the ", name)
-			assert.Equal(t, []string{"/a: 1, ", "/after: 3, "}, shown(images[0]), name)
+			assert.Equal(t, []string{"/a: 1, ", "/after: 3, "}, fileLines(images[0]), name)
 		}
 	}
-	// A member that is read, and is too large, is an error about the member alone.
+	// If a member that is read is too large, only the VisitFunc gets an error.
 	medium := imagetest.Tar(t, imagetest.Member{Name: "a", Data: []byte("1")}, imagetest.Member{Name: "medium", Data: zeros[:200<<10]}, imagetest.Member{Name: "b", Data: []byte("22")})
-	file, stream := within(t, dockerSave(t, "{}", packed(t, medium)), counted)
+	file, stream := readWithin(t, dockerSave(t, "{}", gzipped(t, medium)), countBytes)
 	for _, images := range [][]image.Image{file, stream} {
 		assert.Empty(t, images[0].Errors)
 		require.Len(t, images[0].Files, 3)
@@ -106,7 +107,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestSparse reads a file that has no contents but claims to be 1 TB.
+// TestSparse reads a sparse file of 1 TB that has almost no contents.
 func TestSparse(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, filepath.Join(dir, "sparse"), []byte("text"))
@@ -118,8 +119,8 @@ func TestSparse(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		data, err := os.ReadFile(filepath.Join(dir, "a.tar"))
 		require.NoError(t, err)
-		file, stream := within(t, data, counted)
-		file2, stream2 := within(t, dockerSave(t, "{}", data), counted)
+		file, stream := readWithin(t, data, countBytes)
+		file2, stream2 := readWithin(t, dockerSave(t, "{}", data), countBytes)
 		for _, images := range [][]image.Image{file, stream, file2, stream2} {
 			require.Len(t, images[0].Files, 1)
 			assert.Contains(t, images[0].Files[0].Found, "a decompression bomb", format)
@@ -127,7 +128,7 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// TestTooMany reads archives with too much of something.
+// TestTooMany reads archives that exceed the other limits.
 func TestTooMany(t *testing.T) {
 	one := imagetest.Tar(t, imagetest.Member{Name: "a", Data: []byte("1")})
 	var many, long []imagetest.Member
@@ -145,11 +146,11 @@ func TestTooMany(t *testing.T) {
 		"names":         {imagetest.Tar(t, long...), "more than 10000 bytes of names: not read"},
 		"configuration": {dockerSave(t, "{"+strings.Repeat(" ", 2000)+"}", one), "configuration config.json: "},
 	} {
-		file, stream := within(t, c.data, counted)
+		file, stream := readWithin(t, c.data, countBytes)
 		for _, images := range [][]image.Image{file, stream} {
 			require.Len(t, images[0].Errors, 1, name)
 			assert.ErrorContains(t, images[0].Errors[0], c.err, name)
-			assert.NotZero(t, len(images[0].Files)+images[0].Others, name)
+			assert.NotZero(t, len(images[0].Files)+images[0].OtherFiles, name)
 		}
 	}
 	layers := func(n int) []byte {
@@ -157,10 +158,10 @@ func TestTooMany(t *testing.T) {
 		return imagetest.Tar(t, imagetest.Member{Name: "c", Data: []byte("{}")}, imagetest.Member{Name: "x", Data: imagetest.Tar(t, many[:60]...)},
 			imagetest.Member{Name: "manifest.json", Data: []byte(`[{"Config":"c","Layers":[` + names + `]}]`)})
 	}
-	_, stream := within(t, layers(10), counted)
+	_, stream := readWithin(t, layers(10), countBytes)
 	require.Len(t, stream[0].Errors, 1)
 	assert.ErrorContains(t, stream[0].Errors[0], "more than 400 members in all images: not read")
-	_, err := image.ReadStream(context.Background(), bytes.NewReader(layers(30)), counted, small())
+	_, err := image.ReadStream(context.Background(), bytes.NewReader(layers(30)), countBytes, smallLimits())
 	require.ErrorContains(t, err, "more than 20 manifests and layers: not read")
 
 	dir := t.TempDir()
@@ -169,8 +170,8 @@ func TestTooMany(t *testing.T) {
 		index = imagetest.Nest(index)
 	}
 	imagetest.Layout(t, dir, index)
-	_, err = image.Read(context.Background(), dir, counted, small())
-	require.ErrorContains(t, err, "more than 2 indexes in each other: not read")
+	_, err = image.Read(context.Background(), dir, countBytes, smallLimits())
+	require.ErrorContains(t, err, "more than 2 levels of indexes: not read")
 }
 
 // TestLinks reads archives whose links lead in a circle, or out of them.
@@ -179,7 +180,7 @@ func TestLinks(t *testing.T) {
 		imagetest.Member{Name: "l", Type: tar.TypeSymlink, Link: "m"}, imagetest.Member{Name: "m", Type: tar.TypeSymlink, Link: "l"},
 		imagetest.Member{Name: "passwd", Type: tar.TypeSymlink, Link: "/etc/passwd"},
 		imagetest.Member{Name: "manifest.json", Data: []byte(`[{"Config":"c","Layers":["l","passwd","../../etc/passwd"]}]`)})
-	file, stream := within(t, data, counted)
+	file, stream := readWithin(t, data, countBytes)
 	for _, images := range [][]image.Image{file, stream} {
 		require.Len(t, images[0].Errors, 3)
 		for _, err := range images[0].Errors {
@@ -188,10 +189,11 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestPanic reads on after a panic of the visitor, and of nothing else.
-func TestPanic(t *testing.T) {
+// TestVisitorPanics tests that a panic of the VisitFunc is an error about one layer, and that the
+// other layers are read.
+func TestVisitorPanics(t *testing.T) {
 	layer := func(name string) []byte { return imagetest.Tar(t, imagetest.Member{Name: name, Data: []byte("1")}) }
-	_, stream := within(t, dockerSave(t, "{}", layer("bad"), layer("good")), func(path string, _ int64, _ io.Reader) any {
+	_, stream := readWithin(t, dockerSave(t, "{}", layer("bad"), layer("good")), func(path string, _ int64, _ io.Reader) any {
 		if path == "/bad" {
 			panic("of the visitor")
 		}
@@ -202,8 +204,8 @@ func TestPanic(t *testing.T) {
 	assert.Len(t, stream[0].Files, 1)
 }
 
-// TestInterrupted ends at once when the context is done: in a stream without an end, and in
-// one that stops.
+// TestInterrupted tests that ReadStream returns soon after the context is done, for a stream
+// without an end and for a stream that blocks.
 func TestInterrupted(t *testing.T) {
 	for name, more := range map[string]bool{"without an end": true, "stopped": false} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -219,7 +221,7 @@ func TestInterrupted(t *testing.T) {
 		}()
 		time.AfterFunc(100*time.Millisecond, cancel)
 		begin := time.Now()
-		images, err := image.ReadStream(ctx, from, counted, image.DefaultLimits)
+		images, err := image.ReadStream(ctx, from, countBytes, image.DefaultLimits)
 		require.Less(t, time.Since(begin), 5*time.Second, name)
 		from.Close()
 		if err == nil {

@@ -9,24 +9,24 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Annotations of descriptors: the image's name, and what the manifest is about that
-// BuildKit puts beside an image.
+// Annotations of descriptors: the name of an image, and the annotation with which BuildKit
+// marks attestations, which it stores as images.
 var (
 	nameAnnotations = []string{"io.containerd.image.name", "org.opencontainers.image.ref.name"}
 	attestation     = "vnd.docker.reference.type"
 )
 
-// An oci reads indexes and manifests of an OCI layout.
+// An oci reads the indexes and manifests of an OCI layout.
 type oci struct {
 	*reader
 	store store
-	plans []plan
+	plans []imagePlan
 }
 
-// index adds the images of an index. The name is that of an index above it.
+// index adds the images of an index. The name is that of the index that contains it, or "".
 func (o *oci) index(data []byte, name string, depth int) error {
 	if depth > o.limits.Depth {
-		return fmt.Errorf("more than %d indexes in each other: %w", o.limits.Depth, ErrExceeded)
+		return fmt.Errorf("more than %d levels of indexes: %w", o.limits.Depth, ErrExceeded)
 	}
 	index, err := v1.ParseIndexManifest(bytes.NewReader(data))
 	if err != nil {
@@ -49,11 +49,11 @@ func (o *oci) index(data []byte, name string, depth int) error {
 		case errors.Is(err, ErrExceeded):
 			return err
 		case errors.Is(err, fs.ErrNotExist) && d.Platform != nil && d.Platform.Architecture != "arm64":
-			continue // docker save writes the index as it is, and not all of its images
+			continue // docker save writes the whole index, but not all of its images
 		case errors.Is(err, fs.ErrNotExist):
 			err = fmt.Errorf("the index has this image, but the archive does not: %w", err)
 		}
-		p := plan{name: name, err: err}
+		p := imagePlan{name: name, err: err}
 		if d.Platform != nil {
 			p.platform = *d.Platform
 		}
@@ -62,9 +62,9 @@ func (o *oci) index(data []byte, name string, depth int) error {
 	return nil
 }
 
-// descriptor adds the image, or the images, that a descriptor in an index is about.
+// descriptor adds the image or the index that a descriptor refers to.
 func (o *oci) descriptor(d v1.Descriptor, name string, depth int) error {
-	data, err := verified(o.store, d.Digest)
+	data, err := readBlob(o.store, d.Digest)
 	switch {
 	case err != nil:
 		return err
@@ -80,7 +80,7 @@ func (o *oci) image(data []byte, d v1.Descriptor, name string) error {
 	if err != nil {
 		return err
 	}
-	p := plan{name: name}
+	p := imagePlan{name: name}
 	if d.Platform != nil {
 		p.platform = *d.Platform
 	}
@@ -88,11 +88,11 @@ func (o *oci) image(data []byte, d v1.Descriptor, name string) error {
 		if err := o.countManifest(); err != nil {
 			return err
 		}
-		p.layers = append(p.layers, planned{name: blob(l.Digest), digest: l.Digest.String()})
+		p.layers = append(p.layers, layerRef{name: blobName(l.Digest), digest: l.Digest.String()})
 	}
-	config, err := verified(o.store, manifest.Config.Digest)
+	config, err := readBlob(o.store, manifest.Config.Digest)
 	if err == nil {
-		err = p.describe(config)
+		err = p.applyConfig(config)
 	}
 	if err != nil {
 		p.err = fmt.Errorf("configuration: %w", err)

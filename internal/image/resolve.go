@@ -15,44 +15,44 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// A plan is an image whose layers are not read yet.
-type plan struct {
+// An imagePlan is an image whose layers are not read yet.
+type imagePlan struct {
 	name     string // a tag, or ""
 	platform v1.Platform
-	layers   []planned
-	err      error // why it cannot be read
+	layers   []layerRef
+	err      error // why the image cannot be read
 }
 
-// A planned layer is one to read.
-type planned struct {
-	name    string // in the store
-	digest  string // that it has to have, or ""
-	diffID  string // that it has to have if it is not compressed, or ""
+// A layerRef is a layer of an imagePlan.
+type layerRef struct {
+	name    string // of its file in the store
+	digest  string // the digest that the manifest has for it, or ""
+	diffID  string // the digest that the configuration has for its contents without compression, or ""
 	command string
 }
 
-// images reads the images in a store. If there are images for arm64, it reads only these.
-func (r *reader) images(s store) ([]Image, error) {
-	plans, err := r.plans(s)
+// readImages reads the images in a store. If there are images for arm64, it reads only these.
+func (r *reader) readImages(s store) ([]Image, error) {
+	plans, err := r.findPlans(s)
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(plans, func(p plan) bool { return p.platform.Architecture == "arm64" }) {
-		plans = slices.DeleteFunc(plans, func(p plan) bool { return p.platform.Architecture != "arm64" && p.platform.Architecture != "" })
+	if slices.ContainsFunc(plans, func(p imagePlan) bool { return p.platform.Architecture == "arm64" }) {
+		plans = slices.DeleteFunc(plans, func(p imagePlan) bool { return p.platform.Architecture != "arm64" && p.platform.Architecture != "" })
 	}
 	if len(plans) == 0 {
-		return nil, errors.New("no image is in it")
+		return nil, errors.New("contains no image")
 	}
 	var images []Image
 	for _, p := range plans {
-		images = append(images, r.load(s, p))
+		images = append(images, r.readImage(s, p))
 	}
 	return images, nil
 }
 
-// plans returns the images in a store. Docker from version 25 on writes an OCI index and a
-// manifest of its own about the same images.
-func (r *reader) plans(s store) ([]plan, error) {
+// findPlans returns the images in a store. Docker 25 and later write an OCI index as well as
+// Docker's own manifest for the same images. The index takes precedence.
+func (r *reader) findPlans(s store) ([]imagePlan, error) {
 	index, err := s.manifest(indexFile)
 	if err == nil {
 		o := oci{reader: r, store: s}
@@ -67,8 +67,8 @@ func (r *reader) plans(s store) ([]plan, error) {
 	return r.dockerPlans(s)
 }
 
-// load reads the layers of an image.
-func (r *reader) load(s store, p plan) Image {
+// readImage reads the layers of an image.
+func (r *reader) readImage(s store, p imagePlan) Image {
 	name := p.name
 	if platform := p.platform.String(); platform != "" {
 		name = strings.TrimSpace(name + " " + platform)
@@ -78,41 +78,42 @@ func (r *reader) load(s store, p plan) Image {
 		errs = append(errs, p.err)
 	}
 	var layers []*layer
-	for _, want := range p.layers {
-		l := *s.layer(want.name) // each image has its own history
-		l.command = want.command
+	for _, ref := range p.layers {
+		l := *s.layer(ref.name) // a copy, because each image has its own history
+		l.command = ref.command
 		if l.err == nil {
-			l.err = l.differs(want)
+			l.err = l.checkDigest(ref)
 		}
 		if l.err != nil {
-			errs = append(errs, fmt.Errorf("layer %s: %w", want, l.err))
+			errs = append(errs, fmt.Errorf("layer %s: %w", ref, l.err))
 		}
 		layers = append(layers, &l)
 	}
 	return r.image(name, layers, errs)
 }
 
-// differs returns an error if a layer is not the one that the manifest means.
-func (l *layer) differs(want planned) error {
-	if want.digest != "" && l.digest != want.digest || want.diffID != "" && l.plain && l.digest != want.diffID {
-		return fmt.Errorf("its contents are another: they have the digest %s", l.digest)
+// checkDigest returns an error if a layer does not have the digest of ref.
+func (l *layer) checkDigest(ref layerRef) error {
+	if ref.digest != "" && l.digest != ref.digest || ref.diffID != "" && l.uncompressed && l.digest != ref.diffID {
+		return fmt.Errorf("wrong contents: their digest is %s", l.digest)
 	}
 	return nil
 }
 
-// String names a layer for an error.
-func (p planned) String() string {
+// String returns the name of a layer for errors.
+func (r layerRef) String() string {
 	switch {
-	case p.digest != "":
-		return p.digest
-	case p.diffID != "":
-		return p.diffID
+	case r.digest != "":
+		return r.digest
+	case r.diffID != "":
+		return r.diffID
 	}
-	return p.name
+	return r.name
 }
 
-// describe adds what a configuration says about an image and its layers.
-func (p *plan) describe(config []byte) error {
+// applyConfig adds the platform, and the commands and digests of the layers, from a
+// configuration.
+func (p *imagePlan) applyConfig(config []byte) error {
 	c, err := v1.ParseConfigFile(bytes.NewReader(config))
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func (p *plan) describe(config []byte) error {
 		}
 	}
 	for i := range p.layers {
-		if len(commands) == len(p.layers) { // else it is not known which made which
+		if len(commands) == len(p.layers) { // if not, it is not known which command made which layer
 			p.layers[i].command = commands[i]
 		}
 		if len(c.RootFS.DiffIDs) == len(p.layers) {
@@ -137,9 +138,9 @@ func (p *plan) describe(config []byte) error {
 	return nil
 }
 
-// dockerPlans returns the images of a docker-save archive, whose manifest is a list of
-// names.
-func (r *reader) dockerPlans(s store) (plans []plan, err error) {
+// dockerPlans returns the images of a docker-save archive, whose manifest lists the names of
+// files.
+func (r *reader) dockerPlans(s store) (plans []imagePlan, err error) {
 	data, err := s.manifest(manifestFile)
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (r *reader) dockerPlans(s store) (plans []plan, err error) {
 		return nil, fmt.Errorf("%s: %w", manifestFile, err)
 	}
 	for _, m := range manifest {
-		var p plan
+		var p imagePlan
 		if len(m.RepoTags) > 0 {
 			p.name = m.RepoTags[0]
 		}
@@ -161,11 +162,11 @@ func (r *reader) dockerPlans(s store) (plans []plan, err error) {
 			if err := r.countManifest(); err != nil {
 				return nil, err
 			}
-			p.layers = append(p.layers, planned{name: name})
+			p.layers = append(p.layers, layerRef{name: name})
 		}
 		config, err := s.manifest(m.Config)
 		if err == nil {
-			err = p.describe(config)
+			err = p.applyConfig(config)
 		}
 		if err != nil {
 			p.err = fmt.Errorf("configuration %s: %w", m.Config, err)
@@ -175,17 +176,17 @@ func (r *reader) dockerPlans(s store) (plans []plan, err error) {
 	return plans, nil
 }
 
-// blob returns the name of a blob in an OCI layout.
-func blob(digest v1.Hash) string { return path.Join("blobs", digest.Algorithm, digest.Hex) }
+// blobName returns the name of a blob in an OCI layout.
+func blobName(digest v1.Hash) string { return path.Join("blobs", digest.Algorithm, digest.Hex) }
 
-// verified returns the contents of a blob, if they have its digest.
-func verified(s store, digest v1.Hash) ([]byte, error) {
-	data, err := s.manifest(blob(digest))
+// readBlob returns the contents of a blob. It is an error if they do not have its digest.
+func readBlob(s store, digest v1.Hash) ([]byte, error) {
+	data, err := s.manifest(blobName(digest))
 	if err != nil {
 		return nil, err
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest.Hex {
-		return nil, fmt.Errorf("%s: its contents have the digest sha256:%x", blob(digest), sum)
+		return nil, fmt.Errorf("%s: its contents have the digest sha256:%x", blobName(digest), sum)
 	}
 	return data, nil
 }

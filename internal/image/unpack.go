@@ -13,43 +13,45 @@ import (
 )
 
 const (
-	headSize   = 512      // bytes by which a format is known: a tar header
-	bufferSize = 64 << 10 // bytes
-	maxWindow  = 64 << 20 // bytes of the window of zstd and the dictionary of xz
-	maxPacked  = 3        // compressed inside compressed
+	headSize        = 512      // bytes that are needed to detect a format: the size of a tar header
+	bufferSize      = 64 << 10 // bytes
+	maxWindow       = 64 << 20 // bytes of the window of zstd and the dictionary of xz
+	maxCompressions = 3        // levels of compression in compression
 )
 
-// An input reads from the archive itself, counts, and ends with the context.
-type input struct {
+// An archiveReader reads from the archive itself. It counts the bytes, and returns an error
+// when the context is done.
+type archiveReader struct {
 	*reader
 	from io.Reader
 }
 
-func (i input) Read(p []byte) (int, error) {
+func (i archiveReader) Read(p []byte) (int, error) {
 	if err := i.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := i.from.Read(p)
-	i.read += int64(n)
+	i.bytesRead += int64(n)
 	return n, err
 }
 
-// A meter bounds the bytes that come out of one layer or one file. All together are bounded
-// as well. It ends with the context, because zeros that are not stored can last long.
+// A meter limits the bytes that are read from one layer or file, and from all together. It
+// returns an error when the context is done, because the zeros of a sparse file can take
+// long to read without a read from the archive.
 type meter struct {
 	*reader
-	from  io.Reader
-	limit Limit
-	total *int64 // of all meters of the same kind
-	begin int64  // bytes that were read when this one began
-	bytes int64
+	from       io.Reader
+	limit      Limit
+	total      *int64 // bytes of all meters with the same limit
+	readBefore int64  // bytes of the archive that were read before this meter was made
+	bytes      int64
 }
 
-// share is the part of a limit's base that one layer or file has.
-const share = 4
+// limitShare divides the base of a limit: the result is the base for one layer or file.
+const limitShare = 4
 
 func (r *reader) meter(from io.Reader, limit Limit, total *int64) *meter {
-	return &meter{reader: r, from: from, limit: limit, total: total, begin: r.read}
+	return &meter{reader: r, from: from, limit: limit, total: total, readBefore: r.bytesRead}
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -58,7 +60,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	}
 	n, err := m.from.Read(p)
 	for _, b := range []struct{ bytes, base, read int64 }{
-		{m.bytes, m.limit.Base / share, m.read - m.begin}, {*m.total, m.limit.Base, m.read},
+		{m.bytes, m.limit.Base / limitShare, m.bytesRead - m.readBefore}, {*m.total, m.limit.Base, m.bytesRead},
 	} {
 		if b.bytes+int64(n) > b.base+m.limit.Ratio*b.read {
 			return 0, fmt.Errorf("a decompression bomb: more than %s and %d times the %s read: %w",
@@ -70,51 +72,51 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpack returns a reader of what is compressed, or of what is given if it is not
-// compressed. The reader is valid until done is called.
-func (r *reader) unpack(from io.Reader) (to *bufio.Reader, done func(), err error) {
+// decompress returns a reader of the decompressed contents, or of from itself if it is not
+// compressed. The reader is valid until closeDecoders is called.
+func (r *reader) decompress(from io.Reader) (current *bufio.Reader, closeDecoders func(), err error) {
 	var decoders []*zstd.Decoder
-	done = func() {
+	closeDecoders = func() {
 		for _, d := range decoders {
 			d.Close()
 		}
 	}
-	to = bufio.NewReaderSize(from, bufferSize)
-	for range maxPacked {
-		head, _ := to.Peek(headSize)
+	current = bufio.NewReaderSize(from, bufferSize)
+	for range maxCompressions {
+		head, _ := current.Peek(headSize)
 		var next io.Reader
-		switch packing(head) {
+		switch compression(head) {
 		case "":
-			return to, done, nil
+			return current, closeDecoders, nil
 		case "gzip":
-			next, err = gzip.NewReader(to)
+			next, err = gzip.NewReader(current)
 		case "xz":
-			next, err = xz.NewReader(to, maxWindow)
+			next, err = xz.NewReader(current, maxWindow)
 		case "zstd":
 			var d *zstd.Decoder
-			if d, err = zstd.NewReader(to, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
+			if d, err = zstd.NewReader(current, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow)); err == nil {
 				decoders = append(decoders, d)
 				next = d
 			}
 		}
 		if err != nil {
-			done()
+			closeDecoders()
 			return nil, nil, err
 		}
-		to = bufio.NewReaderSize(r.meter(next, r.limits.Unpacked, &r.unpacked), bufferSize)
+		current = bufio.NewReaderSize(r.meter(next, r.limits.Decompressed, &r.decompressed), bufferSize)
 	}
-	return to, done, nil
+	return current, closeDecoders, nil
 }
 
-// isTar reports whether what begins so is a tar archive.
+// isTar reports whether a file that begins with head is a tar archive.
 func isTar(head []byte) bool { return len(head) > 262 && string(head[257:262]) == "ustar" }
 
-// isDeb reports whether what begins so is a Debian package.
+// isDeb reports whether a file that begins with head is a Debian package.
 func isDeb(head []byte) bool { return bytes.HasPrefix(head, []byte(arMagic+"debian-binary")) }
 
-// packing says how what begins so is compressed: "gzip", "zstd" or "xz", or "" for not at
-// all. A stream of zstd may begin with a frame that has no contents.
-func packing(head []byte) string {
+// compression returns the format of a compressed file that begins with head, "gzip", "zstd" or
+// "xz", or "" if it is not compressed. A zstd file may begin with a skippable frame.
+func compression(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		return "gzip"
@@ -126,8 +128,9 @@ func packing(head []byte) string {
 	return ""
 }
 
-func isPacked(head []byte) bool { return packing(head) != "" }
+// isCompressed reports whether a file that begins with head is compressed.
+func isCompressed(head []byte) bool { return compression(head) != "" }
 
-// Is reports whether a file that begins so is to be read as an image or an archive. At
-// least 512 bytes of the beginning are needed, if the file has them.
-func Is(head []byte) bool { return isTar(head) || isDeb(head) || isPacked(head) }
+// IsArchive reports whether Read can read a file that begins with head: an archive, an image,
+// or a compressed file. Head must have at least 512 bytes, or the whole file.
+func IsArchive(head []byte) bool { return isTar(head) || isDeb(head) || isCompressed(head) }

@@ -5,38 +5,38 @@ import (
 	"path"
 )
 
-// A mark says what upper layers have at a path.
+// A mark describes what upper layers have at a path.
 type mark uint8
 
 const (
-	present mark = 1 << iota // something: it hides a file there in lower layers
-	ends                     // it is not a folder, or it is deleted: what lower layers have below it is hidden
-	cleared                  // a folder in which nothing is left of lower layers
+	present mark = 1 << iota // a member, which hides a file there in lower layers
+	ends                     // not a folder, or deleted: the files below it in lower layers are hidden
+	cleared                  // an opaque folder: its contents in lower layers are hidden
 )
 
-// visible yields the files that no layer above hides, each with the index of its layer.
-// The first layer is the lowest. A path that leads through a symbolic link is not
-// resolved: layers have files under their real paths.
+// visible yields the files that no upper layer hides, each with the index of its layer. The
+// first layer is the lowest. Symbolic links in paths are not resolved, because layers have
+// files under their real paths.
 func visible(layers []*layer) iter.Seq2[int, entry] {
 	return func(yield func(int, entry) bool) {
 		marks := map[string]mark{}
 		for n := len(layers) - 1; n >= 0; n-- {
 			entries := layers[n].entries
-			for i := len(entries) - 1; i >= 0; i-- { // the last of a name is what a tar program leaves
+			for i := len(entries) - 1; i >= 0; i-- { // of members with the same name, the last one counts, as when tar extracts them
 				e := entries[i]
-				if e.kind == isWhiteout || e.kind == isOpaque {
+				if e.kind == kindWhiteout || e.kind == kindOpaque {
 					continue
 				}
-				if e.kind == isFile && !hidden(marks, e.path) && !yield(n, e) {
+				if e.kind == kindFile && !isHidden(marks, e.path) && !yield(n, e) {
 					return
 				}
-				add(marks, e)
+				addMarks(marks, e)
 			}
-			for _, e := range entries { // these hide lower layers only
+			for _, e := range entries { // whiteouts hide files of lower layers only
 				switch e.kind {
-				case isWhiteout:
+				case kindWhiteout:
 					marks[e.path] |= present | ends
-				case isOpaque:
+				case kindOpaque:
 					marks[e.path] |= present | cleared
 				}
 			}
@@ -44,8 +44,8 @@ func visible(layers []*layer) iter.Seq2[int, entry] {
 	}
 }
 
-// hidden reports whether a file is hidden.
-func hidden(marks map[string]mark, file string) bool {
+// isHidden reports whether upper layers hide a file.
+func isHidden(marks map[string]mark, file string) bool {
 	if marks[file] != 0 {
 		return true
 	}
@@ -58,9 +58,9 @@ func hidden(marks map[string]mark, file string) bool {
 	return false
 }
 
-// add marks the path of an entry, and the folders above it.
-func add(marks map[string]mark, e entry) {
-	if e.kind == isDir {
+// addMarks marks the path of an entry, and its parent folders.
+func addMarks(marks map[string]mark, e entry) {
+	if e.kind == kindDir {
 		marks[e.path] |= present
 	} else {
 		marks[e.path] |= present | ends

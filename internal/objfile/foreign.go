@@ -9,12 +9,12 @@ import (
 	"fmt"
 )
 
-// A ForeignError is the error for an executable for another architecture. It wraps
-// ErrFormat.
+// A ForeignError is the error for an executable for an architecture other than arm64. It
+// wraps ErrFormat.
 type ForeignError struct {
 	Format string // "ELF", "Mach-O" or "PE"
-	Arch   string // Go's name for it, or the format's name if Go has no port to it
-	Go     bool   // Go's linker wrote it, or wrote a part of it
+	Arch   string // GOARCH, or the format's name for an architecture that Go does not support
+	Go     bool   // the file has Go's build information
 }
 
 func (e *ForeignError) Error() string {
@@ -22,37 +22,37 @@ func (e *ForeignError) Error() string {
 }
 func (e *ForeignError) Unwrap() error { return ErrFormat }
 
-// foreign returns the error for an executable whose headers name an architecture.
-func (f *File) foreign(arch string) error {
+// foreignError returns the error for an executable for the architecture arch.
+func (f *File) foreignError(arch string) error {
 	return &ForeignError{f.Format, arch, HasBuildInfo(f.data)}
 }
 
-// InfoMagic is what Go's build information begins with, at an address that is a
-// multiple of InfoAlign (debug/buildinfo, buildInfoMagic). The linker has written
-// it to every executable since Go 1.13, stripped or not.
+// Go's build information begins with BuildInfoMagic, at an address that is a multiple of
+// BuildInfoAlign bytes (debug/buildinfo, buildInfoMagic and buildInfoAlign). Since Go 1.13
+// the linker has written it to every executable, including stripped ones.
 const (
-	InfoMagic = "\xff Go buildinf:"
-	InfoAlign = 16
+	BuildInfoMagic = "\xff Go buildinf:"
+	BuildInfoAlign = 16
 )
 
-// HasBuildInfo reports whether data, a file or a segment, holds the header of Go's
-// build information: the magic, the size of a pointer, and two flags.
+// HasBuildInfo reports whether data, the contents of a file or a segment, has the header of
+// Go's build information: the magic, the size of a pointer, and two flags.
 func HasBuildInfo(data []byte) bool {
-	for at := 0; ; at++ {
-		i := bytes.Index(data[at:], []byte(InfoMagic))
+	for off := 0; ; off++ {
+		i := bytes.Index(data[off:], []byte(BuildInfoMagic))
 		if i < 0 {
 			return false
 		}
-		at += i
-		flags := data[at+len(InfoMagic):]
-		if at%InfoAlign == 0 && len(flags) >= 2 && flags[1] <= 3 && (flags[0] == 0 || flags[0] == 4 || flags[0] == 8) {
+		off += i
+		flags := data[off+len(BuildInfoMagic):]
+		if off%BuildInfoAlign == 0 && len(flags) >= 2 && flags[1] <= 3 && (flags[0] == 0 || flags[0] == 4 || flags[0] == 8) {
 			return true
 		}
 	}
 }
 
-// archELF names the architecture of an ELF file.
-func archELF(ident [elf.EI_NIDENT]byte, machine elf.Machine) string {
+// elfArch returns the name of the architecture of an ELF file, as ForeignError.Arch has it.
+func elfArch(ident [elf.EI_NIDENT]byte, machine elf.Machine) string {
 	little := elf.Data(ident[elf.EI_DATA]) == elf.ELFDATA2LSB
 	is64 := elf.Class(ident[elf.EI_CLASS]) == elf.ELFCLASS64
 	name, ok := map[elf.Machine]string{
@@ -75,8 +75,8 @@ func archELF(ident [elf.EI_NIDENT]byte, machine elf.Machine) string {
 	return name
 }
 
-// archMachO names the architecture of a Mach-O file.
-func archMachO(cpu macho.Cpu) string {
+// machoArch returns the name of the architecture of a Mach-O file.
+func machoArch(cpu macho.Cpu) string {
 	name, ok := map[macho.Cpu]string{macho.CpuAmd64: "amd64", macho.Cpu386: "386", macho.CpuArm: "arm", macho.CpuArm64: "arm64"}[cpu]
 	if !ok {
 		return cpu.String()
@@ -84,8 +84,8 @@ func archMachO(cpu macho.Cpu) string {
 	return name
 }
 
-// archPE names the architecture of a PE file.
-func archPE(machine uint16) string {
+// peArch returns the name of the architecture of a PE file.
+func peArch(machine uint16) string {
 	name, ok := map[uint16]string{
 		pe.IMAGE_FILE_MACHINE_AMD64: "amd64", pe.IMAGE_FILE_MACHINE_I386: "386",
 		pe.IMAGE_FILE_MACHINE_ARM: "arm", pe.IMAGE_FILE_MACHINE_ARMNT: "arm", pe.IMAGE_FILE_MACHINE_ARM64: "arm64",
@@ -96,9 +96,9 @@ func archPE(machine uint16) string {
 	return name
 }
 
-// machineELF returns the machine of an ELF file, in the byte order that its header
+// elfMachine returns the machine of an ELF file, in the byte order that its header
 // states.
-func machineELF(ident [elf.EI_NIDENT]byte, data []byte) elf.Machine {
+func elfMachine(ident [elf.EI_NIDENT]byte, data []byte) elf.Machine {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(ident[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian

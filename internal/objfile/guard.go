@@ -12,18 +12,17 @@ import (
 )
 
 var (
-	// ErrChanged is returned by Guard if mapped memory is gone.
+	// ErrChanged is returned by Guard if a file became shorter while it was mapped.
 	ErrChanged = errors.New("the file was cut off while it was read")
 
-	// ErrPanic is wrapped by the error of Guard for a panic, which is a bug of this
-	// program.
+	// ErrPanic is wrapped by the error of Guard for a panic, which is a bug in splitadd.
 	ErrPanic = errors.New("bug in splitadd")
 )
 
-// Guard calls f, which reads the bytes of open files, and turns three failures into an
-// error: a file is cut off while it is read, so that its mapping faults; f takes more
-// than the file's budget; or f panics. Guard works only for the goroutine that calls it,
-// not for others that f starts.
+// Guard calls f, which reads open files, and returns its error. It turns three failures of f
+// into errors. If a file is cut off while f reads it, so that its mapping faults, the error
+// is ErrChanged. If f exceeds the budget of a file, it is the error of that limit. If f
+// panics, the error wraps ErrPanic. Guard does not protect goroutines that f starts.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -34,13 +33,13 @@ func Guard(f func() error) (err error) {
 		case interface{ Addr() uintptr }:
 			err = ErrChanged
 		default:
-			err = fmt.Errorf("%w: panic: %v%s", ErrPanic, p, origin())
+			err = fmt.Errorf("%w: panic: %v%s", ErrPanic, p, panicSite())
 		}
 	}()
 	return f()
 }
 
-// Guard calls the function Guard for code that reads this file. Errors name the file.
+// Guard is like the function Guard, for a function that reads f. Errors name the file.
 func (f *File) Guard(read func() error) error {
 	err := Guard(read)
 	if err != nil && !strings.Contains(err.Error(), f.Path) {
@@ -49,9 +48,9 @@ func (f *File) Guard(read func() error) error {
 	return err
 }
 
-// origin returns the place in this program that panicked, as " at FILE:LINE", to be
-// called by the function that recovers.
-func origin() string {
+// panicSite returns where this program panicked, as " at FILE:LINE", or "". It must be called
+// by the deferred function that recovers.
+func panicSite() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {

@@ -15,7 +15,7 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// TestGuard shows that each failure becomes an error that names the file.
+// TestGuard tests that each failure becomes an error that names the file.
 func TestGuard(t *testing.T) {
 	f, err := objfile.Parse("some/file", make([]byte, 0))
 	require.ErrorIs(t, err, objfile.ErrFormat)
@@ -43,7 +43,7 @@ func TestCutOffWhileParsed(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, mapped.Unmap()) }()
 	require.NoError(t, os.Truncate(path, 0))
-	_, err = objfile.ParseIn(context.Background(), path, mapped, budget.Default)
+	_, err = objfile.ParseWithLimits(context.Background(), path, mapped, budget.Default)
 	require.ErrorIs(t, err, objfile.ErrChanged)
 	require.ErrorContains(t, err, path)
 }

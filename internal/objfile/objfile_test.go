@@ -27,29 +27,29 @@ func TestBytes(t *testing.T) {
 	}
 	last := f.Segments[len(f.Segments)-1]
 	end := last.Addr + uint64(len(last.Data))
-	for _, at := range [][2]uint64{{end - 4, 8}, {end, 1}, {0, 8}, {^uint64(0), 8}, {last.Addr, ^uint64(0)}} {
-		_, err := f.Bytes(at[0], at[1])
-		require.ErrorContains(t, err, "is in no segment", "%#x", at)
-		_, err = f.Offset(at[0], at[1])
+	for _, r := range [][2]uint64{{end - 4, 8}, {end, 1}, {0, 8}, {^uint64(0), 8}, {last.Addr, ^uint64(0)}} {
+		_, err := f.Bytes(r[0], r[1])
+		require.ErrorContains(t, err, "is in no segment", "%#x", r)
+		_, err = f.Offset(r[0], r[1])
 		require.Error(t, err)
 	}
 }
 
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
-	file := func(contents string) string {
+	write := func(contents string) string {
 		path := filepath.Join(dir, "file")
 		require.NoError(t, os.WriteFile(path, []byte(contents), 0o600))
 		return path
 	}
-	for _, path := range []string{dir, file("")} {
+	for _, path := range []string{dir, write("")} {
 		_, err := objfile.Open(path)
 		require.ErrorIs(t, err, objfile.ErrFormat, path)
 	}
 	_, err := objfile.Open(filepath.Join(dir, "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	for _, contents := range []string{"#!/bin/sh\n", "\x7fELF", "\x7fELF\x02\x01\x01"} {
-		_, err := objfile.Open(file(contents))
+		_, err := objfile.Open(write(contents))
 		require.ErrorIs(t, err, objfile.ErrFormat, "%q", contents)
 	}
 	self, err := os.Executable()
@@ -59,7 +59,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestCutOff cuts an executable off wherever a segment or its headers end.
+// TestCutOff truncates an executable within its headers, and before the end of each segment.
 func TestCutOff(t *testing.T) {
 	data, err := os.ReadFile(labtest.Guest(t, "local"))
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// FuzzParse changes the headers of real files: their fields, and any of the first
+// FuzzParse parses real files with changed fields of the headers, and with changed first
 // bytes.
 func FuzzParse(f *testing.F) {
 	seeds := objtest.Seeds(f)

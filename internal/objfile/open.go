@@ -12,8 +12,8 @@ import (
 	"splitadd/internal/budget"
 )
 
-// OpenRegular opens a file for reading. If it is not a regular file, there is an error
-// that wraps ErrFormat. So it never waits for the writer of a pipe.
+// OpenRegular opens a regular file for reading. For any other file the error wraps ErrFormat.
+// It never waits for the writer of a pipe.
 func OpenRegular(path string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -39,14 +39,14 @@ func OpenRegular(path string) (*os.File, os.FileInfo, error) {
 
 // Open maps the file into memory and reads its headers, within the default budget.
 func Open(path string) (*File, error) {
-	return OpenIn(context.Background(), path, budget.Default)
+	return OpenWithLimits(context.Background(), path, budget.Default)
 }
 
-// OpenIn maps the file into memory and reads its headers. The limits hold for all
-// reading of the file until Close. When ctx is done, reading ends with its error. Errors
-// name the file. If it is not an executable for arm64, they wrap ErrFormat, and may be
-// a *ForeignError.
-func OpenIn(ctx context.Context, path string, limits budget.Limits) (f *File, err error) {
+// OpenWithLimits maps the file into memory and reads its headers. The limits apply to all
+// reading of the file until Close. When ctx is done, reading ends with the error of ctx.
+// Errors name the file. If the file is not an executable for arm64, the error wraps
+// ErrFormat, and may wrap a *ForeignError.
+func OpenWithLimits(ctx context.Context, path string, limits budget.Limits) (f *File, err error) {
 	file, info, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func OpenIn(ctx context.Context, path string, limits budget.Limits) (f *File, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if f, err = ParseIn(ctx, path, mapped, limits); err != nil {
+	if f, err = ParseWithLimits(ctx, path, mapped, limits); err != nil {
 		_ = mapped.Unmap()
 		return nil, err
 	}

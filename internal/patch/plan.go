@@ -11,50 +11,49 @@ import (
 	"splitadd/internal/window"
 )
 
-// scratch is the register that holds the partial sum. The platform's ABI lets a
-// linker use it between functions, so a function never returns a result in it.
-const scratch = 16
+// scratchReg is the register that holds the partial sum in repaired code. The platform's ABI
+// lets a linker overwrite it between functions (IP0), so no function returns a result in it.
+const scratchReg = 16
 
-// A Change is a window that is closed.
-type Change struct {
+// A RepairedWindow is a window that the repair closes.
+type RepairedWindow struct {
 	window.Window
-	Before, After [2]uint32 // the pair: the window is at the second
+	Before, After [2]uint32 // the words of the pair; the window is at the second
 }
 
-// An UnrepairedWindow is a window that repair does not change, with the reason.
+// An UnrepairedWindow is a window that the repair does not close.
 type UnrepairedWindow struct {
 	window.Window
 	Reason string
 }
 
-// A Plan says how to close the windows of a finished binary. The code keeps its length,
-// and the pointers never hold a partial sum at a boundary.
+// A Plan is a plan to close the windows of a binary. The repaired code has the same length, and
+// the stack pointer and frame pointer never hold a partial sum at an instruction boundary.
 //
-// If the assembler adds in two steps to the pointer itself,
+// Where the assembler adds a constant in two steps to the pointer itself,
 //
 //	ADD $low, RSP, RSP              ADD $low, RSP, R29
 //	ADD $high, RSP, RSP             ADD $high, R29, R29
 //
-// the repaired code takes its first step in a scratch register:
+// the repaired code has the partial sum in a scratch register:
 //
 //	ADD $low, RSP, R16              ADD $low, RSP, R16
 //	ADD $high, R16, RSP             ADD $high, R16, R29
 //
-// The second instruction writes the pointer once, and the sum is the same for every
-// frame. R16 must be dead at the return, and asyncPreempt must save it. Both are proved
-// from the binary.
+// Only the second instruction writes the pointer, and the sum is the same. R16 must be dead at
+// the return, and asyncPreempt must save it. NewPlan proves both from the binary.
 type Plan struct {
-	Changes    []Change
+	Repaired   []RepairedWindow
 	Unrepaired []UnrepairedWindow
-	// OtherKinds counts, by kind, the windows of clauses 3 to 7. No change of
-	// instructions closes them.
+	// OtherKinds has the number of windows of clauses 3 to 7, by kind. A repair does not
+	// close them.
 	OtherKinds map[string]int
 
 	file *objfile.File
 }
 
-// NewPlan plans the repair of the windows of a binary in which its runtime preempts.
-// The file has to stay open until the plan is written.
+// NewPlan plans the repair of the windows of a binary in which its runtime preempts. The file
+// must stay open until the plan is written.
 func NewPlan(f *objfile.File) (*Plan, error) {
 	finder, err := window.Open(f)
 	if err != nil {
@@ -67,40 +66,41 @@ func NewPlan(f *objfile.File) (*Plan, error) {
 	table := finder.Table()
 	p := &Plan{file: f, OtherKinds: map[string]int{}}
 	windows = pointerWindows(windows, p.OtherKinds)
-	saved := proveScratchSaved(f, table)
-	reached := branchTargets(f, windows)
+	scratchErr := checkScratchSaved(f, table)
+	branchedTo := branchTargets(f, windows)
 	for _, w := range windows {
-		c, reason := change(f, table, w)
+		c, reason := planRepair(f, table, w)
 		switch {
 		case reason != "":
-		case reached[w.PC] != "":
-			reason = reached[w.PC]
-		case saved != nil:
-			reason = saved.Error()
+		case branchedTo[w.PC] != "":
+			reason = branchedTo[w.PC]
+		case scratchErr != nil:
+			reason = scratchErr.Error()
 		}
 		if reason != "" {
 			p.Unrepaired = append(p.Unrepaired, UnrepairedWindow{w, reason})
 			continue
 		}
-		p.Changes = append(p.Changes, c)
+		p.Repaired = append(p.Repaired, c)
 	}
 	return p, nil
 }
 
-// pointerWindows returns the windows of the stack and frame pointer, and counts the others.
+// pointerWindows returns the windows of the classes SP and FP, and counts the others by kind.
+// It overwrites windows.
 func pointerWindows(windows []window.Window, others map[string]int) []window.Window {
 	return slices.DeleteFunc(windows, func(w window.Window) bool {
-		other := w.Class != window.SP && w.Class != window.FP
-		if other {
+		isOther := w.Class != window.SP && w.Class != window.FP
+		if isOther {
 			others[w.Kind()]++
 		}
-		return other
+		return isOther
 	})
 }
 
-// change returns how to close a window, or the reason why that is not possible.
-func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, reason string) {
-	fn, ok := table.Find(w.PC)
+// planRepair returns how to close a window, or the reason why that is not possible.
+func planRepair(f *objfile.File, table *pclntab.Table, w window.Window) (c RepairedWindow, reason string) {
+	fn, ok := table.PCToFunc(w.PC)
 	if !ok || !w.Pair || w.PC < fn.Entry+4 {
 		return c, "not between the two ADDs of one adjustment"
 	}
@@ -109,7 +109,7 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 		return c, err.Error()
 	}
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(code[4*i:]) }
-	c = Change{Window: w, Before: [2]uint32{word(0), word(1)}}
+	c = RepairedWindow{Window: w, Before: [2]uint32{word(0), word(1)}}
 	to := uint32(arm64.SP)
 	if w.Class == window.FP {
 		to = arm64.FP
@@ -123,29 +123,29 @@ func change(f *objfile.File, table *pclntab.Table, w window.Window) (c Change, r
 	}
 	const epilogue = 64 // instructions that may follow up to the return
 	if !scratchIsDead(code[8:min(len(code), 8+4*epilogue)]) {
-		return c, fmt.Sprintf("R%d may be used after it", scratch)
+		return c, fmt.Sprintf("R%d may be used after it", scratchReg)
 	}
 	return c, ""
 }
 
-// repairPair returns the repaired form of a pair. The first instruction keeps its
-// constant and its source. The second keeps its constant and its destination.
+// repairPair returns the repaired words of a pair. The first instruction keeps its constant and
+// its source. The second keeps its constant and its destination.
 func repairPair(before [2]uint32) [2]uint32 {
-	return [2]uint32{before[0]&^0x1f | scratch, before[1]&^(0x1f<<5) | scratch<<5}
+	return [2]uint32{before[0]&^0x1f | scratchReg, before[1]&^(0x1f<<5) | scratchReg<<5}
 }
 
-// scratchIsDead reports whether the scratch register is dead before some code. It is dead
-// if the code runs in a straight line to a return, and no instruction on the way names
-// the register.
+// scratchIsDead reports whether the scratch register is dead at the beginning of code: whether
+// the code runs in a straight line to a return, and no instruction before the return
+// mentions the register.
 func scratchIsDead(code []byte) bool {
 	for ; len(code) >= 4; code = code[4:] {
 		switch word := binary.LittleEndian.Uint32(code); {
 		case word == arm64.Ret:
 			return true
-		case names(word):
+		case mentionsScratch(word):
 			return false
 		default:
-			if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+			if flow, _, _ := arm64.FlowOf(word); flow != arm64.FlowNext {
 				return false
 			}
 		}
@@ -153,14 +153,14 @@ func scratchIsDead(code []byte) bool {
 	return false
 }
 
-// names reports whether any field of a word that may hold a register has the scratch
-// register's number.
-func names(word uint32) bool {
+// mentionsScratch reports whether a field of a word that may be a register has the number of
+// the scratch register.
+func mentionsScratch(word uint32) bool {
 	if rd, rn, _, ok := arm64.AddImmediate(word); ok {
-		return rd == scratch || rn == scratch
+		return rd == scratchReg || rn == scratchReg
 	}
 	for _, shift := range []uint{0, 5, 10, 16} {
-		if word>>shift&0x1f == scratch {
+		if word>>shift&0x1f == scratchReg {
 			return true
 		}
 	}

@@ -28,7 +28,8 @@ import (
 
 var stressFor = flag.Duration("stress-for", 3*time.Second, "how long a stress run of a repaired victim lasts")
 
-// debugInfo reads what a debugger and go version -m read.
+// debugInfo reads the DWARF information and the build information, as debuggers and
+// go version -m do.
 func debugInfo(t *testing.T, path string) {
 	f, err := elf.Open(path)
 	require.NoError(t, err)
@@ -43,16 +44,16 @@ func debugInfo(t *testing.T, path string) {
 	assert.NotEmpty(t, info.GoVersion)
 }
 
-// TestRepair repairs the victims of releases. The copy differs from the binary only in
-// the listed words, and has no window. Pinned at each former window it comes to no harm
-// under any observer. It computes what the binary computes, and survives a stress run
-// in which the binary dies within a second.
+// TestRepair repairs the victims of several releases. The copy must differ from the binary only
+// in the words of the plan, and have no window. Pinned at each former window it must survive
+// each observer. Victims must compute the same results, and survive a stress run in which
+// the original dies within a second.
 func TestRepair(t *testing.T) {
 	ctx := context.Background()
 	e, err := lab.FindEngine(ctx, lab.Choice{Name: "user"})
 	require.NoError(t, err)
 	releases := []string{"go1.23.4", "go1.27.4"}
-	if *withStd {
+	if *withStandardLibrary {
 		releases = append(releases, "go1.18.10")
 	}
 	for _, release := range labtest.Few(t, 2, releases) {
@@ -61,10 +62,10 @@ func TestRepair(t *testing.T) {
 			plan, err := patch.NewPlan(f)
 			require.NoError(t, err)
 			assert.Empty(t, plan.Unrepaired)
-			require.NotEmpty(t, plan.Changes)
+			require.NotEmpty(t, plan.Repaired)
 			out := filepath.Join(t.TempDir(), "repaired")
 			require.NoError(t, plan.Write(out))
-			differs(t, f.Path, out, plan)
+			requireOnlyReplaced(t, f.Path, out, plan)
 			debugInfo(t, out)
 
 			original, err := trial.Open(f.Path, e)
@@ -104,15 +105,16 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// differs compares a file with its repaired copy, byte by byte.
-func differs(t *testing.T, from, to string, plan *patch.Plan) {
+// requireOnlyReplaced requires that a file and its repaired copy differ only in the words that
+// the plan replaces.
+func requireOnlyReplaced(t *testing.T, from, to string, plan *patch.Plan) {
 	before, err := os.ReadFile(from)
 	require.NoError(t, err)
 	after, err := os.ReadFile(to)
 	require.NoError(t, err)
-	words, err := plan.Words()
+	words, err := plan.Replacements()
 	require.NoError(t, err)
-	require.Len(t, words, 2*len(plan.Changes))
+	require.Len(t, words, 2*len(plan.Repaired))
 	for _, w := range words {
 		assert.Equal(t, w.Before, binary.LittleEndian.Uint32(before[w.Offset:]))
 		assert.Equal(t, w.After, binary.LittleEndian.Uint32(after[w.Offset:]))
@@ -126,17 +128,18 @@ func differs(t *testing.T, from, to string, plan *patch.Plan) {
 	assert.Equal(t, was.Mode(), is.Mode())
 }
 
-// TestReached does not close a window if anything else leads to its second word.
-func TestReached(t *testing.T) {
+// TestBranchTargets tests that a window is not closed if a branch or a word of the file leads to
+// the second instruction of its pair.
+func TestBranchTargets(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	plan, err := patch.NewPlan(f)
 	require.NoError(t, err)
-	w := plan.Changes[0]
+	w := plan.Repaired[0]
 	data, err := os.ReadFile(f.Path)
 	require.NoError(t, err)
 	for name, change := range map[string]func(f *objfile.File, data []byte){
 		"a branch": func(f *objfile.File, data []byte) { // at another function's entry
-			from := plan.Changes[len(plan.Changes)-1].Entry
+			from := plan.Repaired[len(plan.Repaired)-1].Entry
 			require.NotEqual(t, w.Entry, from)
 			at, err := f.Offset(from, 4)
 			require.NoError(t, err)
@@ -178,23 +181,22 @@ func TestSameFile(t *testing.T) {
 	assert.Len(t, left, 1)
 }
 
-// TestChanged changes the binary between the plan and the copy. If another file has
-// taken its name, the planned file is still the one that is copied. If the file itself
-// has changed, that is an error.
-func TestChanged(t *testing.T) {
+// TestFileChanged changes the binary between the plan and the copy. If another file has its
+// name, the planned file must be copied. If the contents have changed, that is an error.
+func TestFileChanged(t *testing.T) {
 	f := labtest.Open(t, "go1.27.4")
 	before, err := os.ReadFile(f.Path)
 	require.NoError(t, err)
 	plan, err := patch.NewPlan(f)
 	require.NoError(t, err)
-	words, err := plan.Words()
+	words, err := plan.Replacements()
 	require.NoError(t, err)
 
 	moved, out := f.Path+".moved", filepath.Join(t.TempDir(), "out")
 	require.NoError(t, os.Rename(f.Path, moved))
 	require.NoError(t, os.WriteFile(f.Path, []byte("another"), 0o600))
 	require.NoError(t, plan.Write(out))
-	differs(t, moved, out, plan)
+	requireOnlyReplaced(t, moved, out, plan)
 
 	require.NoError(t, os.Remove(out))
 	file, err := os.OpenFile(moved, os.O_WRONLY, 0)
@@ -206,19 +208,19 @@ func TestChanged(t *testing.T) {
 	require.NoFileExists(t, out)
 }
 
-// TestTwoAtOnePC repairs a binary in which one boundary has a window of both
-// classes. These two stay, and the others are closed.
-func TestTwoAtOnePC(t *testing.T) {
+// TestTwoClassesAtOnePC repairs a binary in which one boundary has a window of each class. These
+// two are not closed, and the others are.
+func TestTwoClassesAtOnePC(t *testing.T) {
 	original := labtest.Open(t, "go1.27.4")
 	plan, err := patch.NewPlan(original)
 	require.NoError(t, err)
-	w := plan.Changes[0].Window
+	w := plan.Repaired[0].Window
 	at, err := original.Offset(w.Entry, 4)
 	require.NoError(t, err)
 	data, err := os.ReadFile(original.Path)
 	require.NoError(t, err)
-	// From the function's entry, with another stack pointer, to the middle of a
-	// pair; and a table of jumps leads to every window of the function.
+	// A branch leads from the function's entry, where the stack pointer has another value, to
+	// the middle of a pair. A jump table leads to every window of the function.
 	binary.LittleEndian.PutUint32(data[at:], 0x14000000|uint32(w.Offset()/4))
 	path := filepath.Join(t.TempDir(), "branch")
 	require.NoError(t, os.WriteFile(path, data, 0o700))
@@ -234,7 +236,7 @@ func TestTwoAtOnePC(t *testing.T) {
 			binary.LittleEndian.PutUint64(data[at:], v.PC)
 		}
 	}
-	for _, c := range plan.Changes {
+	for _, c := range plan.Repaired {
 		add(c.Window)
 	}
 	for _, u := range plan.Unrepaired {
@@ -255,6 +257,6 @@ func TestTwoAtOnePC(t *testing.T) {
 		two = two || len(classes[u.PC]) == 2
 	}
 	require.True(t, two, "%v", plan.Unrepaired)
-	require.NotEmpty(t, plan.Changes)
+	require.NotEmpty(t, plan.Repaired)
 	require.NoError(t, plan.Write(filepath.Join(t.TempDir(), "out")))
 }

@@ -10,16 +10,16 @@ import (
 	"splitadd/internal/window"
 )
 
-// branchTargets returns the windows that code can reach other than from the instruction
-// before, and how: by a direct branch from anywhere, or by a word of the file that
-// equals the address, as in a jump table.
+// branchTargets returns the windows that code may reach other than from the instruction before,
+// by address, each with the reason. The reason is a direct branch anywhere in the file, or a
+// word of the file that equals the address, as in a jump table.
 func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	found := map[uint64]string{}
-	least, most := ^uint64(0), uint64(0)
-	at := map[uint64]bool{}
+	lowest, highest := ^uint64(0), uint64(0)
+	isWindow := map[uint64]bool{}
 	for _, w := range windows {
-		at[w.PC] = true
-		least, most = min(least, w.PC), max(most, w.PC)
+		isWindow[w.PC] = true
+		lowest, highest = min(lowest, w.PC), max(highest, w.PC)
 	}
 	if len(windows) == 0 {
 		return found
@@ -27,7 +27,7 @@ func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	for _, s := range f.Segments {
 		f.Budget.Work(len(s.Data) / 4)
 		for i := int(-s.Addr & 7); i+8 <= len(s.Data); i += 8 {
-			if word := binary.LittleEndian.Uint64(s.Data[i:]); word-least <= most-least && at[word] {
+			if word := binary.LittleEndian.Uint64(s.Data[i:]); word-lowest <= highest-lowest && isWindow[word] {
 				found[word] = fmt.Sprintf("the word at %#x leads to its middle", s.Addr+uint64(i))
 			}
 		}
@@ -35,8 +35,8 @@ func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 			continue
 		}
 		for i := int(-s.Addr & 3); i+4 <= len(s.Data); i += 4 {
-			_, offset, direct := arm64.Control(binary.LittleEndian.Uint32(s.Data[i:]))
-			if pc := s.Addr + uint64(i); direct && at[pc+uint64(offset)] {
+			_, offset, direct := arm64.FlowOf(binary.LittleEndian.Uint32(s.Data[i:]))
+			if pc := s.Addr + uint64(i); direct && isWindow[pc+uint64(offset)] {
 				found[pc+uint64(offset)] = fmt.Sprintf("the branch at %#x leads to its middle", pc)
 			}
 		}
@@ -44,16 +44,17 @@ func branchTargets(f *objfile.File, windows []window.Window) map[uint64]string {
 	return found
 }
 
-// errUnsaved is the reason not to repair a binary if asyncPreempt does not save the
-// scratch register, or is not found.
-var errUnsaved = fmt.Errorf("nothing shows that runtime.asyncPreempt saves R%d", scratch)
+// errUnsaved is the reason not to repair a binary in which asyncPreempt is not found, or does
+// not save the scratch register.
+var errUnsaved = fmt.Errorf("nothing shows that runtime.asyncPreempt saves R%d", scratchReg)
 
-// proveScratchSaved proves that the runtime's asyncPreempt restores the scratch register.
+// checkScratchSaved returns an error if it is not certain that the runtime's asyncPreempt saves
+// and restores the scratch register.
 // AsyncPreempt has to store the register in its frame before it writes to the register,
 // load it from there after its call, and not write to it again
 // (runtime/preempt_arm64.s, by runtime/mkpreempt.go).
-func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
-	fn, ok := table.Named("runtime.asyncPreempt")
+func checkScratchSaved(f *objfile.File, table *pclntab.Table) error {
+	fn, ok := table.LookupFunc("runtime.asyncPreempt")
 	if !ok {
 		return errUnsaved
 	}
@@ -67,42 +68,42 @@ func proveScratchSaved(f *objfile.File, table *pclntab.Table) error {
 	return nil
 }
 
-// savesScratch reports whether a function that runs in a straight line, with one call,
-// saves the scratch register around the call.
+// savesScratch reports whether a function saves the scratch register on the stack around its
+// call. It returns false for a function that branches or has more than one call.
 func savesScratch(code []byte) bool {
 	slot, stored, called, loaded := int64(0), false, false, false
 	for ; len(code) >= 4; code = code[4:] {
 		word := binary.LittleEndian.Uint32(code)
-		flow, _, _ := arm64.Control(word)
-		if flow == arm64.Leave {
+		flow, _, _ := arm64.FlowOf(word)
+		if flow == arm64.FlowExit {
 			return loaded
 		}
 		access, ok := arm64.AccessOf(word)
 		_, _, _, writesBack := arm64.Writeback(word)
-		own := ok && access.Rn == arm64.SP && !writesBack
-		at := access.N
-		if access.Rt2 == scratch {
-			at += 8
+		isStackAccess := ok && access.Rn == arm64.SP && !writesBack
+		offset := access.Offset
+		if access.Rt2 == scratchReg {
+			offset += 8
 		}
-		holds := own && (access.Rt == scratch || access.Rt2 == scratch)
+		hasScratch := isStackAccess && (access.Rt == scratchReg || access.Rt2 == scratchReg)
 		switch {
-		case flow == arm64.Call:
+		case flow == arm64.FlowCall:
 			if !stored || called {
 				return false
 			}
 			called = true
-		case flow != arm64.Next:
+		case flow != arm64.FlowNext:
 			return false
-		case holds && !access.Load && !called:
-			slot, stored = at, true
-		case own && !access.Load && stored && (access.N == slot || access.Rt2 != 31 && access.N+8 == slot):
+		case hasScratch && !access.Load && !called:
+			slot, stored = offset, true
+		case isStackAccess && !access.Load && stored && (access.Offset == slot || access.Rt2 != 31 && access.Offset+8 == slot):
 			return false // the slot is overwritten
-		case holds && access.Load && called && at == slot:
+		case hasScratch && access.Load && called && offset == slot:
 			loaded = true
-		case arm64.Writes(word).Has(scratch) && (!stored || loaded):
+		case arm64.Writes(word).Has(scratchReg) && (!stored || loaded):
 			return false
 		case arm64.Writes(word).Has(arm64.SP) && stored && !loaded:
-			return false // the slot would be another
+			return false // the offset of the slot changes
 		}
 	}
 	return false

@@ -11,10 +11,10 @@ import (
 	"splitadd/internal/arm64"
 )
 
-// A machine has the registers that a pair can use, with the stack pointer as 31.
+// A machine has the general registers, with the stack pointer as register 31.
 type machine [32]uint64
 
-// run executes additions of an immediate, and nothing else.
+// run executes ADD and SUB of an immediate. Any other word fails the test.
 func (m *machine) run(t *testing.T, words ...uint32) {
 	for _, w := range words {
 		rd, rn, n, ok := arm64.AddImmediate(w)
@@ -23,15 +23,15 @@ func (m *machine) run(t *testing.T, words ...uint32) {
 	}
 }
 
-// TestSame executes pairs of any frame size with any registers, original and repaired.
+// TestRepairPair executes pairs of any frame size with any registers, original and repaired.
 // All registers but the scratch register end up the same. After the first repaired word
 // only the scratch register has changed.
-func TestSame(t *testing.T) {
+func TestRepairPair(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100000 {
 		low, high := random.Uint32N(1<<12), 1+random.Uint32N(1<<12-1)
-		for _, to := range []uint32{arm64.SP, arm64.FP} {
-			before := [2]uint32{0x91000000 | low<<10 | 31<<5 | to, 0x91400000 | high<<10 | to<<5 | to}
+		for _, pointer := range []uint32{arm64.SP, arm64.FP} {
+			before := [2]uint32{0x91000000 | low<<10 | 31<<5 | pointer, 0x91400000 | high<<10 | pointer<<5 | pointer}
 			code := make([]byte, 12)
 			binary.LittleEndian.PutUint32(code, before[0])
 			binary.LittleEndian.PutUint32(code[4:], before[1])
@@ -45,16 +45,17 @@ func TestSame(t *testing.T) {
 			got.run(t, after[0])
 			partial := got
 			got.run(t, after[1])
-			partial[scratch], was[scratch] = 0, 0
+			partial[scratchReg], was[scratchReg] = 0, 0
 			require.Equal(t, was, partial, "a partial state")
-			want[scratch], got[scratch] = 0, 0
+			want[scratchReg], got[scratchReg] = 0, 0
 			require.Equal(t, want, got)
 		}
 	}
 }
 
-// TestLeft shows that what cannot be proved is not changed.
-func TestLeft(t *testing.T) {
+// TestUnprovable tests that scratchIsDead and savesScratch report false for code about which
+// they cannot prove it.
+func TestUnprovable(t *testing.T) {
 	const (
 		ret, nop   = arm64.Ret, 0xd503201f
 		useR16     = 0x8b1003e0 // ADD R16, ZR, R0

@@ -16,15 +16,16 @@ import (
 	"splitadd/internal/patch"
 )
 
-// darwin builds the guest for macOS, which Go's linker signs ad hoc.
-func darwin(t testing.TB) string {
+// darwinGuest builds the guest for macOS, which Go's linker signs ad hoc.
+func darwinGuest(t testing.TB) string {
 	return labtest.Build(t, "..", "./victim/guest", []string{"GOOS=darwin"})
 }
 
-// TestSign changes a word in a page and back. The signature first differs in one hash,
-// and then equals that of Go's linker. So the hashes are those of the linker.
+// TestSign changes a word and then changes it back. After the first change the signature must
+// differ in one hash. After the second it must equal that of Go's linker, which shows that
+// the hashes are computed as the linker computes them.
 func TestSign(t *testing.T) {
-	thin, err := os.ReadFile(darwin(t))
+	thin, err := os.ReadFile(darwinGuest(t))
 	require.NoError(t, err)
 	for name, before := range map[string][]byte{"thin": thin, "universal": labtest.UniversalBinary(thin)} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSign(t *testing.T) {
 			was := binary.LittleEndian.Uint32(before[offset:])
 
 			changed := filepath.Join(dir, "changed")
-			require.NoError(t, patch.Copy(path, changed, patch.Word{Offset: offset, Before: was, After: ^was}))
+			require.NoError(t, patch.Copy(path, changed, patch.Replacement{Offset: offset, Before: was, After: ^was}))
 			after, err := os.ReadFile(changed)
 			require.NoError(t, err)
 			require.Len(t, after, len(before))
@@ -51,7 +52,7 @@ func TestSign(t *testing.T) {
 			assert.Less(t, differs[len(differs)-1]-differs[4], 32, "one hash")
 
 			again := filepath.Join(dir, "again")
-			require.NoError(t, patch.Copy(changed, again, patch.Word{Offset: offset, Before: ^was, After: was}))
+			require.NoError(t, patch.Copy(changed, again, patch.Replacement{Offset: offset, Before: ^was, After: was}))
 			after, err = os.ReadFile(again)
 			require.NoError(t, err)
 			assert.True(t, bytes.Equal(before, after))
@@ -87,14 +88,14 @@ func FuzzSign(f *testing.F) {
 		before := binary.LittleEndian.Uint32(data[code:])
 		require.NoError(t, os.WriteFile(path, data, 0o700))
 		objtest.RunBounded(t, func() {
-			if err := patch.Copy(path, out, patch.Word{Offset: code, Before: before, After: ^before}); err == nil {
+			if err := patch.Copy(path, out, patch.Replacement{Offset: code, Before: before, After: ^before}); err == nil {
 				after, err := os.ReadFile(out)
 				require.NoError(t, err)
 				require.Len(t, after, len(data))
 				require.Equal(t, ^before, binary.LittleEndian.Uint32(after[code:]))
 				require.NoError(t, os.Remove(out))
 			} else if _, err := os.Stat(out); err == nil {
-				t.Error("left what was not finished")
+				t.Error("Copy left a file after an error")
 			}
 		})
 	})

@@ -18,7 +18,7 @@ import (
 	"splitadd/internal/patch"
 )
 
-var withStd = flag.Bool("std", false, "repair test binaries of the standard library, and run them")
+var withStandardLibrary = flag.Bool("std", false, "repair test binaries of the standard library, and run them")
 
 // packages are the packages of the standard library whose test binaries have windows, by
 // the release that builds them.
@@ -28,10 +28,10 @@ var packages = map[string][]string{
 	"go1.24.5":  {"net/http/fcgi"},
 }
 
-// TestStd repairs the standard library's own test binaries, and runs them. The tests
-// that pass in the original also pass in the repaired binary.
-func TestStd(t *testing.T) {
-	if !*withStd {
+// TestStandardLibrary repairs test binaries of the standard library, and runs them. The tests
+// must have the same results in the original and in the repaired binary.
+func TestStandardLibrary(t *testing.T) {
+	if !*withStandardLibrary {
 		t.Skip("takes a quarter of an hour: make repair")
 	}
 	ctx := context.Background()
@@ -49,7 +49,7 @@ func TestStd(t *testing.T) {
 				defer f.Close()
 				plan, err := patch.NewPlan(f)
 				require.NoError(t, err)
-				require.NotEmpty(t, plan.Changes)
+				require.NotEmpty(t, plan.Repaired)
 				assert.Empty(t, plan.Unrepaired)
 				require.NoError(t, plan.Write(out))
 				results := map[string]string{}
@@ -60,7 +60,7 @@ func TestStd(t *testing.T) {
 					})
 					require.NoError(t, err)
 					results[path] = summary(string(r.Output))
-					t.Logf("%s: %d windows closed, exit status %d, %d tests passed", filepath.Base(path), len(plan.Changes), r.Code, strings.Count(results[path], "PASS"))
+					t.Logf("%s: %d windows closed, exit status %d, %d tests passed", filepath.Base(path), len(plan.Repaired), r.Code, strings.Count(results[path], "PASS"))
 				}
 				assert.Equal(t, results[binary], results[out])
 				assert.Contains(t, results[out], "PASS")

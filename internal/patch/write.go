@@ -12,16 +12,16 @@ import (
 	"splitadd/internal/window"
 )
 
-// ErrChanged is wrapped by the error for a file that is not, or no longer, the one that
-// the copy was planned for.
+// ErrChanged is wrapped by the error for a file whose contents are not those for which the
+// copy was planned.
 var ErrChanged = errors.New("the file has changed since it was read")
 
-// Words are the words of the file that the plan changes, in the order of their
+// Replacements returns the words of the file that the plan replaces, in the order of their
 // offsets.
-func (p *Plan) Words() (words []Word, err error) {
-	for _, c := range p.Changes {
+func (p *Plan) Replacements() (words []Replacement, err error) {
+	for _, c := range p.Repaired {
 		for i, pc := range []uint64{c.PC - 4, c.PC} {
-			w, err := WordAt(p.file, pc, c.After[i])
+			w, err := NewReplacement(p.file, pc, c.After[i])
 			if err != nil {
 				return nil, err
 			}
@@ -29,42 +29,42 @@ func (p *Plan) Words() (words []Word, err error) {
 			words = append(words, w)
 		}
 	}
-	slices.SortFunc(words, func(a, b Word) int { return int(a.Offset - b.Offset) })
+	slices.SortFunc(words, func(a, b Replacement) int { return int(a.Offset - b.Offset) })
 	return words, nil
 }
 
-// Write writes the repaired binary, with the mode of the input. It first scans the copy,
-// which must have exactly the windows that the plan does not close. Then it replaces a
-// file of that name in one step. The name must not be that of the input: see
-// output.ErrInput.
+// Write writes the repaired binary to the file out, with the mode of the input. It scans the
+// copy first, which must have exactly the windows that the plan does not close. Then it
+// creates or replaces out in one step. If out is the input, the error wraps output.ErrInput.
 //
-// Write copies the file that was open when the plan was made, even if another file has
-// its name now. It returns ErrChanged if the contents have changed since.
+// Write copies the file that was open when the plan was made, even if another file has its
+// name now. If its contents have changed since, the error wraps ErrChanged.
 func (p *Plan) Write(out string) error {
 	info, err := p.file.Source().Stat()
 	if err != nil {
 		return err
 	}
-	if there, err := os.Stat(out); err == nil && os.SameFile(info, there) {
+	if existing, err := os.Stat(out); err == nil && os.SameFile(info, existing) {
 		return fmt.Errorf("%s: %w", out, output.ErrInput)
 	}
-	words, err := p.Words()
+	words, err := p.Replacements()
 	if err != nil {
 		return err
 	}
-	return output.Replace(out, 0o600, func(half *os.File) error {
-		if err := fill(half, p.file.Source(), words); err != nil {
+	return output.Replace(out, 0o600, func(temp *os.File) error {
+		if err := copyAndReplace(temp, p.file.Source(), words); err != nil {
 			return err
 		}
-		if err := p.check(half.Name()); err != nil {
+		if err := p.checkCopy(temp.Name()); err != nil {
 			return fmt.Errorf("%s: not written: %w", out, err)
 		}
-		return half.Chmod(info.Mode().Perm())
+		return temp.Chmod(info.Mode().Perm())
 	})
 }
 
-// check scans a repaired file.
-func (p *Plan) check(path string) error {
+// checkCopy scans a repaired file. It returns an error if its windows are not those that the
+// plan does not close.
+func (p *Plan) checkCopy(path string) error {
 	f, err := objfile.Open(path)
 	if err != nil {
 		return err
@@ -85,16 +85,16 @@ func (p *Plan) check(path string) error {
 			return err
 		}
 		// One boundary may have windows of both classes.
-		type place struct {
+		type key struct {
 			pc    uint64
 			class window.Class
 		}
-		stay := map[place]bool{}
+		unrepaired := map[key]bool{}
 		for _, u := range p.Unrepaired {
-			stay[place{u.PC, u.Class}] = true
+			unrepaired[key{u.PC, u.Class}] = true
 		}
 		for _, w := range windows {
-			if !stay[place{w.PC, w.Class}] {
+			if !unrepaired[key{w.PC, w.Class}] {
 				return fmt.Errorf("the repaired copy would have %v", w)
 			}
 		}

@@ -1,10 +1,10 @@
-// Package pclntab reads Go's function table. The table lists the functions of a
-// binary with their names, source lines, and the tables by which the runtime unwinds
+// Package pclntab reads Go's function table. The table lists the functions of a binary,
+// with their names, their source lines, and the tables with which the runtime unwinds
 // them.
 //
-// The layouts are those of runtime/symtab.go and runtime/runtime2.go, from Go
-// 1.16 onward. Tables may be hostile, so everything read is checked against the
-// bounds of the file.
+// The layouts are those of runtime/symtab.go and runtime/runtime2.go, from Go 1.16 on.
+// Names of parts and fields are those of the runtime. Tables may be hostile, so every
+// offset is checked against the bounds of the file.
 package pclntab
 
 import (
@@ -16,7 +16,7 @@ import (
 	"splitadd/internal/objfile"
 )
 
-// Magics of the header, the first word of the table.
+// Magic numbers: the first four bytes of the header, by release.
 const (
 	magic102 = 0xfffffffb // Go 1.2 to 1.15
 	magic116 = 0xfffffffa // Go 1.16 and 1.17
@@ -26,73 +26,73 @@ const (
 
 // A Table is the function table of one file.
 type Table struct {
-	file   *objfile.File
-	addr   uint64 // of the header
-	text   uint64 // what entry offsets are relative to; 0 before Go 1.18
-	gofunc uint64 // what funcdata offsets are relative to; 0 before Go 1.18
-	n      int    // functions
+	file       *objfile.File
+	headerAddr uint64
+	text       uint64 // address to which entry offsets are relative; 0 before Go 1.18
+	gofunc     uint64 // address to which funcdata offsets are relative; 0 before Go 1.18
+	nfunc      int
 
-	names, cus, files, pcs, funcs []byte
-	starts                        [5]uint64 // their addresses
+	funcnametab, cutab, filetab, pctab, pclntable []byte
+	partAddrs                                     [5]uint64 // addresses of the five parts
 	layout
 }
 
-// A layout holds the sizes and offsets that differ between releases, in bytes: the size
-// of a _func up to its pcdata, of an entry in the function table and of a funcdata
-// entry, the offsets of fields in a _func, and the size and fields of an inlinedCall.
-// The places of other fields follow from these: nameoff comes after the entry; pcsp,
-// pcfile, pcln, npcdata and cuOffset are neighbours; nfuncdata is the last byte.
+// A layout holds the sizes and offsets that differ between releases, in bytes. The offsets
+// of the other fields of a _func follow from these. Nameoff is after the entry. Pcsp,
+// pcfile, pcln, npcdata and cuOffset are consecutive. Nfuncdata is the last byte.
 type layout struct {
-	size, entry, funcdata   int
-	deferreturn, pcsp, flag int
-	node, nodeName, nodePC  int
+	funcSize, entrySize, funcdataSize                   int // of a _func up to its pcdata; of an entry in ftab; of a funcdata entry
+	deferreturnOff, pcspOff, flagOff                    int // in a _func
+	inlinedCallSize, inlinedNameOff, inlinedParentPCOff int // of an inlinedCall
 
-	// restarts is true if the runtime preempts within restartable sequences, as it
-	// does from Go 1.18 on.
-	restarts bool
+	// preemptsRestartable is true if the runtime preempts within restartable sequences, as
+	// it does from Go 1.18 on.
+	preemptsRestartable bool
 }
 
-// entry returns the address of function i. For i = n it is the end of the last
+// entryAddr returns the address of function i. For i = t.nfunc it is the end of the last
 // function.
-func (t *Table) entry(i int) uint64 {
+func (t *Table) entryAddr(i int) uint64 {
 	return t.text + t.functab(2*i)
 }
 
-// functab returns word i of the table of entries and record offsets.
+// functab returns word i of ftab, which has the entry and the offset of the record of each
+// function.
 func (t *Table) functab(i int) uint64 {
-	if t.layout.entry == 8 {
-		return binary.LittleEndian.Uint64(t.funcs[8*i:])
+	if t.layout.entrySize == 8 {
+		return binary.LittleEndian.Uint64(t.pclntable[8*i:])
 	}
-	return uint64(binary.LittleEndian.Uint32(t.funcs[4*i:]))
+	return uint64(binary.LittleEndian.Uint32(t.pclntable[4*i:]))
 }
 
 // Len returns the number of functions.
-func (t *Table) Len() int { return t.n }
+func (t *Table) Len() int { return t.nfunc }
 
-// Func returns function i, in the order of their addresses.
+// Func returns function i, for 0 <= i < t.Len(), in the order of addresses. It is an error
+// if the record of the function is out of bounds.
 func (t *Table) Func(i int) (Func, error) {
-	f := Func{Entry: t.entry(i), End: t.entry(i + 1), t: t}
-	off, size := t.functab(2*i+1), uint64(len(t.funcs))
-	if off > size || size-off < uint64(t.size) {
+	f := Func{Entry: t.entryAddr(i), End: t.entryAddr(i + 1), t: t}
+	off, size := t.functab(2*i+1), uint64(len(t.pclntable))
+	if off > size || size-off < uint64(t.funcSize) {
 		return f, fmt.Errorf("function at %#x: record at %#x out of bounds [0,%#x)", f.Entry, off, size)
 	}
-	f.record, f.addr = t.funcs[off:], t.starts[4]+off
-	tables := uint64(f.funcdataAt()-t.size) + uint64(f.nfuncdata()*t.funcdata)
-	if size-off-uint64(t.size) < tables {
+	f.record, f.recordAddr = t.pclntable[off:], t.partAddrs[4]+off
+	tablesSize := uint64(f.funcdataOff()-t.funcSize) + uint64(f.nfuncdata()*t.funcdataSize)
+	if size-off-uint64(t.funcSize) < tablesSize {
 		return f, fmt.Errorf("function at %#x: %d pcdata tables out of bounds", f.Entry, f.npcdata())
 	}
 	return f, nil
 }
 
-// Search returns the number of the function that holds an address.
-func (t *Table) Search(pc uint64) (i int, ok bool) {
-	i = sort.Search(t.n, func(i int) bool { return t.entry(i) > pc }) - 1
-	return i, i >= 0 && pc < t.entry(i+1)
+// FuncIndex returns the index of the function that contains pc.
+func (t *Table) FuncIndex(pc uint64) (i int, ok bool) {
+	i = sort.Search(t.nfunc, func(i int) bool { return t.entryAddr(i) > pc }) - 1
+	return i, i >= 0 && pc < t.entryAddr(i+1)
 }
 
-// Find returns the function that holds an address.
-func (t *Table) Find(pc uint64) (Func, bool) {
-	i, ok := t.Search(pc)
+// PCToFunc returns the function that contains pc.
+func (t *Table) PCToFunc(pc uint64) (Func, bool) {
+	i, ok := t.FuncIndex(pc)
 	if !ok {
 		return Func{}, false
 	}
@@ -100,36 +100,38 @@ func (t *Table) Find(pc uint64) (Func, bool) {
 	return f, err == nil
 }
 
-// Named returns the first function with a name, as the linker wrote it.
-func (t *Table) Named(name string) (Func, bool) {
-	t.file.Budget.Work(t.n)
-	for i := range t.n {
-		if f, err := t.Func(i); err == nil && t.begins(f.nameoff(), name+"\x00") {
+// LookupFunc returns the first function with a name, as the linker wrote it. It takes time
+// proportional to the number of functions.
+func (t *Table) LookupFunc(name string) (Func, bool) {
+	t.file.Budget.Work(t.nfunc)
+	for i := range t.nfunc {
+		if f, err := t.Func(i); err == nil && t.nameHasPrefix(f.nameoff(), name+"\x00") {
 			return f, true
 		}
 	}
 	return Func{}, false
 }
 
-// HasName reports whether the table holds a name, of a function or of one that
-// was inlined.
+// HasName reports whether the table has the name of a function, or of a function that was
+// inlined.
 func (t *Table) HasName(name string) bool {
-	return bytes.Contains(t.names, append([]byte(name), 0))
+	return bytes.Contains(t.funcnametab, append([]byte(name), 0))
 }
 
-// begins reports whether a prefix is in the name table at an offset.
-func (t *Table) begins(off uint32, prefix string) bool {
-	return uint64(off) < uint64(len(t.names)) && bytes.HasPrefix(t.names[off:], []byte(prefix))
+// nameHasPrefix reports whether the name at an offset in funcnametab has a prefix.
+func (t *Table) nameHasPrefix(off uint32, prefix string) bool {
+	return uint64(off) < uint64(len(t.funcnametab)) && bytes.HasPrefix(t.funcnametab[off:], []byte(prefix))
 }
 
-// cstring returns the string at an offset in a part of the table, or "?".
+// cstring returns the string at an offset in a part of the table, without its final zero. If
+// there is none, or it is longer than maxNameLen, it returns "?".
 func cstring(data []byte, off uint32) string {
 	if uint64(off) >= uint64(len(data)) {
 		return "?"
 	}
 	s := data[off:]
-	if len(s) > maxString {
-		s = s[:maxString]
+	if len(s) > maxNameLen {
+		s = s[:maxNameLen]
 	}
 	if i := bytes.IndexByte(s, 0); i >= 0 {
 		return string(s[:i])
@@ -137,4 +139,4 @@ func cstring(data []byte, off uint32) string {
 	return "?"
 }
 
-const maxString = 64 << 10 // bytes in a name; names of generic functions may be long
+const maxNameLen = 64 << 10 // bytes; names of generic functions may be long

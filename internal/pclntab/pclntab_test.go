@@ -20,8 +20,8 @@ import (
 	"splitadd/internal/pclntab"
 )
 
-// One release of each layout, which Go 1.16, 1.18 and 1.20 introduced, and the Go that
-// runs this test.
+// releases are one release of each layout, which Go 1.16, 1.18 and 1.20 introduced, and the
+// Go that runs this test.
 var releases = []string{"go1.16.15", "go1.18.10", "go1.20.14", "local"}
 
 // TestAgainstGosym compares names, entries and lines with what debug/gosym
@@ -43,10 +43,10 @@ func TestAgainstGosym(t *testing.T) {
 			want, err := gosym.NewTable(nil, gosym.NewLineTable(data, file.Section(".text").Addr))
 			require.NoError(t, err)
 			require.Len(t, want.Funcs, table.Len())
-			named, ok := table.Named("runtime.asyncPreempt")
+			named, ok := table.LookupFunc("runtime.asyncPreempt")
 			require.True(t, ok)
 			require.Equal(t, want.LookupFunc("runtime.asyncPreempt").Entry, named.Entry)
-			_, ok = table.Named("runtime.asyncPreem")
+			_, ok = table.LookupFunc("runtime.asyncPreem")
 			require.False(t, ok)
 			for i, w := range want.Funcs {
 				fn, err := table.Func(i)
@@ -79,8 +79,8 @@ func TestSafePoints(t *testing.T) {
 			table, err := pclntab.Open(labtest.Open(t, release))
 			require.NoError(t, err)
 			safe := map[string]int{}
-			why := map[string]string{}
-			inlined := 0 // instructions of the runtime, inlined into other code
+			reasons := map[string]string{}
+			inlined := 0 // instructions of the runtime that were inlined into other code
 			for i := range table.Len() {
 				fn, err := table.Func(i)
 				require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestSafePoints(t *testing.T) {
 						require.LessOrEqual(t, resume, pc)
 						require.GreaterOrEqual(t, resume, fn.Entry)
 					} else {
-						why[fn.Name()] = reason
+						reasons[fn.Name()] = reason
 						if code, ok := strings.CutPrefix(reason, "code of "); ok && !strings.HasPrefix(fn.Name(), code) {
 							inlined++
 						}
@@ -105,19 +105,19 @@ func TestSafePoints(t *testing.T) {
 			assert.Positive(t, safe["splitadd/internal/victim.leaf65552"])
 			assert.Positive(t, safe["splitadd/internal/victim.Run"])
 			assert.Zero(t, safe["runtime.gcStart"])
-			assert.Equal(t, "code of runtime", why["runtime.gcStart"])
+			assert.Equal(t, "code of runtime", reasons["runtime.gcStart"])
 			assert.Zero(t, safe["runtime.asyncPreempt"])
-			assert.Equal(t, "assembly", why["runtime.memmove"])
-			assert.Equal(t, "unsafe point", why["main.main"], "its prologue")
+			assert.Equal(t, "assembly", reasons["runtime.memmove"])
+			assert.Equal(t, "unsafe point", reasons["main.main"], "its prologue")
 			assert.Positive(t, inlined, "instructions inlined from the runtime")
-			restartable := slices.ContainsFunc(slices.Collect(maps.Values(why)), func(s string) bool { return strings.HasPrefix(s, "restartable") })
+			restartable := slices.ContainsFunc(slices.Collect(maps.Values(reasons)), func(s string) bool { return strings.HasPrefix(s, "restartable") })
 			assert.Equal(t, release == "go1.16.15", restartable)
 		})
 	}
 }
 
-func TestValuesAt(t *testing.T) {
-	values := pclntab.Values{{End: 0x108, Value: 0}, {End: 0x120, Value: 64}}
+func TestPCValuesAt(t *testing.T) {
+	values := pclntab.PCValues{{End: 0x108, Value: 0}, {End: 0x120, Value: 64}}
 	for _, c := range []struct {
 		pc    uint64
 		value int32
@@ -129,14 +129,14 @@ func TestValuesAt(t *testing.T) {
 	}
 }
 
-func TestNone(t *testing.T) {
+func TestNoTable(t *testing.T) {
 	_, err := pclntab.Open(&objfile.File{Path: "empty"})
-	require.ErrorIs(t, err, pclntab.ErrNone)
+	require.ErrorIs(t, err, pclntab.ErrNoTable)
 	require.EqualError(t, err, "empty: no Go function table: no header in any segment")
 }
 
-// readAll reads everything in a table about one in every functions, and about the
-// victims.
+// readAll reads everything in a table about the victims, and about every n-th function, where
+// n is every.
 func readAll(f *objfile.File, every int) {
 	table, err := pclntab.Open(f)
 	if err != nil {
@@ -162,13 +162,13 @@ func readAll(f *objfile.File, every int) {
 // TestBitFlips flips bits of a real table. Reading it must not panic, hang or use
 // unbounded memory.
 func TestBitFlips(t *testing.T) {
-	image, table := image(t)
+	image, table := guestData(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		changed := append([]byte(nil), image...)
 		for range 1 + random.IntN(8) {
-			at := table + random.IntN(1<<random.IntN(19)) // mostly near the header
-			changed[min(at, len(changed)-1)] ^= 1 << random.IntN(8)
+			off := table + random.IntN(1<<random.IntN(19)) // mostly near the header
+			changed[min(off, len(changed)-1)] ^= 1 << random.IntN(8)
 		}
 		if f, err := objfile.Parse("flipped", changed); err == nil {
 			readAll(f, 1)
@@ -205,8 +205,8 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// image returns the bytes of a guest and where its table begins.
-func image(tb testing.TB) (data []byte, table int) {
+// guestData returns the contents of a guest, and the offset of its function table.
+func guestData(tb testing.TB) (data []byte, table int) {
 	path := labtest.Guest(tb, "local")
 	data, err := os.ReadFile(path)
 	require.NoError(tb, err)

@@ -6,19 +6,20 @@ import (
 	"sort"
 )
 
-// A Value holds from the end of the value before it, or the function's entry,
-// up to End.
-type Value struct {
-	End   uint64
+// A PCValue is a value of a table by pc. It is valid from the End of the previous one, or
+// from the function's entry, to its own End.
+type PCValue struct {
+	End   uint64 // address; exclusive
 	Value int32
 }
 
-// Values is a table of values by pc, in order.
-type Values []Value
+// PCValues is a table of values by pc, in ascending order.
+type PCValues []PCValue
 
-// At returns the value at a pc and the address from which it holds; -1 outside
-// the table (runtime/symtab.go, pcvalue).
-func (v Values) At(entry, pc uint64) (value int32, from uint64) {
+// At returns the value at pc and the first address for which it is valid. Entry is the
+// address of the function. Outside the table the value is -1 and the address 0
+// (runtime/symtab.go, pcvalue).
+func (v PCValues) At(entry, pc uint64) (value int32, from uint64) {
 	i := sort.Search(len(v), func(i int) bool { return v[i].End > pc })
 	if i == len(v) || pc < entry {
 		return -1, 0
@@ -29,15 +30,15 @@ func (v Values) At(entry, pc uint64) (value int32, from uint64) {
 	return v[i].Value, entry
 }
 
-// A Cursor looks values up in a table. It is fast if pcs come in order.
+// A Cursor looks up values in a table. It is fast if the pcs ascend.
 type Cursor struct {
-	values Values
+	values PCValues
 	entry  uint64
 	i      int
 }
 
 // Cursor returns a cursor for a function's table.
-func (f Func) Cursor(v Values) Cursor { return Cursor{values: v, entry: f.Entry} }
+func (f Func) Cursor(v PCValues) Cursor { return Cursor{values: v, entry: f.Entry} }
 
 // At returns what Values.At returns.
 func (c *Cursor) At(pc uint64) (value int32, from uint64) {
@@ -48,7 +49,7 @@ func (c *Cursor) At(pc uint64) (value int32, from uint64) {
 		c.i = 0
 	}
 	for n := 0; pc >= c.values[c.i].End && c.i+1 < len(c.values); n++ {
-		if c.i++; n == 8 { // far
+		if c.i++; n == 8 { // pc is far ahead: search
 			return c.values.At(c.entry, pc)
 		}
 	}
@@ -62,19 +63,20 @@ func (c *Cursor) At(pc uint64) (value int32, from uint64) {
 	return c.values[c.i].Value, from
 }
 
-// values decodes the table at an offset (runtime/symtab.go, step).
-func (f Func) values(off uint32) (Values, error) { return f.appendValues(nil, off) }
+// pcvalues decodes the table at an offset in pctab (runtime/symtab.go, step).
+func (f Func) pcvalues(off uint32) (PCValues, error) { return f.appendPCValues(nil, off) }
 
-// appendValues appends the values of the table at an offset.
-func (f Func) appendValues(values Values, off uint32) (Values, error) {
+// appendPCValues appends the values of the table at an offset in pctab. An offset of 0 means
+// that there is no table.
+func (f Func) appendPCValues(values PCValues, off uint32) (PCValues, error) {
 	if off == 0 {
 		return values, nil
 	}
-	if uint64(off) >= uint64(len(f.t.pcs)) {
-		return nil, fmt.Errorf("function at %#x: table at %#x out of bounds [0,%#x)", f.Entry, off, len(f.t.pcs))
+	if uint64(off) >= uint64(len(f.t.pctab)) {
+		return nil, fmt.Errorf("function at %#x: table at %#x out of bounds [0,%#x)", f.Entry, off, len(f.t.pctab))
 	}
-	p, pc, value := f.t.pcs[off:], f.Entry, int32(-1)
-	defer func(had int) { f.t.file.Budget.Work(len(values) - had) }(len(values))
+	p, pc, value := f.t.pctab[off:], f.Entry, int32(-1)
+	defer func(before int) { f.t.file.Budget.Work(len(values) - before) }(len(values))
 	for len(values) < maxValues {
 		delta, n := binary.Uvarint(p)
 		if n <= 0 {
@@ -84,13 +86,13 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 			return values, nil
 		}
 		step, m := binary.Uvarint(p[n:])
-		if m <= 0 || step == 0 || step > (f.End-f.Entry)/instruction+1 || delta > 1<<32-1 {
+		if m <= 0 || step == 0 || step > (f.End-f.Entry)/pcQuantum+1 || delta > 1<<32-1 {
 			break
 		}
 		p = p[n+m:]
 		value += int32(-(delta & 1) ^ delta>>1)
-		pc += step * instruction
-		values = append(values, Value{pc, value})
+		pc += step * pcQuantum
+		values = append(values, PCValue{pc, value})
 		if pc > f.End {
 			break
 		}
@@ -98,11 +100,11 @@ func (f Func) appendValues(values Values, off uint32) (Values, error) {
 	return nil, fmt.Errorf("function at %#x: table at %#x is not a table of values", f.Entry, off)
 }
 
-// PCSP returns, by pc, how many bytes below its value at entry the unwinder expects the
-// stack pointer to be. It is empty for a function at which the unwinder stops.
-func (f Func) PCSP() (Values, error) { return f.AppendPCSP(nil) }
+// PCSP returns the table pcsp: by pc, how many bytes below its value at entry the unwinder
+// expects the stack pointer to be. It is empty for a function at which the unwinder stops.
+func (f Func) PCSP() (PCValues, error) { return f.AppendPCSP(nil) }
 
 // AppendPCSP appends the values of PCSP.
-func (f Func) AppendPCSP(values Values) (Values, error) {
-	return f.appendValues(values, f.field(f.t.pcsp))
+func (f Func) AppendPCSP(values PCValues) (PCValues, error) {
+	return f.appendPCValues(values, f.field(f.t.pcspOff))
 }

@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// OpenFile opens a file of records to add to, and returns a reader of the records in it.
-// A last record that was cut off is removed. If the file holds anything other than
-// records, it is an error, and nothing is changed.
+// OpenFile opens a file of records for appending, and creates it if it does not exist. The
+// reader returns the records in the file. OpenFile removes a last record that was cut off. If
+// the file has anything other than records, it returns an error and does not change the file.
 func OpenFile(path string) (*os.File, *bytes.Reader, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

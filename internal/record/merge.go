@@ -9,8 +9,8 @@ import (
 	"splitadd/internal/window"
 )
 
-// A condition is everything that a victim's rate depends on. Exposures are added up
-// only for runs under the same condition.
+// A condition is everything that the hazard rate of a victim depends on. Only runs under the
+// same condition are pooled.
 type condition struct {
 	Go       string
 	Func     string
@@ -19,7 +19,7 @@ type condition struct {
 	Leaf     bool
 	Observer string
 	Stress   trial.StressConfig
-	Engine   string // with the machine: kernel, processor, how many there are
+	Engine   string // including the machine: kernel, processor, number of processors
 }
 
 func (r Run) condition() condition {
@@ -30,72 +30,75 @@ func (r Run) condition() condition {
 	return c
 }
 
-// String names a condition by the parts that a reader needs to tell runs apart.
+// String returns the release, victim, class and observer, which identify most conditions for
+// a reader.
 func (c condition) String() string {
 	return fmt.Sprintf("%s %s %s under %s", c.Go, c.Func, c.Class, c.Observer)
 }
 
-// Merge pools the records of shards. Runs under the same condition on several machines
-// become one experiment, whose exposure is their sum. The result has each window and each
-// verdict once. Every series is computed again from the runs that have a seed. Notes of
-// the result say which runs were left out, and which look alike but have different
+// Merge pools the records of shards. It makes one series from all runs under the same
+// condition, whose exposure is the sum of theirs. Only runs that have a seed and were not
+// pinned are in a series. The result has each window and each verdict once. Its Notes say
+// which runs were left out of a series, and which series have the same name but different
 // conditions.
 //
-// It is an error if two runs have the same release, victim, observer and seed, or if
-// shards have different windows or verdicts.
-func (a *All) Merge() (merged All, err error) {
-	if merged.Windows, err = agreedWindows(a.Windows); err != nil {
+// It is an error if two runs under the same condition have the same seed, or if shards have
+// different windows or verdicts.
+func (a *Collection) Merge() (merged Collection, err error) {
+	if merged.Windows, err = distinctWindows(a.Windows); err != nil {
 		return merged, err
 	}
-	if merged.Verdicts, err = agreedVerdicts(a.Verdicts); err != nil {
+	if merged.Verdicts, err = distinctVerdicts(a.Verdicts); err != nil {
 		return merged, err
 	}
 	merged.Runs = a.Runs
-	err = merged.pool()
+	err = merged.poolRuns()
 	return merged, err
 }
 
-// agreedWindows returns each window once.
-func agreedWindows(all []Window) (once []Window, err error) {
+// distinctWindows returns each window once. It is an error if two windows at the same place
+// differ.
+func distinctWindows(windows []Window) (distinct []Window, err error) {
 	seen := map[string]Window{}
-	for _, w := range all {
+	for _, w := range windows {
 		key := fmt.Sprint(w.Go, w.Class, w.PC)
-		if known, ok := seen[key]; !ok {
-			once = append(once, w)
-		} else if known != w {
-			return once, fmt.Errorf("%s: two shards have different windows at %s: were they built alike?", w.Go, w.PC)
+		if previous, ok := seen[key]; !ok {
+			distinct = append(distinct, w)
+		} else if previous != w {
+			return distinct, fmt.Errorf("%s: two shards have different windows at %s: were their victims built in the same way?", w.Go, w.PC)
 		}
 		seen[key] = w
 	}
-	return once, nil
+	return distinct, nil
 }
 
-// agreedVerdicts returns each verdict once.
-func agreedVerdicts(all []Verdict) (once []Verdict, err error) {
+// distinctVerdicts returns the verdict on each release once. It is an error if two verdicts on
+// a release differ.
+func distinctVerdicts(verdicts []Verdict) (distinct []Verdict, err error) {
 	seen := map[string]Verdict{}
-	for _, v := range all {
-		if known, ok := seen[v.Go]; !ok {
-			once = append(once, v)
-		} else if !slices.Equal(known.Affected, v.Affected) || known.Proved != v.Proved {
-			return once, fmt.Errorf("%s: two shards have different verdicts: %v and %v", v.Go, known.Affected, v.Affected)
+	for _, v := range verdicts {
+		if previous, ok := seen[v.Go]; !ok {
+			distinct = append(distinct, v)
+		} else if !slices.Equal(previous.Affected, v.Affected) || previous.Proved != v.Proved {
+			return distinct, fmt.Errorf("%s: two shards have different verdicts: %v and %v", v.Go, previous.Affected, v.Affected)
 		}
 		seen[v.Go] = v
 	}
-	return once, nil
+	return distinct, nil
 }
 
-// A pool is runs under one condition.
+// A pool is the runs under one condition.
 type pool struct {
 	condition
 	sample  trial.Sample
-	leftOut int // runs that died of something other than the kind of window of the run
+	leftOut int // runs that died of something other than the class of window that the run is about
 }
 
-// pool makes the series from the runs.
-func (a *All) pool() error {
+// poolRuns adds the series of the runs, and notes about them.
+func (a *Collection) poolRuns() error {
 	shards := map[string]string{}
 	pools := map[condition]*pool{}
-	var order []*pool
+	var ordered []*pool
 	for _, r := range a.Runs {
 		if r.Seed == 0 || r.Pinned {
 			continue
@@ -103,11 +106,11 @@ func (a *All) pool() error {
 		p := pools[r.condition()]
 		if p == nil {
 			p = &pool{condition: r.condition()}
-			pools[p.condition], order = p, append(order, p)
+			pools[p.condition], ordered = p, append(ordered, p)
 		}
 		key := fmt.Sprintf("%v, seed %d", p, r.Seed)
-		if shard, twice := shards[key]; twice {
-			return fmt.Errorf("%s: there twice, in shards %q and %q", key, shard, r.Shard)
+		if shard, isDuplicate := shards[key]; isDuplicate {
+			return fmt.Errorf("%s: recorded twice, in shards %q and %q", key, shard, r.Shard)
 		}
 		shards[key] = r.Shard
 		switch {
@@ -120,22 +123,22 @@ func (a *All) pool() error {
 			return fmt.Errorf("%s: %s: nothing was measured", key, r.Outcome)
 		}
 	}
-	alike := map[string]int{}
-	for _, p := range order {
-		alike[p.String()]++
+	seriesByName := map[string]int{}
+	for _, p := range ordered {
+		seriesByName[p.String()]++
 		if p.sample.Seconds() > 0 {
 			a.Series = append(a.Series, p.series())
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(alike)) {
-		if n := alike[name]; n > 1 {
+	for _, name := range slices.Sorted(maps.Keys(seriesByName)) {
+		if n := seriesByName[name]; n > 1 {
 			a.Notes = append(a.Notes, fmt.Sprintf("%s: %d series, since the runs differ in the victims of their stress, or in the engine or machine", name, n))
 		}
 	}
 	return nil
 }
 
-// series returns the record of a pool.
+// series returns the record of a pool's runs.
 func (p *pool) series() Series {
 	record := Writer{Go: p.Go, Engine: p.Engine}.series(trial.Series{
 		Label: "pooled", Func: p.Func, Class: p.Class, Leaf: p.Leaf, Frame: p.Frame, Observer: p.Observer,
@@ -150,8 +153,8 @@ func (p *pool) series() Series {
 	return record
 }
 
-// Write writes records, one a line.
-func (a *All) Write(w Writer) error {
+// Write writes the records, one on each line, without Notes.
+func (a *Collection) Write(w Writer) error {
 	err := writeEach(w, a.Windows)
 	if err == nil {
 		err = writeEach(w, a.Runs)

@@ -11,15 +11,15 @@ import (
 	"splitadd/internal/trial"
 )
 
-// whole returns the runs of seeds 1 to 32 in one piece.
-func whole() (all All) {
+// runsOf32Seeds returns the runs of seeds 1 to 32 under one condition.
+func runsOf32Seeds() (all Collection) {
 	for seed := 1; seed <= 32; seed++ {
 		outcome := trial.Died
 		if seed%5 == 0 {
 			outcome = trial.Survived
 		}
 		all.Runs = append(all.Runs, Run{
-			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed, Death: map[trial.Outcome]string{trial.Died: "split SP"}[outcome],
+			Header: Header{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: outcome, Seed: seed, Death: map[trial.Outcome]string{trial.Died: "split SP"}[outcome],
 			Exposed: float64(seed) / 7, Observations: seed, Engine: "native: linux/arm64, Linux 6.1, cpu", Stress: &trial.SingleVictim,
 		})
 	}
@@ -29,24 +29,24 @@ func whole() (all All) {
 // TestMerge divides runs among eight shards. The pooled records equal those of one run
 // with the same seeds.
 func TestMerge(t *testing.T) {
-	one := whole()
+	one := runsOf32Seeds()
 	want, err := one.Merge()
 	require.NoError(t, err)
 	require.Len(t, want.Series, 1)
 	assert.Equal(t, 32, want.Series[0].Runs)
-	var pooled All
+	var pooled Collection
 	for shard := range 8 {
-		var part All
+		var part Collection
 		for i, r := range one.Runs {
 			if i%8 == shard {
 				r.Engine, r.Shard = "native: linux/arm64, Linux 6.1, cpu", fmt.Sprint(shard, "/8")
 				part.Runs = append(part.Runs, r)
 			}
 		}
-		part.Windows = []Window{{Head: Head{"window", 1, "go1.27.4"}, PC: "0x1"}}
-		part.Verdicts = []Verdict{{Head: Head{"verdict", 1, "go1.27.4"}, Affected: []string{"leaf SP"}}}
+		part.Windows = []Window{{Header: Header{"window", 1, "go1.27.4"}, PC: "0x1"}}
+		part.Verdicts = []Verdict{{Header: Header{"verdict", 1, "go1.27.4"}, Affected: []string{"leaf SP"}}}
 		var b bytes.Buffer
-		require.NoError(t, part.Write(Writer{To: &b}))
+		require.NoError(t, part.Write(Writer{Out: &b}))
 		require.NoError(t, pooled.Read(&b))
 	}
 	got, err := pooled.Merge()
@@ -61,29 +61,30 @@ func TestMerge(t *testing.T) {
 	assert.Len(t, got.Verdicts, 1)
 	again := got
 	_, err = again.Merge()
-	require.NoError(t, err, "what was merged can be merged")
+	require.NoError(t, err, "the result of a merge can be merged")
 
 	twice := pooled
 	twice.Runs = append(twice.Runs, one.Runs[3])
 	_, err = twice.Merge()
-	require.ErrorContains(t, err, `go1.27.4 f SP under gc, seed 4: there twice, in shards "3/8" and ""`)
+	require.ErrorContains(t, err, `go1.27.4 f SP under gc, seed 4: recorded twice, in shards "3/8" and ""`)
 	other := pooled
-	other.Verdicts = append(other.Verdicts, Verdict{Head: Head{"verdict", 1, "go1.27.4"}})
+	other.Verdicts = append(other.Verdicts, Verdict{Header: Header{"verdict", 1, "go1.27.4"}})
 	_, err = other.Merge()
 	require.ErrorContains(t, err, "two shards have different verdicts")
 	built := pooled
-	built.Windows = append(built.Windows, Window{Head: Head{"window", 1, "go1.27.4"}, PC: "0x1", Func: "x"})
+	built.Windows = append(built.Windows, Window{Header: Header{"window", 1, "go1.27.4"}, PC: "0x1", Func: "x"})
 	_, err = built.Merge()
 	require.ErrorContains(t, err, "two shards have different windows at 0x1")
 	emulated := pooled
-	emulated.Runs = append(emulated.Runs, Run{Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Func: "f", Observer: "gc", Outcome: trial.Died, Death: "split SP", Seed: 99, Exposed: 1, Engine: "emulated: x"})
+	emulated.Runs = append(emulated.Runs, Run{Header: Header{"run", 1, "go1.27.4"}, Class: "SP", Func: "f", Observer: "gc", Outcome: trial.Died, Death: "split SP", Seed: 99, Exposed: 1, Engine: "emulated: x"})
 	got, err = emulated.Merge()
 	require.NoError(t, err)
 	assert.Len(t, got.Series, 2, "engines are not pooled")
 }
 
-// TestMergeAlike does not pool runs with different conditions, and says so.
-func TestMergeAlike(t *testing.T) {
+// TestMergeConditions tests that runs with different conditions are not pooled, and that a
+// note says so if their series have the same name.
+func TestMergeConditions(t *testing.T) {
 	for name, change := range map[string]func(*Run){
 		"release":    func(r *Run) { r.Go = "go1.26.8" },
 		"victim":     func(r *Run) { r.Func = "g" },
@@ -101,8 +102,8 @@ func TestMergeAlike(t *testing.T) {
 		"their seed": func(r *Run) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all := whole()
-			for _, r := range whole().Runs {
+			all := runsOf32Seeds()
+			for _, r := range runsOf32Seeds().Runs {
 				r.Seed += 100
 				change(&r)
 				all.Runs = append(all.Runs, r)
@@ -120,14 +121,14 @@ func TestMergeAlike(t *testing.T) {
 	}
 }
 
-// TestMergeDeaths counts only deaths by a window of the runs' kind.
+// TestMergeDeaths tests that only deaths of the runs' class of window count.
 func TestMergeDeaths(t *testing.T) {
-	all := whole()
+	all := runsOf32Seeds()
 	want, err := all.Merge()
 	require.NoError(t, err)
 	for i, death := range []string{"out of memory", "other Go fatal error", "corrupt result", "split FP", "unwind failure", ""} {
 		all.Runs = append(all.Runs, Run{
-			Head: Head{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: trial.Died, Death: death, Seed: 100 + i,
+			Header: Header{"run", 1, "go1.27.4"}, Class: "SP", Leaf: true, Func: "f", Observer: "gc", Outcome: trial.Died, Death: death, Seed: 100 + i,
 			Exposed: 1000, Engine: "native: linux/arm64, Linux 6.1, cpu", Stress: &trial.SingleVictim,
 		})
 	}

@@ -11,13 +11,13 @@ import (
 	"splitadd/internal/trial"
 )
 
-// maxLine bounds a record, in bytes.
-const maxLine = 1 << 20
+// maxLineSize is the largest size of a record in bytes, including its newline.
+const maxLineSize = 1 << 20
 
-// each calls f with each record's head and line. It is an error if a line is not a
-// record, or has another version. A last line that was cut off is passed over: the
+// eachRecord calls f with the header and the line of each record. It is an error if a line is
+// not a record, or has another version. It skips a last line that was cut off, because the
 // process that wrote it may have been killed.
-func each(from io.Reader, f func(Head, []byte) error) error {
+func eachRecord(from io.Reader, f func(Header, []byte) error) error {
 	lines := bufio.NewReaderSize(from, 64<<10-1)
 	for n := 1; ; n++ {
 		line, err := readLine(lines)
@@ -27,7 +27,7 @@ func each(from io.Reader, f func(Head, []byte) error) error {
 			}
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		var head Head
+		var head Header
 		if err := json.Unmarshal(line, &head); err != nil {
 			return fmt.Errorf("line %d: not a record: %w", n, err)
 		}
@@ -40,14 +40,14 @@ func each(from io.Reader, f func(Head, []byte) error) error {
 	}
 }
 
-// readLine returns the next line that is complete, without its end.
-func readLine(from *bufio.Reader) (line []byte, err error) {
+// readLine returns the next complete line, without its newline, or io.EOF.
+func readLine(r *bufio.Reader) (line []byte, err error) {
 	for {
-		part, err := from.ReadSlice('\n')
+		part, err := r.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
-		case len(line) > maxLine:
-			return nil, fmt.Errorf("more than %d bytes", maxLine)
+		case len(line) > maxLineSize:
+			return nil, fmt.Errorf("more than %d bytes", maxLineSize)
 		case err == nil:
 			return line[:len(line)-1], nil
 		case !errors.Is(err, bufio.ErrBufferFull):
@@ -56,33 +56,33 @@ func readLine(from *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// CompleteRecords returns a reader of the complete records in data. The last record may be cut
-// off, since the process that wrote it may have been killed. It is an error if data
-// holds anything else.
+// CompleteRecords returns a reader of the complete records in data. It leaves out a last record
+// that was cut off, because the process that wrote it may have been killed. It is an error if
+// data has anything else.
 func CompleteRecords(data []byte) (*bytes.Reader, error) {
 	end := bytes.LastIndexByte(data, '\n') + 1
-	if err := each(bytes.NewReader(data[:end]), func(Head, []byte) error { return nil }); err != nil {
+	if err := eachRecord(bytes.NewReader(data[:end]), func(Header, []byte) error { return nil }); err != nil {
 		return nil, err
 	}
-	const begin = `{"kind":"` // of every record: Head is its first member
+	const begin = `{"kind":"` // of every record: Header is its first member
 	if rest := data[end:]; !bytes.HasPrefix(rest[:min(len(rest), len(begin))], []byte(begin)[:min(len(rest), len(begin))]) {
 		return nil, fmt.Errorf("the last line is not the beginning of a record")
 	}
 	return bytes.NewReader(data[:end]), nil
 }
 
-// ReadSeries reads the series among records.
+// ReadSeries reads records and returns the series among them.
 func ReadSeries(from io.Reader) ([]Series, error) {
-	var all All
+	var all Collection
 	err := all.Read(from)
 	return all.Series, err
 }
 
-// ReadVerdicts reads the verdicts among records that were proved without a doubt, by
-// release. It passes over verdicts of older versions of splitadd, which did not test
-// the finder (see trial.Tested).
+// ReadVerdicts reads records and returns the verdicts among them, by release, that are proved
+// and have no doubts. It leaves out verdicts of older versions of splitadd, which did not
+// test the finder (see trial.Tested).
 func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
-	var all All
+	var all Collection
 	err := all.Read(from)
 	verdicts := map[string]trial.Verdict{}
 	for _, v := range all.Verdicts {
@@ -94,35 +94,35 @@ func ReadVerdicts(from io.Reader) (map[string]trial.Verdict, error) {
 	return verdicts, err
 }
 
-// All are the records of one or more files that a report is made of.
-type All struct {
+// Collection are the records of one or more files that a report is made of.
+type Collection struct {
 	Windows  []Window
 	Runs     []Run // and controls
 	Series   []Series
 	Verdicts []Verdict
-	Notes    []string // of a merge: what a reader has to know; not a record
+	Notes    []string // of Merge: what was left out, and which series have the same name; not records
 }
 
-// Read adds records to a. It passes over kinds that reports do not show.
-func (a *All) Read(from io.Reader) error {
-	return each(from, func(head Head, line []byte) error {
+// Read reads records and adds them to a. It skips the kinds that a Collection does not have.
+func (a *Collection) Read(from io.Reader) error {
+	return eachRecord(from, func(head Header, line []byte) error {
 		switch head.Kind {
 		case "window":
-			return add(&a.Windows, line)
+			return appendRecord(&a.Windows, line)
 		case "run", "control":
-			return add(&a.Runs, line)
+			return appendRecord(&a.Runs, line)
 		case "series":
-			return add(&a.Series, line)
+			return appendRecord(&a.Series, line)
 		case "verdict":
-			return add(&a.Verdicts, line)
+			return appendRecord(&a.Verdicts, line)
 		}
 		return nil
 	})
 }
 
-func add[T any](to *[]T, line []byte) error {
+func appendRecord[T any](records *[]T, line []byte) error {
 	var record T
 	err := json.Unmarshal(line, &record)
-	*to = append(*to, record)
+	*records = append(*records, record)
 	return err
 }

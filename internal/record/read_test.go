@@ -13,13 +13,13 @@ import (
 	"splitadd/internal/trial"
 )
 
-// TestReadBack writes records and reads them.
-func TestReadBack(t *testing.T) {
+// TestRoundTrip writes records and reads them back.
+func TestRoundTrip(t *testing.T) {
 	var b bytes.Buffer
-	w := Writer{To: &b, Go: "go1.27.4", Engine: "e"}
+	w := Writer{Out: &b, Go: "go1.27.4", Engine: "e"}
 	s := trial.Series{Label: "a/b", Func: "f", Class: "SP", Observer: "gc", Limit: time.Second, Sample: trial.Sample{{Seconds: 2, Died: true}, {Seconds: 3}}}
 	require.NoError(t, w.Series(s))
-	require.NoError(t, w.Series(trial.Series{}), "nothing was run: no record")
+	require.NoError(t, w.Series(trial.Series{}), "a series without runs has no record")
 	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true}))
 	w.Go = "go1.1"
 	require.NoError(t, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}}))
@@ -37,7 +37,7 @@ func TestReadBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[string]trial.Verdict{"go1.27.4": {Affected: []string{"leaf SP"}, Proved: true}}, verdicts, "only what was proved")
 
-	// Cut anywhere: the complete records are read.
+	// If the data is cut off anywhere, the complete records are still read.
 	for cut := range len(data) {
 		_, err := ReadVerdicts(strings.NewReader(data[:cut]))
 		require.NoError(t, err, "cut at %d", cut)
@@ -49,7 +49,7 @@ func TestReadBack(t *testing.T) {
 		_, err := CompleteRecords([]byte(notes))
 		assert.Error(t, err, "%q", notes)
 	}
-	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLine+1) + "\n"} {
+	for _, bad := range []string{"\n", "{\n", "[]\n", "{\"v\":2}\n", strings.Repeat("x", maxLineSize+1) + "\n"} {
 		_, err := ReadSeries(strings.NewReader(data + bad))
 		require.ErrorContains(t, err, "line 6: ", "%.20q", bad)
 	}
@@ -59,7 +59,7 @@ func TestReadBack(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"kind":"series","v":1,"lives":[{"seconds":1,"died":true}]}` + "\n"))
 	var b bytes.Buffer
-	w := Writer{To: &b, Go: "go1.27.4", Engine: "e"}
+	w := Writer{Out: &b, Go: "go1.27.4", Engine: "e"}
 	require.NoError(f, w.Series(trial.Series{Label: "a/b", Func: "f", Class: "SP", Observer: "gc", Limit: time.Second, Sample: trial.Sample{{Seconds: 2, Died: true}, {Seconds: 3}}}))
 	require.NoError(f, w.Verdict(trial.Verdict{Affected: []string{"leaf SP"}, Proved: true}))
 	require.NoError(f, w.Verdict(trial.Verdict{Proved: true, Doubts: []string{"x"}}))

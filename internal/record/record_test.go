@@ -12,9 +12,9 @@ import (
 	"splitadd/internal/window"
 )
 
-// TestForm states the form of every record. A change here needs another Version, unless
-// it only adds members.
-func TestForm(t *testing.T) {
+// TestRecordForm compares records with their JSON. A change to the JSON needs another Version,
+// unless it only adds members.
+func TestRecordForm(t *testing.T) {
 	w := window.Window{
 		Class: window.SP, Func: "main.f", Leaf: true, Entry: 0x77b70, PC: 0x77c04, Frame: 65552,
 		File: "main.go", Line: 7, Claimed: 65552, Actual: 65536, Known: true, Pair: true, Preemptible: true,
@@ -26,7 +26,7 @@ func TestForm(t *testing.T) {
 	}
 	control := trial.Run{Class: window.SP, Func: "leaf4096", Frame: 4096, Observer: "gc", Pinned: true, Control: true, Outcome: trial.Survived}
 	var b bytes.Buffer
-	to := Writer{To: &b, Go: "go1.27.4", Engine: "native linux/arm64"}
+	to := Writer{Out: &b, Go: "go1.27.4", Engine: "native linux/arm64"}
 	require.NoError(t, to.Window(w, "x"))
 	require.NoError(t, to.Run(run))
 	require.NoError(t, to.Run(control))

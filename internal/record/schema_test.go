@@ -20,8 +20,8 @@ var kinds = map[string]any{
 	"error": &Failure{}, "scan": &Scan{}, "diagnosis": &Diagnosis{}, "triage": &Triage{},
 }
 
-// valid validates records against docs/schema/records.json, and allows no other members.
-func valid(t *testing.T, records []byte) (string, error) {
+// validate validates records against docs/schema/records.json, and allows no other members.
+func validate(t *testing.T, records []byte) (string, error) {
 	schema, err := filepath.Abs("../../docs/schema/records.json")
 	require.NoError(t, err)
 	cmd := exec.Command("go", "run", "./recordvalid", schema)
@@ -30,20 +30,20 @@ func valid(t *testing.T, records []byte) (string, error) {
 	return string(out), err
 }
 
-// fill sets every member of a record, and every member of what is in it.
-func fill(v reflect.Value, name string) {
+// setAllMembers sets every member of a record, and every member of what is in it.
+func setAllMembers(v reflect.Value, name string) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), name)
+		setAllMembers(v.Elem(), name)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			fill(v.Field(i), tag)
+			setAllMembers(v.Field(i), tag)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(v.Index(0), name)
+		setAllMembers(v.Index(0), name)
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("x"), reflect.ValueOf(1))
@@ -63,8 +63,8 @@ func fill(v reflect.Value, name string) {
 	}
 }
 
-// TestSchema writes a record of each kind with all members. The schema describes it. It requires each member that is always there, and
-// has no member that no record has.
+// TestSchema compares docs/schema/records.json with a record of each kind. The schema must have
+// the members that the record has if all are set, and require those that it always has.
 func TestSchema(t *testing.T) {
 	var all bytes.Buffer
 	text, err := os.ReadFile("../../docs/schema/records.json")
@@ -80,9 +80,9 @@ func TestSchema(t *testing.T) {
 	assert.Len(t, schema.OneOf, len(kinds)-1, "a control is described as a run")
 	for kind, record := range kinds {
 		v := reflect.ValueOf(record).Elem()
-		head := v.FieldByName("Head")
+		head := v.FieldByName("Header")
 		members := func() (names []string, line []byte) {
-			head.Set(reflect.ValueOf(Head{kind, Version, head.Interface().(Head).Go}))
+			head.Set(reflect.ValueOf(Header{kind, Version, head.Interface().(Header).Go}))
 			line, err := json.Marshal(record)
 			require.NoError(t, err)
 			var m map[string]any
@@ -95,7 +95,7 @@ func TestSchema(t *testing.T) {
 		def := schema.Defs[strings.Replace(kind, "control", "run", 1)]
 		always, _ := members()
 		assert.ElementsMatch(t, always, def.Required, kind)
-		fill(v, "")
+		setAllMembers(v, "")
 		names, line := members()
 		all.Write(line)
 		var properties []string
@@ -104,11 +104,11 @@ func TestSchema(t *testing.T) {
 		}
 		assert.ElementsMatch(t, names, properties, kind)
 	}
-	out, err := valid(t, all.Bytes())
+	out, err := validate(t, all.Bytes())
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, "10 valid\n", out)
 
-	out, err = valid(t, []byte(`{"kind":"verdict","v":1,"affected":[],"proved":false}`))
+	out, err = validate(t, []byte(`{"kind":"verdict","v":1,"affected":[],"proved":false}`))
 	require.NoError(t, err, "%s", out)
 	for _, wrong := range []string{
 		`{"kind":"verdict","v":2,"affected":[],"proved":false}`,
@@ -117,7 +117,7 @@ func TestSchema(t *testing.T) {
 		`{"kind":"verdict","v":1,"affected":[],"proved":false,"more":1}`,
 		`{"kind":"other","v":1}`,
 	} {
-		_, err := valid(t, []byte(wrong))
+		_, err := validate(t, []byte(wrong))
 		assert.Error(t, err, wrong)
 	}
 }

@@ -15,44 +15,44 @@ import (
 
 // A Writer writes the records of one toolchain.
 type Writer struct {
-	To     io.Writer
+	Out    io.Writer
 	Go     string
 	Engine string
-	Shard  string // of every run; "" is none
+	Shard  string // of every run, such as "3/8"; "" if there are no shards
 }
 
-func (w Writer) head(kind string) Head { return Head{kind, Version, w.Go} }
+func (w Writer) head(kind string) Header { return Header{kind, Version, w.Go} }
 
 func (w Writer) write(record any) error {
 	line, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
-	_, err = w.To.Write(append(line, '\n'))
+	_, err = w.Out.Write(append(line, '\n'))
 	return err
 }
 
-// Window writes a window with the instructions around it.
-func (w Writer) Window(x window.Window, disassembly string) error {
-	record := w.window(x)
+// Window writes a window. The disassembly is that of the instructions around it.
+func (w Writer) Window(found window.Window, disassembly string) error {
+	record := w.window(found)
 	record.Disassembly = disassembly
 	return w.write(record)
 }
 
-func (w Writer) window(x window.Window) Window {
+func (w Writer) window(found window.Window) Window {
 	return Window{
-		Head: w.head("window"), Class: x.Class, Leaf: x.Leaf, Func: x.Func, Frame: x.Frame, PC: hex(x.PC), Offset: hex(x.Offset()),
-		Claimed: x.Claimed, Actual: x.Actual, Pair: x.Pair, Stale: x.Stale, Preemptible: x.Preemptible, Why: x.Why, Detail: x.Detail, Possible: x.Possible, File: x.File, Line: x.Line,
+		Header: w.head("window"), Class: found.Class, Leaf: found.Leaf, Func: found.Func, Frame: found.Frame, PC: hex(found.PC), Offset: hex(found.Offset()),
+		Claimed: found.Claimed, Actual: found.Actual, Pair: found.Pair, Stale: found.Stale, Preemptible: found.Preemptible, Why: found.Why, Detail: found.Detail, Possible: found.Possible, File: found.File, Line: found.Line,
 	}
 }
 
-// Binary writes the windows of a binary, and then the binary.
+// Binary writes the windows of a binary, and then the binary itself.
 func (w Writer) Binary(b *survey.Binary) error {
 	w.Go = b.Go
 	for _, f := range b.Functions {
-		for _, x := range f.Windows {
-			record := w.window(x.Window)
-			record.Binary, record.Place, record.Owner, record.Disassembly = b.Path, Place(b.Place), f.Owner, x.Disassembly
+		for _, found := range f.Windows {
+			record := w.window(found.Window)
+			record.Binary, record.Place, record.Owner, record.Disassembly = b.Path, Place(b.Place), f.Owner, found.Disassembly
 			if err := w.write(record); err != nil {
 				return err
 			}
@@ -63,20 +63,20 @@ func (w Writer) Binary(b *survey.Binary) error {
 
 // Failure writes the record of a file or package that could not be scanned.
 func (w Writer) Failure(f Failure) error {
-	f.Head = w.head("error")
+	f.Header = w.head("error")
 	return w.write(f)
 }
 
 // Scan writes the totals of a scan.
 func (w Writer) Scan(s Scan) error {
-	s.Head, s.Errors = w.head("scan"), append([]string{}, s.Errors...)
+	s.Header, s.Errors = w.head("scan"), append([]string{}, s.Errors...)
 	return w.write(s)
 }
 
-// Run writes a run, or a control.
+// Run writes a run, as a control if it is one.
 func (w Writer) Run(r trial.Run) error {
 	record := Run{
-		Head: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
+		Header: w.head("run"), Class: r.Class, Leaf: r.Leaf, Frame: r.Frame, Func: r.Func,
 		Observer: r.Observer, Pinned: r.Pinned, Outcome: r.Outcome, Seconds: r.Seconds,
 		Observations: r.Observations, Calls: r.Calls, Death: string(r.Death.Kind),
 		Evidence: r.Death.Evidence, Reason: r.Reason, Engine: w.Engine, Exposed: r.Exposed, Seed: r.Seed, Shard: w.Shard,
@@ -103,8 +103,8 @@ func (w Writer) Run(r trial.Run) error {
 	return w.write(record)
 }
 
-// Series writes a series. It leaves out a series without runs, because its bounds are
-// infinite and JSON cannot hold them.
+// Series writes a series. It does not write a series without exposure, whose bounds are
+// infinite, because JSON has no infinity.
 func (w Writer) Series(s trial.Series) error {
 	if s.Sample.Seconds() == 0 {
 		return nil
@@ -116,7 +116,7 @@ func (w Writer) series(s trial.Series) Series {
 	median, known := s.Sample.Median()
 	interval := func(i trial.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 	record := Series{
-		Head: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
+		Header: w.head("series"), Label: s.Label, Class: s.Class, Leaf: s.Leaf, Frame: s.Frame, Func: s.Func, Observer: s.Observer,
 		Stress: s.Stress, Env: s.Env, Under: s.Under, Limit: s.Limit.Seconds(), Runs: len(s.Sample), Deaths: s.Sample.Deaths(),
 		Exposed: s.Sample.Seconds(), Observations: s.Sample.Observations(), Median: median, MedianKnown: known,
 		Rate: interval(s.Sample.Rate()), Chance: interval(s.Sample.Chance()), Warnings: s.Sample.Warnings(), Engine: s.Engine,
@@ -130,13 +130,13 @@ func (w Writer) series(s trial.Series) Series {
 // Diagnosis writes a diagnosis.
 func (w Writer) Diagnosis(r *diagnose.Report) error {
 	record := Diagnosis{
-		Head: w.head("diagnosis"), Line: r.Program.Command, Ways: []Way{}, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
+		Header: w.head("diagnosis"), Line: r.Program.Command, Ways: []Way{}, Kinds: []string{}, Limits: r.Limits, Conclusion: r.Conclusion, Confidence: r.Confidence, Engine: w.Engine,
 	}
 	if r.Binary != nil {
 		record.Kinds = append(record.Kinds, r.Binary.Kinds()...)
 	}
 	for _, c := range r.Counts {
-		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, Cut: c.Cut, Races: c.DataRaces}
+		way := Way{Way: c.Way, Runs: c.Runs, Deaths: c.Deaths, Failed: c.Failed, Hung: c.Hung, CutOff: c.Cut, Races: c.DataRaces}
 		if c.FirstDeath.Kind != "" {
 			way.Death = c.FirstDeath.String()
 		}
@@ -149,14 +149,14 @@ func (w Writer) Diagnosis(r *diagnose.Report) error {
 func (w Writer) Triage(v triage.Verdict) error {
 	w.Go = v.Go
 	record := Triage{
-		Head: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Reason,
+		Header: w.head("triage"), Input: v.Input, Line: v.Line, Arch: v.Arch, Answer: string(v.Answer), Why: v.Reason,
 		Evidence: append([]string{}, v.Evidence...), Settle: v.Settle, Do: append([]string{}, v.Do...), Log: v.Text,
 	}
 	if v.Count > 1 {
 		record.Count, record.Last = v.Count, v.Last
 	}
 	record.Issues = v.Issues
-	record.Sure, record.Suspect, record.Cut = string(v.Confidence), v.Suspect, v.CutOff
+	record.Confidence, record.Suspect, record.CutOff = string(v.Confidence), v.Suspect, v.CutOff
 	if v.Window != nil {
 		record.Func, record.Offset = v.Window.Func, hex(v.Window.Offset())
 	}
@@ -168,7 +168,7 @@ func (w Writer) Triage(v triage.Verdict) error {
 
 // Verdict writes a verdict.
 func (w Writer) Verdict(v trial.Verdict) error {
-	record := Verdict{Head: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
+	record := Verdict{Header: w.head("verdict"), Affected: append([]string{}, v.Affected...), Proved: v.Proved, Doubts: v.Doubts, Engine: w.Engine}
 	if v.Proved {
 		record.Tested = &Tested{v.Tested.Windows, v.Tested.Controls, v.Tested.Stress, v.Tested.Seconds}
 	}

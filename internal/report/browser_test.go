@@ -34,7 +34,7 @@ type browser struct {
 }
 
 // openPage writes a page of records, with a script at its end, for a browser.
-func openPage(t *testing.T, all *record.All, script string) browser {
+func openPage(t *testing.T, all *record.Collection, script string) browser {
 	b := browser{t: t, file: filepath.Join(t.TempDir(), "report.html")}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil && b.path == "" {
@@ -204,7 +204,7 @@ func TestPicture(t *testing.T) {
 	in, err := os.Open(*picture)
 	require.NoError(t, err)
 	defer in.Close()
-	all := new(record.All)
+	all := new(record.Collection)
 	require.NoError(t, all.Read(in))
 	require.NoError(t, os.WriteFile("../../docs/report.png", openPage(t, all, "").shot(1000, 900, false), 0o600))
 }

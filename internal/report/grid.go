@@ -39,7 +39,7 @@ type gridRow struct {
 
 // kindGrid makes the table of the kinds that were found: by the windows, and by the
 // verdicts, which may come without them.
-func (p *Page) kindGrid(all *record.All) (g kindGrid) {
+func (p *Page) kindGrid(all *record.Collection) (g kindGrid) {
 	state := map[[2]string]cell{} // by release and kind
 	for _, v := range p.Verdicts {
 		for _, kind := range v.Affected {
@@ -96,7 +96,7 @@ type heatMap struct {
 
 // heatMap makes the map of a kind. It returns false if the kind does not depend on the
 // frame size, or if no release has a window of the kind.
-func (p *Page) heatMap(k window.Kind, all *record.All) (m heatMap, ok bool) {
+func (p *Page) heatMap(k window.Kind, all *record.Collection) (m heatMap, ok bool) {
 	if k.Class != window.SP && k.Class != window.FP {
 		return m, false
 	}

@@ -54,7 +54,7 @@ type windowRow struct {
 }
 
 // NewPage makes a page of records.
-func NewPage(all *record.All) *Page {
+func NewPage(all *record.Collection) *Page {
 	p := &Page{Verdicts: slices.Clone(all.Verdicts)}
 	slices.SortStableFunc(p.Verdicts, func(a, b record.Verdict) int { return version.Compare(a.Go, b.Go) })
 	p.Verdicts = slices.CompactFunc(p.Verdicts, func(a, b record.Verdict) bool { // of two engines, say
@@ -82,7 +82,7 @@ func NewPage(all *record.All) *Page {
 }
 
 // pinned returns the runs that were pinned in a window.
-func pinned(w record.Window, all *record.All) (runs []record.Run) {
+func pinned(w record.Window, all *record.Collection) (runs []record.Run) {
 	for _, r := range all.Runs {
 		if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
 			runs = append(runs, r)
@@ -92,7 +92,7 @@ func pinned(w record.Window, all *record.All) (runs []record.Run) {
 }
 
 // windows adds the windows, each with the runs that were pinned in it.
-func (p *Page) windows(all *record.All) {
+func (p *Page) windows(all *record.Collection) {
 	seen := map[[3]string]bool{}
 	for _, w := range all.Windows {
 		key := [3]string{w.Go, string(w.Class), w.PC}

@@ -17,25 +17,25 @@ import (
 const hostile = `</pre><script>alert(1)</script><img src=x onerror="alert(1)">|*a*` + "\x1b[2J`"
 
 // records returns records of two releases, with hostile names.
-func records() *record.All {
-	head := func(kind, release string) record.Head { return record.Head{Kind: kind, Version: 1, Go: release} }
-	all := &record.All{
+func records() *record.Collection {
+	head := func(kind, release string) record.Header { return record.Header{Kind: kind, Version: 1, Go: release} }
+	all := &record.Collection{
 		Verdicts: []record.Verdict{
-			{Head: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true, Tested: &record.Tested{Windows: 3, Controls: 1}},
-			{Head: head("verdict", "go1.9"), Affected: []string{}, Proved: true, Tested: &record.Tested{Controls: 4, Stress: 3, Seconds: 6}},
-			{Head: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true},
-			{Head: head("verdict", hostile), Affected: []string{hostile}, Doubts: []string{hostile}},
+			{Header: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true, Tested: &record.Tested{Windows: 3, Controls: 1}},
+			{Header: head("verdict", "go1.9"), Affected: []string{}, Proved: true, Tested: &record.Tested{Controls: 4, Stress: 3, Seconds: 6}},
+			{Header: head("verdict", "go1.27.4"), Affected: []string{"leaf SP"}, Proved: true},
+			{Header: head("verdict", hostile), Affected: []string{hostile}, Doubts: []string{hostile}},
 		},
 		Windows: []record.Window{
-			{Head: head("window", "go1.27.4"), Class: "SP", Leaf: true, Func: "a/b.f", Frame: 65552, PC: "0x10", Offset: "0x8", Preemptible: true, Disassembly: "one\ntwo   <- leaf SP window\nthree\n"},
-			{Head: head("window", "go1.27.4"), Class: "SP", Leaf: true, Func: hostile, Frame: 131088, PC: hostile, File: hostile, Offset: hostile, Preemptible: true, Disassembly: hostile + "   <- \n"},
+			{Header: head("window", "go1.27.4"), Class: "SP", Leaf: true, Func: "a/b.f", Frame: 65552, PC: "0x10", Offset: "0x8", Preemptible: true, Disassembly: "one\ntwo   <- leaf SP window\nthree\n"},
+			{Header: head("window", "go1.27.4"), Class: "SP", Leaf: true, Func: hostile, Frame: 131088, PC: hostile, File: hostile, Offset: hostile, Preemptible: true, Disassembly: hostile + "   <- \n"},
 		},
 		Runs: []record.Run{
-			{Head: head("run", "go1.27.4"), Class: "SP", Leaf: true, Frame: 65552, Pinned: true, PC: "0x10", Outcome: trial.Died, Engine: "an engine", Evidence: hostile, Log: hostile + "\nfatal error: traceback did not unwind completely"},
+			{Header: head("run", "go1.27.4"), Class: "SP", Leaf: true, Frame: 65552, Pinned: true, PC: "0x10", Outcome: trial.Died, Engine: "an engine", Evidence: hostile, Log: hostile + "\nfatal error: traceback did not unwind completely"},
 		},
 		Series: []record.Series{
-			{Head: head("series", "go1.27.4"), Class: "SP", Leaf: true, Func: "f", Observer: "gc", Runs: 3, Deaths: 2, Exposed: 9, Lives: []record.Life{{Seconds: 1, Died: true}, {Seconds: 2, Died: true}, {Seconds: 6}}, Engine: "an engine", Warnings: []string{hostile}},
-			{Head: head("series", hostile), Class: "SP", Func: hostile, Observer: hostile, Runs: 1, Exposed: 6, Lives: []record.Life{{Seconds: 6}}, Engine: hostile},
+			{Header: head("series", "go1.27.4"), Class: "SP", Leaf: true, Func: "f", Observer: "gc", Runs: 3, Deaths: 2, Exposed: 9, Lives: []record.Life{{Seconds: 1, Died: true}, {Seconds: 2, Died: true}, {Seconds: 6}}, Engine: "an engine", Warnings: []string{hostile}},
+			{Header: head("series", hostile), Class: "SP", Func: hostile, Observer: hostile, Runs: 1, Exposed: 6, Lives: []record.Life{{Seconds: 6}}, Engine: hostile},
 		},
 	}
 	return all

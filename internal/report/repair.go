@@ -21,12 +21,12 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 	if dry {
 		done = "can be closed"
 	}
-	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), english.Plural(len(p.Changes), "window", ""), done)
+	fmt.Fprintf(&b, "%s: %s %s", safe.Text(path), english.Plural(len(p.Repaired), "window", ""), done)
 	if len(p.Unrepaired) > 0 {
 		fmt.Fprintf(&b, ", %d left", len(p.Unrepaired))
 	}
 	b.WriteString("\n")
-	for _, c := range p.Changes {
+	for _, c := range p.Repaired {
 		fmt.Fprintf(&b, "  %s in %s+%#x, frame %d\n", c.Kind(), safe.Text(c.Func), c.Offset(), c.Frame)
 	}
 	for _, l := range p.Unrepaired {
@@ -38,7 +38,7 @@ func Repair(to io.Writer, path string, p *patch.Plan, dry, diff bool) error {
 		}
 	}
 	if diff {
-		words, err := p.Words()
+		words, err := p.Replacements()
 		if err != nil {
 			return err
 		}

@@ -44,11 +44,11 @@ func Sweep(to io.Writer, engine string, r sweep.Result) error {
 	b.WriteString(t.String() + "\n")
 	for _, kind := range kinds {
 		var gone []string
-		for _, e := range r.Edges {
+		for _, e := range r.Fixes {
 			if e.Kind == kind {
-				text := fmt.Sprintf("%s is the last to have it and %s the first not to", e.Last, e.First)
-				if len(e.Gap) > 0 {
-					text += fmt.Sprintf(" (%s not available)", strings.Join(e.Gap, ", "))
+				text := fmt.Sprintf("%s is the last to have it and %s the first not to", e.LastAffected, e.FirstFixed)
+				if len(e.Untested) > 0 {
+					text += fmt.Sprintf(" (%s not available)", strings.Join(e.Untested, ", "))
 				}
 				gone = append(gone, text)
 			}

@@ -38,7 +38,7 @@ func Source(kind string, frame int) ([]byte, error) {
 	switch {
 	case frame%16 != 0 || frame < 32 || frame > MaxFrame:
 		return nil, fmt.Errorf("a frame of %d bytes: want a multiple of 16 up to %d", frame, MaxFrame)
-	case arm64.Expand(uint64(sum)) != arm64.TwoADDs:
+	case arm64.FormOf(uint64(sum)) != arm64.TwoADDs:
 		return nil, fmt.Errorf("a frame of %d bytes has no %s window: ADD $%d is not split", frame, kind, sum)
 	}
 	var b strings.Builder

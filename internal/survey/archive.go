@@ -35,7 +35,7 @@ func IsArchive(path string) bool {
 	defer file.Close()
 	head := make([]byte, 512)
 	n, _ := io.ReadFull(file, head)
-	return image.Is(head[:n])
+	return image.IsArchive(head[:n])
 }
 
 // ScanArchive surveys the executables in an image or an archive, as many at a time as there
@@ -58,7 +58,7 @@ func ScanArchive(ctx context.Context, path string, stdin io.Reader, all bool, do
 		return 0, named(path, err)
 	}
 	for _, i := range images {
-		others += i.Others
+		others += i.OtherFiles
 		place := Place{Archive: path, Image: i.Name}
 		for _, err := range i.Errors {
 			if err := done(Result{Path: place.name(""), Err: fmt.Errorf("%s: %w", place.name(""), err)}); err != nil {

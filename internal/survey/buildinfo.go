@@ -31,12 +31,12 @@ func BuildInfo(f *objfile.File) *debug.BuildInfo {
 		}
 		f.Budget.Work(len(s.Data) / 8)
 		for at := 0; ; at++ {
-			next := bytes.Index(s.Data[at:], []byte(objfile.InfoMagic))
+			next := bytes.Index(s.Data[at:], []byte(objfile.BuildInfoMagic))
 			if next < 0 {
 				break
 			}
 			at += next
-			if (s.Addr+uint64(at))%objfile.InfoAlign == 0 && len(s.Data)-at >= 32 {
+			if (s.Addr+uint64(at))%objfile.BuildInfoAlign == 0 && len(s.Data)-at >= 32 {
 				if info := read(f, s.Data[at:]); info != nil {
 					return info
 				}

@@ -156,7 +156,7 @@ func TestDecoy(t *testing.T) {
 		assert.Equal(t, want, countOf(b), name)
 		_, err = file(t, withDecoy(t, m, at[0], at[1], true))
 		require.ErrorIs(t, err, pclntab.ErrUnreadable, name)
-		require.ErrorContains(t, err, "nothing shows which of several the runtime uses", name)
+		require.ErrorContains(t, err, "nothing shows which of several function tables the runtime uses", name)
 	}
 	// Bytes that look like headers, and that nothing points to.
 	b, err := file(t, objtest.WithLoads(t, m, objtest.FalseHeaders(1<<16), 1))

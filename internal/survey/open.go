@@ -29,7 +29,7 @@ func (e ForeignArchError) Unwrap() error { return ErrNotArm64Go }
 // stay within limits, and ends when ctx is done. All code that reads the file has to run
 // under its Guard.
 func Open(ctx context.Context, path string, limits budget.Limits) (*objfile.File, error) {
-	f, err := objfile.OpenIn(ctx, path, limits)
+	f, err := objfile.OpenWithLimits(ctx, path, limits)
 	if err != nil {
 		return nil, other(path, err)
 	}
@@ -69,7 +69,7 @@ func other(path string, err error) error {
 	switch {
 	case errors.As(err, &foreign) && foreign.Go:
 		return fmt.Errorf("%s: %w", path, ForeignArchError{foreign.Arch})
-	case errors.Is(err, objfile.ErrFormat), errors.Is(err, pclntab.ErrNone):
+	case errors.Is(err, objfile.ErrFormat), errors.Is(err, pclntab.ErrNoTable):
 		return fmt.Errorf("%w: %w", ErrNotArm64Go, err)
 	}
 	return err

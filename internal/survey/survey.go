@@ -182,7 +182,7 @@ func NearestSafeFrames(frame int64, fp bool) (less, more int64) {
 // nearestSafeFrames does the work of NearestSafeFrames, and also returns how many distances it tried.
 func nearestSafeFrames(frame int64, fp bool) (less, more int64, steps int) {
 	safe := func(n int64) bool {
-		return n > 0 && arm64.Expand(uint64(n)) != arm64.TwoADDs && (!fp || arm64.Expand(uint64(n-8)) != arm64.TwoADDs)
+		return n > 0 && arm64.FormOf(uint64(n)) != arm64.TwoADDs && (!fp || arm64.FormOf(uint64(n-8)) != arm64.TwoADDs)
 	}
 	for d := int64(0); d <= maxFrameChange; d += 16 {
 		steps++

@@ -82,7 +82,7 @@ func TestNearest(t *testing.T) {
 	for frame := int64(65552); frame < 1<<24; frame += 16 * 997 {
 		less, more := survey.NearestSafeFrames(frame, false)
 		for _, n := range []int64{frame - less, frame + more} {
-			assert.NotEqual(t, arm64.TwoADDs, arm64.Expand(uint64(n)), "%d from %d", n, frame)
+			assert.NotEqual(t, arm64.TwoADDs, arm64.FormOf(uint64(n)), "%d from %d", n, frame)
 		}
 	}
 }

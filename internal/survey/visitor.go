@@ -73,7 +73,7 @@ func (v *visitor) visit(path string, size int64, content io.Reader) any {
 	}
 	v.group.Go(func() error {
 		defer release()
-		file, err := objfile.ParseIn(v.ctx, name, data, budget.Default)
+		file, err := objfile.ParseWithLimits(v.ctx, name, data, budget.Default)
 		if err != nil {
 			f.err = other(name, err)
 			return nil
@@ -126,7 +126,7 @@ func (v *visitor) large(name string, data []byte, rest io.Reader) error {
 		}
 		kept = copy(window, window[len(window)-overlap:])
 	}
-	_, err := objfile.ParseIn(v.ctx, name, data, budget.Default)
+	_, err := objfile.ParseWithLimits(v.ctx, name, data, budget.Default)
 	var foreign *objfile.ForeignError
 	switch {
 	case size == len(data):

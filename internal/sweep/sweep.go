@@ -1,7 +1,7 @@
-// Package sweep finds which Go releases have each kind of window, and in which release the
-// kind was fixed. It checks the newest patch release of each minor release. If a kind is in
-// one minor release and not in a later one, it searches the patch releases of the later one
-// by bisection.
+// Package sweep finds which Go releases have each kind of window, and which release fixed it.
+// It checks the newest patch release of each minor release. If an older minor release has a
+// kind that the newest patch of a later one does not have, it searches the patches of the
+// later one by bisection.
 package sweep
 
 import (
@@ -16,66 +16,66 @@ import (
 	"splitadd/internal/window"
 )
 
-// A Row is what is known about one release.
+// A Row is the result for one release.
 type Row struct {
 	Go          string
 	Verdict     trial.Verdict
-	Unavailable string // why it was not available; then there is no verdict
+	Unavailable string // why the release was not available; "" if it was, and Verdict is set
 }
 
 // Has reports whether the release has windows of a kind.
 func (r Row) Has(kind string) bool { return slices.Contains(r.Verdict.Affected, kind) }
 
-// An Edge says where in the patches of a minor release a kind of window went away.
-type Edge struct {
-	Kind  string
-	Last  string   // the last release known to have it
-	First string   // the first known not to
-	Gap   []string // releases between the two that were not available
+// A Fix says which patch of a minor release fixed a kind of window.
+type Fix struct {
+	Kind         string
+	LastAffected string   // the last release that is known to have the kind
+	FirstFixed   string   // the first release that is known not to have it
+	Untested     []string // the releases between the two, which were not available
 }
 
 // A Sweep checks releases.
 type Sweep struct {
-	// Listed are the releases there are, in any order; more may exist.
-	Listed []string
-	// Check decides one release. If Missing is true for the error, the row says that the
-	// release is missing. Any other error ends the sweep.
+	// Releases are the releases that are known to exist, in any order. Others may exist.
+	Releases []string
+	// Check returns the verdict on one release. If IsUnavailable reports true for its error,
+	// the sweep goes on without that release. Any other error ends the sweep.
 	Check         func(ctx context.Context, release string) (trial.Verdict, error)
 	IsUnavailable func(error) bool
-	Known         map[string]trial.Verdict // of an earlier sweep
+	Known         map[string]trial.Verdict // verdicts of an earlier sweep, by release
 
 	rows map[string]Row
 }
 
-// Result is what a sweep found.
+// Result is the result of a sweep.
 type Result struct {
-	Rows  []Row // newest patch of each minor release, and what the search for edges looked at
-	Edges []Edge
+	Rows  []Row // by release: the newest patch of each minor release, and the patches that the search for fixes checked
+	Fixes []Fix
 }
 
-// Answer reports whether a release is affected. It is an error if none of the available
+// Affected reports whether a release is affected. It is an error if none of the available
 // releases is affected and some were not available, because those may be affected.
-func (r Result) Answer() (affected bool, err error) {
-	var missing []string
+func (r Result) Affected() (affected bool, err error) {
+	var unavailable []string
 	for _, row := range r.Rows {
 		affected = affected || len(row.Verdict.Affected) > 0
 		if row.Unavailable != "" {
-			missing = append(missing, row.Go)
+			unavailable = append(unavailable, row.Go)
 		}
 	}
-	switch names := strings.Join(missing, ", "); {
-	case affected || len(missing) == 0:
+	switch names := strings.Join(unavailable, ", "); {
+	case affected || len(unavailable) == 0:
 		return affected, nil
-	case len(missing) == len(r.Rows):
+	case len(unavailable) == len(r.Rows):
 		return false, fmt.Errorf("no release was available: %s", names)
 	default:
 		return false, fmt.Errorf("no window in the releases that were available, and no verdict on the others: %s", names)
 	}
 }
 
-// Run checks the newest patch of each minor release from one to another, both
-// included. If one of them lacks a kind of window that an older release has, Run searches
-// the patches of its minor release by bisection for the first without that kind. If
+// Run checks the newest patch of each minor release from the one of from to the one of to,
+// both included. If one of them does not have a kind of window that an older one has, Run
+// searches the patches of its minor release by bisection for the one that fixed the kind. If
 // there is an error, the result has what was found before it.
 func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) {
 	s.rows = map[string]Row{}
@@ -85,40 +85,41 @@ func (s *Sweep) Run(ctx context.Context, from, to string) (r Result, err error) 
 		}
 		slices.SortFunc(r.Rows, func(a, b Row) int { return version.Compare(a.Go, b.Go) })
 	}()
-	minors := s.minors(from, to)
+	minors := s.minorReleases(from, to)
 	if len(minors) == 0 {
 		return r, fmt.Errorf("no release from %s to %s is listed", from, to)
 	}
 	var newest []Row
 	for _, patches := range minors {
-		row, err := s.newest(ctx, patches, to)
+		row, err := s.checkNewestPatch(ctx, patches, to)
 		if err != nil {
 			return r, err
 		}
 		newest = append(newest, row)
 	}
-	gone := map[string]bool{} // before the first patch of a minor release, and so of all later ones
+	fixedEarlier := map[string]bool{} // kinds that the first patch of a minor release did not have, nor any later release
 	for i, patches := range minors {
 		for _, kind := range window.KindNames() {
-			older := slices.ContainsFunc(newest[:i], func(row Row) bool { return row.Has(kind) })
-			if newest[i].Unavailable != "" || newest[i].Has(kind) || !older || gone[kind] {
+			inOlder := slices.ContainsFunc(newest[:i], func(row Row) bool { return row.Has(kind) })
+			if newest[i].Unavailable != "" || newest[i].Has(kind) || !inOlder || fixedEarlier[kind] {
 				continue
 			}
-			edge, ok, err := s.edge(ctx, kind, patches, newest[i].Go)
+			fix, ok, err := s.findFix(ctx, kind, patches, newest[i].Go)
 			if err != nil {
 				return r, err
 			}
-			if gone[kind] = !ok; ok {
-				r.Edges = append(r.Edges, edge)
+			if fixedEarlier[kind] = !ok; ok {
+				r.Fixes = append(r.Fixes, fix)
 			}
 		}
 	}
 	return r, nil
 }
 
-// minors returns the listed releases in a range by minor release, oldest first.
-func (s *Sweep) minors(from, to string) (minors [][]string) {
-	listed := slices.Clone(s.Listed)
+// minorReleases returns the known releases in a range, grouped by minor release. Groups and
+// the releases in them are in order, oldest first.
+func (s *Sweep) minorReleases(from, to string) (minors [][]string) {
+	listed := slices.Clone(s.Releases)
 	for name := range s.Known {
 		listed = append(listed, name)
 	}
@@ -139,12 +140,12 @@ func (s *Sweep) minors(from, to string) (minors [][]string) {
 	return minors
 }
 
-// newest checks the newest available patch of a minor release. Not every release is
-// listed, so it also tries the one after the last.
-func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Row, err error) {
+// checkNewestPatch checks the newest available patch of a minor release. The list may be
+// incomplete, so it also tries the patches after the last that is listed.
+func (s *Sweep) checkNewestPatch(ctx context.Context, patches []string, to string) (row Row, err error) {
 	last := patches[len(patches)-1]
 	for next := withPatch(last, patchNumber(last)+1); version.Compare(next, to) <= 0; next = withPatch(next, patchNumber(next)+1) {
-		row, err := s.look(ctx, next)
+		row, err := s.checkOnce(ctx, next)
 		if err != nil {
 			return row, err
 		}
@@ -154,52 +155,52 @@ func (s *Sweep) newest(ctx context.Context, patches []string, to string) (row Ro
 		}
 		last = next
 	}
-	return s.look(ctx, last)
+	return s.checkOnce(ctx, last)
 }
 
-// edge searches a minor release for the patch that removed a kind of window. It returns
-// false if the first patch does not have the kind.
-func (s *Sweep) edge(ctx context.Context, kind string, patches []string, newest string) (e Edge, ok bool, err error) {
+// findFix searches a minor release for the patch that fixed a kind of window. It returns
+// false if the first patch does not have the kind, or is not available.
+func (s *Sweep) findFix(ctx context.Context, kind string, patches []string, newest string) (fix Fix, ok bool, err error) {
 	low, high := patchNumber(patches[0]), patchNumber(newest)
-	first, err := s.look(ctx, patches[0])
+	first, err := s.checkOnce(ctx, patches[0])
 	if err != nil || first.Unavailable != "" || !first.Has(kind) {
-		return e, false, err
+		return fix, false, err
 	}
-	missing := map[int]bool{}
+	unavailable := map[int]bool{}
 	for {
-		// the middle of those that are available
+		// The available patch that is nearest to the middle.
 		middle := -1
 		for n := low + 1; n < high; n++ {
-			if !missing[n] && (middle < 0 || abs(2*n-low-high) < abs(2*middle-low-high)) {
+			if !unavailable[n] && (middle < 0 || abs(2*n-low-high) < abs(2*middle-low-high)) {
 				middle = n
 			}
 		}
 		if middle < 0 {
 			break
 		}
-		row, err := s.look(ctx, withPatch(newest, middle))
+		row, err := s.checkOnce(ctx, withPatch(newest, middle))
 		switch {
 		case err != nil:
-			return e, false, err
+			return fix, false, err
 		case row.Unavailable != "":
-			missing[middle] = true
+			unavailable[middle] = true
 		case row.Has(kind):
 			low = middle
 		default:
 			high = middle
 		}
 	}
-	e = Edge{Kind: kind, Last: withPatch(newest, low), First: withPatch(newest, high)}
+	fix = Fix{Kind: kind, LastAffected: withPatch(newest, low), FirstFixed: withPatch(newest, high)}
 	for n := low + 1; n < high; n++ {
-		e.Gap = append(e.Gap, withPatch(newest, n))
+		fix.Untested = append(fix.Untested, withPatch(newest, n))
 	}
-	return e, true, nil
+	return fix, true, nil
 }
 
 func abs(n int) int { return max(n, -n) }
 
-// look checks one release, unless it has been checked.
-func (s *Sweep) look(ctx context.Context, release string) (Row, error) {
+// checkOnce checks one release, or returns the result of the first check.
+func (s *Sweep) checkOnce(ctx context.Context, release string) (Row, error) {
 	if row, ok := s.rows[release]; ok {
 		return row, nil
 	}
@@ -217,14 +218,15 @@ func (s *Sweep) look(ctx context.Context, release string) (Row, error) {
 	return row, nil
 }
 
-// patchNumber returns the number of a patch: 4 of go1.23.4, 0 of go1.20 and go1.21.0.
+// patchNumber returns the patch number of a release: 4 for go1.23.4, 0 for go1.20 and
+// go1.21.0.
 func patchNumber(release string) int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(release, version.Lang(release)), "."))
 	return n
 }
 
-// withPatch returns another patch of a release's minor release. The first of those
-// before go1.21 has no number.
+// withPatch returns patch n of a release's minor release. Before go1.21 the name of patch 0
+// has no number: go1.20.
 func withPatch(release string, n int) string {
 	lang := version.Lang(release)
 	if n == 0 && version.Compare(lang, "go1.21") < 0 {

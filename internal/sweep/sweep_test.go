@@ -12,22 +12,22 @@ import (
 	"splitadd/internal/trial"
 )
 
-var errNone = errors.New("no such release")
+var errNoRelease = errors.New("no such release")
 
-// world is a list of releases, each with its kinds of window. Some releases are not
+// fakeReleases is a list of releases, each with its kinds of window. Some releases are not
 // available.
-type world struct {
-	listed, hidden, missing []string
-	looked                  []string
+type fakeReleases struct {
+	listed, unlisted, unavailable []string
+	checked                       []string
 }
 
-func (w *world) sweep() *Sweep {
+func (w *fakeReleases) sweep() *Sweep {
 	return &Sweep{
-		Listed: w.listed,
+		Releases: w.listed,
 		Check: func(_ context.Context, release string) (v trial.Verdict, err error) {
-			w.looked = append(w.looked, release)
-			if slices.Contains(w.missing, release) || !slices.Contains(w.listed, release) && !slices.Contains(w.hidden, release) {
-				return v, errNone
+			w.checked = append(w.checked, release)
+			if slices.Contains(w.unavailable, release) || !slices.Contains(w.listed, release) && !slices.Contains(w.unlisted, release) {
+				return v, errNoRelease
 			}
 			v.Affected = []string{"leaf SP"}
 			fixed := map[string]int{"go1.21": 99, "go1.22": 99, "go1.23": 12, "go1.24": 6}
@@ -36,7 +36,7 @@ func (w *world) sweep() *Sweep {
 			}
 			return v, nil
 		},
-		IsUnavailable: func(err error) bool { return errors.Is(err, errNone) },
+		IsUnavailable: func(err error) bool { return errors.Is(err, errNoRelease) },
 	}
 }
 
@@ -52,39 +52,39 @@ var listed = []string{
 	"go1.24.0", "go1.24.5", "go1.24.6", "go1.24.13", "go1.25.0", "go1.25.3", "go1.26.0", "go1.26.8",
 }
 
-func TestEdges(t *testing.T) {
-	w := world{listed: listed, hidden: []string{"go1.23.11", "go1.23.8", "go1.24.9", "go1.25.4", "go1.25.5"}}
+func TestFixes(t *testing.T) {
+	w := fakeReleases{listed: listed, unlisted: []string{"go1.23.11", "go1.23.8", "go1.24.9", "go1.25.4", "go1.25.5"}}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.26.8")
 	require.NoError(t, err)
-	assert.Equal(t, []Edge{{"non-leaf SP", "go1.23.11", "go1.23.12", nil}, {"non-leaf SP", "go1.24.5", "go1.24.6", nil}}, r.Edges)
-	assert.Contains(t, names(r.Rows), "go1.25.5", "the newest that can be had, listed or not")
+	assert.Equal(t, []Fix{{"non-leaf SP", "go1.23.11", "go1.23.12", nil}, {"non-leaf SP", "go1.24.5", "go1.24.6", nil}}, r.Fixes)
+	assert.Contains(t, names(r.Rows), "go1.25.5", "the newest patch that is available, listed or not")
 	assert.NotContains(t, names(r.Rows), "go1.25.6")
 	assert.NotContains(t, names(r.Rows), "go1.21.13")
-	assert.Less(t, len(w.looked), 28)
-	slices.Sort(w.looked)
-	assert.Equal(t, len(w.looked), len(slices.Compact(w.looked)), "looked at twice")
+	assert.Less(t, len(w.checked), 28)
+	slices.Sort(w.checked)
+	assert.Equal(t, len(w.checked), len(slices.Compact(w.checked)), "a release was checked twice")
 }
 
-// TestMissing shows that the result lists releases that are not available.
-func TestMissing(t *testing.T) {
-	w := world{listed: listed, missing: []string{"go1.22.12"}}
+// TestUnavailable tests that the result lists releases that are not available.
+func TestUnavailable(t *testing.T) {
+	w := fakeReleases{listed: listed, unavailable: []string{"go1.22.12"}}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.23.12")
 	require.NoError(t, err)
 	require.Equal(t, "go1.22.12", r.Rows[0].Go)
 	assert.Equal(t, "no such release", r.Rows[0].Unavailable)
 
-	w = world{listed: listed, missing: []string{"go1.24.5"}}
+	w = fakeReleases{listed: listed, unavailable: []string{"go1.24.5"}}
 	r, err = w.sweep().Run(context.Background(), "go1.23.0", "go1.24.13")
 	require.NoError(t, err)
-	assert.Empty(t, r.Edges, "no release of the range is known to have it")
+	assert.Empty(t, r.Fixes, "no release of the range is known to have it")
 	r, err = w.sweep().Run(context.Background(), "go1.22", "go1.24.13")
 	require.NoError(t, err)
-	assert.Equal(t, Edge{"non-leaf SP", "go1.23.10", "go1.23.12", []string{"go1.23.11"}}, r.Edges[0])
-	assert.Equal(t, Edge{"non-leaf SP", "go1.24.0", "go1.24.6", []string{"go1.24.1", "go1.24.2", "go1.24.3", "go1.24.4", "go1.24.5"}}, r.Edges[1])
+	assert.Equal(t, Fix{"non-leaf SP", "go1.23.10", "go1.23.12", []string{"go1.23.11"}}, r.Fixes[0])
+	assert.Equal(t, Fix{"non-leaf SP", "go1.24.0", "go1.24.6", []string{"go1.24.1", "go1.24.2", "go1.24.3", "go1.24.4", "go1.24.5"}}, r.Fixes[1])
 }
 
-// TestAnswer shows that a release that was not checked is not called clean.
-func TestAnswer(t *testing.T) {
+// TestAffected tests that a release that was not checked does not count as not affected.
+func TestAffected(t *testing.T) {
 	affected := Row{Go: "go1.26.8", Verdict: trial.Verdict{Affected: []string{"leaf SP"}}}
 	clean, missing := Row{Go: "go1.28.0"}, Row{Go: "go1.27.4", Unavailable: "no such release"}
 	for _, c := range []struct {
@@ -98,7 +98,7 @@ func TestAnswer(t *testing.T) {
 		{[]Row{missing}, false, "no release was available: go1.27.4"},
 		{[]Row{clean, missing}, false, "no window in the releases that were available, and no verdict on the others: go1.27.4"},
 	} {
-		affected, err := Result{Rows: c.rows}.Answer()
+		affected, err := Result{Rows: c.rows}.Affected()
 		assert.Equal(t, c.affected, affected)
 		if c.err == "" {
 			assert.NoError(t, err)
@@ -108,12 +108,12 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestResume shows that known releases are not checked again.
+// TestResume tests that known releases are not checked again.
 func TestResume(t *testing.T) {
-	w := world{listed: listed}
+	w := fakeReleases{listed: listed}
 	r, err := w.sweep().Run(context.Background(), "go1.22", "go1.26.8")
 	require.NoError(t, err)
-	again := world{listed: listed}
+	again := fakeReleases{listed: listed}
 	s := again.sweep()
 	s.Known = map[string]trial.Verdict{}
 	for _, row := range r.Rows {
@@ -124,16 +124,16 @@ func TestResume(t *testing.T) {
 	second, err := s.Run(context.Background(), "go1.22", "go1.26.8")
 	require.NoError(t, err)
 	assert.Equal(t, r, second)
-	for _, name := range again.looked {
+	for _, name := range again.checked {
 		assert.NotContains(t, listed, name)
 	}
 }
 
-func TestFails(t *testing.T) {
-	s := (&world{listed: listed}).sweep()
+func TestErrors(t *testing.T) {
+	s := (&fakeReleases{listed: listed}).sweep()
 	s.IsUnavailable = func(error) bool { return false }
 	r, err := s.Run(context.Background(), "go1.25", "go1.26.8")
-	require.ErrorIs(t, err, errNone)
+	require.ErrorIs(t, err, errNoRelease)
 	assert.Empty(t, r.Rows)
 	_, err = s.Run(context.Background(), "go1.30", "go1.31")
 	require.ErrorContains(t, err, "no release from go1.30 to go1.31 is listed")

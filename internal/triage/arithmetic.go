@@ -142,7 +142,7 @@ func (s *sites) searchChain(start state, pointer bool, left *int) (steps map[sta
 func (b *Binary) path(steps map[state]step, at, start state) (callers []Caller) {
 	for at != start {
 		s := steps[at]
-		if fn, ok := b.table.Find(at.entry); ok {
+		if fn, ok := b.table.PCToFunc(at.entry); ok {
 			s.caller.Func = fn.Name()
 		}
 		callers = append(callers, s.caller)

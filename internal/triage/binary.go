@@ -28,9 +28,9 @@ type Binary struct {
 
 // Open opens a Go binary for arm64 and finds its windows, within the budget for a file. It ends
 // with an error when ctx is done. If the file is not a Go binary for arm64, the error wraps
-// objfile.ErrFormat or pclntab.ErrNone.
+// objfile.ErrFormat or pclntab.ErrNoTable.
 func Open(ctx context.Context, path string) (b *Binary, err error) {
-	f, err := objfile.OpenIn(ctx, path, budget.Default)
+	f, err := objfile.OpenWithLimits(ctx, path, budget.Default)
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +148,6 @@ func (b *Binary) isCall(pc uint64) bool {
 	if err != nil {
 		return false
 	}
-	flow, _, _ := arm64.Control(binary.LittleEndian.Uint32(code))
-	return flow == arm64.Call
+	flow, _, _ := arm64.FlowOf(binary.LittleEndian.Uint32(code))
+	return flow == arm64.FlowCall
 }

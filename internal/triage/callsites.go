@@ -82,10 +82,10 @@ func (b *Binary) calls(fn pclntab.Func, visit func(c site, callee uint64)) {
 		callee uint64
 	}
 	seen := map[call]bool{}
-	var values pclntab.Values
+	var values pclntab.PCValues
 	for at := 0; at < len(code); at += 4 {
-		flow, offset, direct := arm64.Control(binary.LittleEndian.Uint32(code[at:]))
-		if flow != arm64.Call {
+		flow, offset, direct := arm64.FlowOf(binary.LittleEndian.Uint32(code[at:]))
+		if flow != arm64.FlowCall {
 			continue
 		}
 		if values == nil {

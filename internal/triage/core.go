@@ -188,7 +188,7 @@ func (c *coreSearch) prepare() bool {
 	if !ok {
 		return false
 	}
-	fn, _ := c.binary.table.Named("runtime.asyncPreempt")
+	fn, _ := c.binary.table.LookupFunc("runtime.asyncPreempt")
 	c.asyncPreempt.entry, c.asyncPreempt.end = fn.Entry+c.loadOffset, fn.End+c.loadOffset
 	c.pushSize, c.preempt2Size = push, below
 	return below > 0
@@ -199,7 +199,7 @@ func (c *coreSearch) funcName(pc uint64) string {
 	if pc < c.text.lo || pc >= c.text.hi || !c.spend(1) {
 		return ""
 	}
-	fn, ok := c.binary.table.Find(pc - c.loadOffset)
+	fn, ok := c.binary.table.PCToFunc(pc - c.loadOffset)
 	if !ok {
 		return ""
 	}
@@ -229,7 +229,7 @@ func (c *coreSearch) unwinderView(i Interrupted) string {
 
 // symbolText describes an address.
 func (c *coreSearch) symbolText(addr uint64) string {
-	if fn, ok := c.binary.table.Find(addr - c.loadOffset); ok {
+	if fn, ok := c.binary.table.PCToFunc(addr - c.loadOffset); ok {
 		return fmt.Sprintf("%s+%#x", fn.Name(), addr-c.loadOffset-fn.Entry)
 	}
 	return fmt.Sprintf("%#x (not code)", addr)

@@ -174,7 +174,7 @@ func debuggers(t *testing.T, r remains, b *Binary, f *core.File, i Interrupted) 
 	require.NoError(t, err)
 	out = run("threads\ngoroutines\nexit\n", dlv, "core", "--check-go-version=false", "--allow-non-terminal-interactive=true", r.pinned, r.core)
 	for _, thread := range f.Threads {
-		if _, ok := b.table.Find(thread.PC); ok { // dlv does not know the code of the kernel's vdso
+		if _, ok := b.table.PCToFunc(thread.PC); ok { // dlv does not know the code of the kernel's vdso
 			assert.Regexp(t, fmt.Sprintf(`Thread %d at %#x `, thread.ID, thread.PC), out)
 		}
 	}

@@ -134,7 +134,7 @@ func (l *logCase) faultByPC() {
 		return
 	}
 	pc, _ := strconv.ParseUint(m[1], 16, 64)
-	if fn, ok := l.binary.table.Find(pc); ok && unwinders[fn.Name()] != "" {
+	if fn, ok := l.binary.table.PCToFunc(pc); ok && unwinders[fn.Name()] != "" {
 		cause := crash.UnwinderFault(unwinders[fn.Name()])
 		l.death = crash.Death{Kind: cause.Kind, Cause: cause, Evidence: fmt.Sprintf("%s, in %s+%#x", m[0], fn.Name(), pc-fn.Entry)}
 	}

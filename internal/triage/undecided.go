@@ -41,7 +41,7 @@ func (l *logCase) preemptedFrame() string {
 	s := fmt.Sprintf("preempted at %s+%#x", best.Func, best.Offset)
 	if size := best.FP - best.SP; best.FP > best.SP && size < 1<<32 {
 		s += fmt.Sprintf(", in a frame of %d bytes", size)
-		if arm64.Expand(size) == arm64.TwoADDs {
+		if arm64.FormOf(size) == arm64.TwoADDs {
 			s += ", which takes two ADDs to pop"
 		}
 	}
@@ -54,7 +54,7 @@ func (l *logCase) withoutBinary(class window.Class) Verdict {
 	v.Suspect = true
 	if u := l.facts.Unwinder; u != nil && u.FP > u.SP {
 		size, way := u.FP-u.SP, "two ADDs to pop"
-		if arm64.Expand(size) != arm64.TwoADDs {
+		if arm64.FormOf(size) != arm64.TwoADDs {
 			// If the unwinder had already left the function with the window, the word that it took
 			// for a return address may have been one of this function by chance.
 			v.Reason, v.Suspect = "the unwinder failed in a function without a window, unless it had already left a function with one", false

@@ -77,7 +77,7 @@ func (l *logCase) excluded() (v Verdict, ok bool) {
 }
 
 // belowSplitFrames is a size below that of the smallest frame that takes two instructions to
-// pop, which has 65,552 bytes (arm64.Expand).
+// pop, which has 65,552 bytes (arm64.FormOf).
 const belowSplitFrames = 1 << 16
 
 // tooSmallForSplit describes the stack, or the preempted frame, of the goroutine on which the
@@ -92,7 +92,7 @@ func (l *logCase) tooSmallForSplit() string {
 		return fmt.Sprintf("the stack has %d bytes, and the smallest such frame has 65552", u.Hi-u.Lo)
 	}
 	for _, f := range l.facts.Frames {
-		if f.Preempted && f.HasOffset && u.GoroutineID != "" && f.GoroutineID() == u.GoroutineID && f.FP > f.SP && arm64.Expand(f.FP-f.SP) != arm64.TwoADDs {
+		if f.Preempted && f.HasOffset && u.GoroutineID != "" && f.GoroutineID() == u.GoroutineID && f.FP > f.SP && arm64.FormOf(f.FP-f.SP) != arm64.TwoADDs {
 			return fmt.Sprintf("goroutine %s was preempted in %s, whose frame of %d bytes takes one instruction to pop", u.GoroutineID, f.Func, f.FP-f.SP)
 		}
 	}

@@ -26,7 +26,7 @@ func (s expectedSplit) kind() string { return window.KindName(s.class, s.victim.
 // size less 8 to the frame pointer (cmd/internal/obj/arm64/obj7.go, preprocess). It does
 // not use the finder, because it says what the finder has to find.
 func expectedSplits() []expectedSplit {
-	pair := func(n int) bool { return arm64.Expand(uint64(n)) == arm64.TwoADDs }
+	pair := func(n int) bool { return arm64.FormOf(uint64(n)) == arm64.TwoADDs }
 	var all []expectedSplit
 	for _, want := range []struct {
 		class window.Class
@@ -67,7 +67,7 @@ func (g *Guest) place(s expectedSplit) (window.Window, error) {
 	for _, r := range []int{map[window.Class]int{window.SP: arm64.SP, window.FP: arm64.FP}[s.class], arm64.SP} {
 		for at := len(code) - 4; at >= 0; at -= 4 {
 			word := binary.LittleEndian.Uint32(code[at:])
-			if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+			if flow, _, _ := arm64.FlowOf(word); flow != arm64.FlowNext {
 				break
 			}
 			if arm64.Writes(word).Has(r) {

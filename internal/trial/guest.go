@@ -93,7 +93,7 @@ func (g *Guest) find() error {
 		return err
 	}
 	g.unpreemptible = func(pc uint64) (string, error) {
-		fn, ok := finder.Table().Find(pc)
+		fn, ok := finder.Table().PCToFunc(pc)
 		if !ok {
 			return "", fmt.Errorf("address %#x is in no function", pc)
 		}

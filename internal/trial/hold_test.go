@@ -23,7 +23,7 @@ import (
 )
 
 // openGuest opens the guest of a toolchain with some words changed.
-func openGuest(t *testing.T, path string, words ...patch.Word) *Guest {
+func openGuest(t *testing.T, path string, words ...patch.Replacement) *Guest {
 	t.Helper()
 	engine, err := lab.FindEngine(context.Background(), lab.Choice{})
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func code(t *testing.T, g *Guest, name string) (words []uint32, entry uint64) {
 	t.Helper()
 	table, err := pclntab.Open(g.File)
 	require.NoError(t, err)
-	f, ok := table.Named(name)
+	f, ok := table.LookupFunc(name)
 	require.True(t, ok, name)
 	bytes, err := g.File.Bytes(f.Entry, (f.End-f.Entry)&^3)
 	require.NoError(t, err)
@@ -54,9 +54,9 @@ func code(t *testing.T, g *Guest, name string) (words []uint32, entry uint64) {
 }
 
 // word returns the change that replaces one instruction of a function by another.
-func word(t *testing.T, g *Guest, entry uint64, i int, to uint32) patch.Word {
+func word(t *testing.T, g *Guest, entry uint64, i int, to uint32) patch.Replacement {
 	t.Helper()
-	w, err := patch.WordAt(g.File, entry+4*uint64(i), to)
+	w, err := patch.NewReplacement(g.File, entry+4*uint64(i), to)
 	require.NoError(t, err)
 	return w
 }
@@ -209,7 +209,7 @@ func TestHoldLostRegister(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		at    int // an instruction at which the registers are live
-		word  patch.Word
+		word  patch.Replacement
 		other string // a victim that does not use the registers
 		alone int
 	}{
@@ -238,7 +238,7 @@ func TestHoldRestart(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
 	sound := openGuest(t, path)
 	words, entry := code(t, sound, prefix+"farStores")
-	var changes []patch.Word
+	var changes []patch.Replacement
 	first := 0
 	for i, change := range []struct{ from, to uint32 }{
 		{0x9140401b, 0x91404000}, // ADD $(16<<12), R0, R27 -> R0
@@ -340,7 +340,7 @@ func TestHoldMissed(t *testing.T) {
 // unmark returns the change to the function table that removes a function's unsafe
 // points: its record (runtime/runtime2.go, _func) then does not point to a table of
 // them.
-func unmark(t *testing.T, g *Guest, name string) patch.Word {
+func unmark(t *testing.T, g *Guest, name string) patch.Replacement {
 	t.Helper()
 	const start, npcdata, size = 0, 28, 44
 	_, entry := code(t, g, name)
@@ -361,7 +361,7 @@ func unmark(t *testing.T, g *Guest, name string) patch.Word {
 		}
 	}
 	require.Len(t, found, 1, name)
-	return patch.Word{Offset: int64(found[0] + size), Before: binary.LittleEndian.Uint32(data[found[0]+size:])}
+	return patch.Replacement{Offset: int64(found[0] + size), Before: binary.LittleEndian.Uint32(data[found[0]+size:])}
 }
 
 // TestJudgeHold states the outcomes that only a held guest has.

@@ -69,18 +69,18 @@ func (o *origins) stepBack(i int, s bitset) {
 // addSources adds the registers whose values an instruction computes an address from.
 func addSources(v *arm64.Value, s bitset) {
 	switch v.Kind {
-	case arm64.Copy, arm64.Add:
+	case arm64.ValueCopy, arm64.ValueAdd:
 		if v.Rn >= 0 && v.Rn < 31 {
 			s.add(int(v.Rn))
 		}
-	case arm64.AddReg, arm64.SubReg:
+	case arm64.ValueAddReg, arm64.ValueSubReg:
 		// If one of two registers is shifted, the other is the address. If
 		// none is, either may be; then neither counts.
 		plain := v.Shift == 0 && (v.Extend == arm64.LSL || v.Extend == arm64.UXTX)
-		if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.SubReg || !plain) {
+		if v.Rn >= 0 && v.Rn < 31 && (v.Kind == arm64.ValueSubReg || !plain) {
 			s.add(int(v.Rn))
 		}
-	case arm64.Select:
+	case arm64.ValueSelect:
 		for _, r := range []int8{v.Rn, v.Rm} {
 			if r >= 0 && r < 31 {
 				s.add(int(r))

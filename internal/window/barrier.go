@@ -59,7 +59,7 @@ func (b *body) guardedStores(load int) []int {
 			return nil
 		}
 		unsafe = append(unsafe, branch)
-		if flow, _, _ := arm64.Control(b.word(branch)); flow != arm64.Next {
+		if flow, _, _ := arm64.FlowOf(b.word(branch)); flow != arm64.FlowNext {
 			break
 		}
 	}
@@ -107,11 +107,11 @@ func (b *body) branchWithoutBarrier(off int) (line []int, to int) {
 	to = -1
 	for at := off; at < b.len() && len(line) < maxBlock; at++ {
 		line = append(line, at)
-		flow, offset, _ := arm64.Control(b.word(at))
-		if flow == arm64.Branch {
+		flow, offset, _ := arm64.FlowOf(b.word(at))
+		if flow == arm64.FlowBranch {
 			to = at + int(offset/4)
 		}
-		if flow != arm64.Next {
+		if flow != arm64.FlowNext {
 			break
 		}
 	}

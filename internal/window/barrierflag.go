@@ -70,7 +70,7 @@ func readFlagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 		switch {
 		case !ok || e.Jump.Kind != arm64.JumpNone:
 			return flag, 0
-		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.NoRegister && !m.Vector && !m.Updates:
+		case m.Load && m.Base == base && m.N == 1 && m.Index == arm64.NoRegister && !m.Vector && !m.WritesBack:
 			addr += uint64(int64(m.Disp))
 			if m.Size == 4 {
 				flag.addr, flag.known = addr, true
@@ -80,7 +80,7 @@ func readFlagAt(code []byte, entry uint64, i int) (flag barrierFlag, load int) {
 				return barrierFlag{known: true, addr: addr, indirect: true}, at + 1
 			}
 			return flag, 0
-		case e.Value.Kind == arm64.Add && e.Value.Rn == base && e.Value.Rd < 31:
+		case e.Value.Kind == arm64.ValueAdd && e.Value.Rn == base && e.Value.Rd < 31:
 			addr += uint64(e.Value.N)
 			base = e.Value.Rd
 		case e.Writes.Has(int(base)):
@@ -110,7 +110,7 @@ func callsBarrier(table *pclntab.Table, code []byte, entry uint64, load int) boo
 		case arm64.JumpZero, arm64.JumpNonzero:
 			branched = true
 		case arm64.JumpCall:
-			fn, ok := table.Find(entry + uint64(4*at) + uint64(int64(e.Jump.Offset)))
+			fn, ok := table.PCToFunc(entry + uint64(4*at) + uint64(int64(e.Jump.Offset)))
 			return ok && branched && strings.HasPrefix(fn.Name(), "runtime.gcWriteBarrier")
 		}
 	}

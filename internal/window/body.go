@@ -32,7 +32,7 @@ type body struct {
 }
 
 // decode reads the code of a function.
-func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.SafePoints, spend *budget.Budget) *body {
+func decode(fn pclntab.Func, code []byte, pcsp pclntab.PCValues, points *pclntab.SafePoints, spend *budget.Budget) *body {
 	n := len(code) / 4
 	spend.Work(n * decodeWork)
 	b := &body{
@@ -59,7 +59,7 @@ func decode(fn pclntab.Func, code []byte, pcsp pclntab.Values, points *pclntab.S
 	for i := range n {
 		for _, next := range b.successors(i) {
 			entered[next] = true
-			b.head[next] = b.head[next] || int(next) != i+1 || b.jump(i).Kind.Flow() == arm64.Cond
+			b.head[next] = b.head[next] || int(next) != i+1 || b.jump(i).Kind.Flow() == arm64.FlowCond
 		}
 	}
 	if at := int(fn.DeferReturn()) / 4; at > 0 && at < n {
@@ -141,9 +141,9 @@ func (b *body) successors(i int) []int32 {
 		}
 	}
 	switch jump.Kind.Flow() {
-	case arm64.Branch:
+	case arm64.FlowBranch:
 		return to
-	case arm64.Leave:
+	case arm64.FlowExit:
 		if jump.Kind == arm64.JumpReg {
 			return b.orphanHeads
 		}
@@ -163,7 +163,7 @@ func (b *body) preemptible(i int) (resume int, ok bool) {
 }
 
 // isCall reports whether instruction i is a call.
-func (b *body) isCall(i int) bool { return b.jump(i).Kind.Flow() == arm64.Call }
+func (b *body) isCall(i int) bool { return b.jump(i).Kind.Flow() == arm64.FlowCall }
 
 // isReturn reports whether instruction i is a return.
 func (b *body) isReturn(i int) bool { return b.jump(i).Kind == arm64.JumpReturn }

@@ -92,9 +92,9 @@ func find(t *testing.T, f *objfile.File, n int, test func(s stretch) bool) stret
 // patched returns a copy of a guest with other words at an address.
 func patched(t *testing.T, f *objfile.File, pc uint64, words ...uint32) string {
 	out := filepath.Join(t.TempDir(), "patched")
-	var changes []patch.Word
+	var changes []patch.Replacement
 	for i, w := range words {
-		change, err := patch.WordAt(f, pc+uint64(4*i), w)
+		change, err := patch.NewReplacement(f, pc+uint64(4*i), w)
 		require.NoError(t, err)
 		changes = append(changes, change)
 	}
@@ -152,7 +152,7 @@ func TestRegisters(t *testing.T) {
 		f := labtest.Open(t, release)
 		table, err := pclntab.Open(f)
 		require.NoError(t, err)
-		fn, ok := table.Named("runtime.asyncPreempt")
+		fn, ok := table.LookupFunc("runtime.asyncPreempt")
 		require.True(t, ok)
 		code, err := f.Bytes(fn.Entry, fn.End-fn.Entry)
 		require.NoError(t, err)

@@ -84,7 +84,7 @@ func Open(f *objfile.File) (*Finder, error) {
 }
 
 // frameSize returns the largest value in a function's pcsp.
-func frameSize(pcsp pclntab.Values) (bytes int64) {
+func frameSize(pcsp pclntab.PCValues) (bytes int64) {
 	for _, v := range pcsp {
 		bytes = max(bytes, int64(v.Value))
 	}
@@ -105,7 +105,7 @@ func (f *Finder) All() ([]Window, error) { return f.find(true) }
 // FindInFunction returns the windows of the function that holds an address, if the runtime preempts
 // there.
 func (f *Finder) FindInFunction(pc uint64) ([]Window, error) {
-	i, ok := f.table.Search(pc)
+	i, ok := f.table.FuncIndex(pc)
 	if !ok {
 		return nil, fmt.Errorf("address %#x is in no function", pc)
 	}

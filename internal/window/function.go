@@ -89,7 +89,7 @@ func isLeaf(code []byte) bool {
 	before := uint32(0)
 	for ; len(code) >= 4; code = code[4:] {
 		word := binary.LittleEndian.Uint32(code)
-		if flow, _, _ := arm64.Control(word); flow == arm64.Call && before != saveLR {
+		if flow, _, _ := arm64.FlowOf(word); flow == arm64.FlowCall && before != saveLR {
 			return false
 		}
 		before = word

@@ -89,7 +89,7 @@ func (b *body) stepBack(i int, s bitset) {
 func (b *body) storesForUnwinders(i int) bool {
 	m := b.effect(i).Mem
 	at, ok := b.slot(i)
-	if !ok || !m.Store || m.Updates || int(m.Disp)+m.Bytes() > 0 {
+	if !ok || !m.Store || m.WritesBack || int(m.Disp)+m.Bytes() > 0 {
 		return false
 	}
 	return at+int64(m.Bytes()) <= b.deepestLoad()

@@ -90,7 +90,7 @@ func (r *registers) step(w uint32) {
 		return
 	}
 	place := r[savedFP]
-	if flow, _, _ := arm64.Control(w); flow == arm64.Call {
+	if flow, _, _ := arm64.FlowOf(w); flow == arm64.FlowCall {
 		sp, fp := r[arm64.SP], r[arm64.FP]
 		*r = registers{}
 		r[arm64.SP], r[arm64.FP], r[savedFP] = sp, fp, place
@@ -155,9 +155,9 @@ func accessesFP(w uint32) (rn int, n int64, load, ok bool) {
 	a, ok := arm64.AccessOf(w)
 	switch {
 	case ok && a.Rt == arm64.FP:
-		return a.Rn, a.N, a.Load, true
+		return a.Rn, a.Offset, a.Load, true
 	case ok && a.Rt2 == arm64.FP:
-		return a.Rn, a.N + 8, a.Load, true
+		return a.Rn, a.Offset + 8, a.Load, true
 	}
 	return 0, 0, false, false
 }

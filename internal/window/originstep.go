@@ -17,7 +17,7 @@ func (o *origins) step(i int, held []int32) {
 		return
 	}
 	value := int32(0)
-	if e.Value.Kind != arm64.Other && e.Value.Rd < 31 {
+	if e.Value.Kind != arm64.ValueUnknown && e.Value.Rd < 31 {
 		value = o.value(i, held)
 	}
 	m := &e.Mem
@@ -115,21 +115,21 @@ func (o *origins) value(i int, held []int32) int32 {
 		return o.number(integer, i, 0)
 	}
 	switch v.Kind {
-	case arm64.Constant, arm64.KeepMost:
+	case arm64.ValueConstant, arm64.ValueInsert:
 		return o.number(integer, i, 0)
-	case arm64.Address, arm64.Page:
+	case arm64.ValueAddress, arm64.ValuePage:
 		return o.number(inImage, i, 0)
-	case arm64.Copy:
+	case arm64.ValueCopy:
 		return of(v.Rn)
-	case arm64.Add:
+	case arm64.ValueAdd:
 		return o.sum(i, of(v.Rn), 0)
-	case arm64.AddReg, arm64.SubReg:
+	case arm64.ValueAddReg, arm64.ValueSubReg:
 		n, m := of(v.Rn), of(v.Rm)
-		if v.Kind == arm64.SubReg || v.Shift > 0 || v.Extend != arm64.LSL && v.Extend != arm64.UXTX {
+		if v.Kind == arm64.ValueSubReg || v.Shift > 0 || v.Extend != arm64.LSL && v.Extend != arm64.UXTX {
 			m = 0
 		}
 		return o.sum(i, n, m)
-	case arm64.Select:
+	case arm64.ValueSelect:
 		return o.number(joined, i, -1, of(v.Rn), of(v.Rm))
 	}
 	return 0

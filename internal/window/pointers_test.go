@@ -72,7 +72,7 @@ func TestFrameAddress(t *testing.T) {
 	defer f.Close()
 	table, err := pclntab.Open(f)
 	require.NoError(t, err)
-	fn, ok := table.Named("time.Time.appendFormat")
+	fn, ok := table.LookupFunc("time.Time.appendFormat")
 	require.True(t, ok)
 	code, err := f.Bytes(fn.Entry, fn.End-fn.Entry)
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ const pushCallLeaves = 8
 func PreemptFrames(table *pclntab.Table) (push, below int64, ok bool) {
 	var frames [2]int64
 	for i, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
-		fn, ok := table.Named(name)
+		fn, ok := table.LookupFunc(name)
 		if !ok {
 			return 0, 0, false
 		}
@@ -66,7 +66,7 @@ func readPreemption(f *objfile.File, table *pclntab.Table) preemption {
 	}
 	writes := push + below
 	p.writesBelow = writes
-	fn, _ := table.Named("runtime.asyncPreempt")
+	fn, _ := table.LookupFunc("runtime.asyncPreempt")
 	code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3)
 	if err != nil {
 		return p

@@ -13,7 +13,7 @@ import (
 // knows. A function for which it fails is left to the walk.
 type proof struct {
 	code []byte
-	pcsp pclntab.Values // reused
+	pcsp pclntab.PCValues // reused
 
 	branches []branch
 	// noEntry are ranges of instructions that no branch may enter, because the frame
@@ -85,23 +85,23 @@ func (p *proof) followRun(i, end int, next int64) bool {
 			continue
 		}
 		last := at+4 == len(code)
-		if class == arm64.ClassCall && !last || class == arm64.ClassLoadStore && !arm64.MayMatter(word) {
+		if class == arm64.ClassCall && !last || class == arm64.ClassLoadStore && !arm64.MayChangeFrameOrFlow(word) {
 			continue
 		}
 		i := first + at/4
 		stops := false // whether control does not fall through
-		switch flow, offset, _ := arm64.Control(word); flow {
-		case arm64.Branch, arm64.Cond:
+		switch flow, offset, _ := arm64.FlowOf(word); flow {
+		case arm64.FlowBranch, arm64.FlowCond:
 			if target := int64(i) + offset/4; target >= 0 && target < int64(len(p.code)/4) {
 				if p.unfitSince >= 0 {
 					return false
 				}
 				p.branches = append(p.branches, branch{int(target), p.below})
 			}
-			stops = flow == arm64.Branch
-		case arm64.Leave:
+			stops = flow == arm64.FlowBranch
+		case arm64.FlowExit:
 			stops = true
-		case arm64.Call:
+		case arm64.FlowCall:
 			stops = last && next != p.below // see walk.neverPasses
 		default:
 			if word == arm64.Nop {
@@ -152,7 +152,7 @@ func (p *proof) noteFit(i int, below int64) {
 }
 
 func (p *proof) doesNotFallThrough(i int) bool {
-	flow, _, _ := arm64.Control(wordAt(p.code, i))
+	flow, _, _ := arm64.FlowOf(wordAt(p.code, i))
 	return doesNotFallThrough(flow)
 }
 

@@ -53,7 +53,7 @@ func (p *proof) valueBefore(i, r int, distance bool) (n int64, ok bool) {
 	const most = 8
 	for j := i - 1; j >= max(i-most, p.written); j-- {
 		word := wordAt(p.code, j)
-		if flow, _, _ := arm64.Control(word); flow != arm64.Next {
+		if flow, _, _ := arm64.FlowOf(word); flow != arm64.FlowNext {
 			return 0, false
 		}
 		if !arm64.Writes(word).Has(r) {

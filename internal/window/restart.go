@@ -68,7 +68,7 @@ func (b *body) overwritesInput(begin, i int) string {
 			continue
 		}
 		switch {
-		case e.Jump.Kind.Flow() == arm64.Call:
+		case e.Jump.Kind.Flow() == arm64.FlowCall:
 			return "a call runs twice"
 		case e.Mem.Store && (e.Mem.Atomic || e.Mem.Exclusive):
 			return "an atomic operation runs twice"

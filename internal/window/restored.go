@@ -50,12 +50,12 @@ func readRestored(code []byte) (p preemption, ok bool) {
 			return p, false
 		}
 		switch e.Jump.Kind.Flow() {
-		case arm64.Call:
+		case arm64.FlowCall:
 			calls++
 			for r := range 31 {
 				c.bases[r].known = false
 			}
-		case arm64.Next:
+		case arm64.FlowNext:
 			if !c.step(w, &e) {
 				return p, false
 			}
@@ -73,20 +73,20 @@ func (c *copies) step(w uint32, e *arm64.Effects) bool {
 	if (m.Load || m.Store) && m.Base >= 0 && m.Base < 32 {
 		c.access(m)
 	}
-	if e.Sys == arm64.MRS && w&^31 == 0xd53b4200 {
+	if e.Sys == arm64.SysMRS && w&^31 == 0xd53b4200 {
 		c.flagsFrom = int8(w & 31)
 	}
-	if e.Sys == arm64.MSR && w&^31 == 0xd51b4200 && int8(w&31) == c.flagsTo {
+	if e.Sys == arm64.SysMSR && w&^31 == 0xd51b4200 && int8(w&31) == c.flagsTo {
 		c.flagsBack = true
 	}
 	for r := range 31 {
-		if e.Writes.Has(r) && !(m.Updates && int(m.Base) == r) {
+		if e.Writes.Has(r) && !(m.WritesBack && int(m.Base) == r) {
 			c.bases[r] = distance{}
 		}
 	}
-	if v := &e.Value; v.Kind == arm64.Add && v.Rd == arm64.SP && v.Rn == arm64.SP {
+	if v := &e.Value; v.Kind == arm64.ValueAdd && v.Rd == arm64.SP && v.Rn == arm64.SP {
 		c.bases[arm64.SP].at += v.N
-	} else if e.Writes.Has(arm64.SP) && !(m.Updates && m.Base == arm64.SP) {
+	} else if e.Writes.Has(arm64.SP) && !(m.WritesBack && m.Base == arm64.SP) {
 		return false
 	}
 	return true
@@ -120,8 +120,8 @@ func (c *copies) access(m *arm64.Memory) {
 			}
 		}
 	}
-	if m.Updates && m.Index == arm64.NoRegister {
-		from.at += int64(m.By)
+	if m.WritesBack && m.Index == arm64.NoRegister {
+		from.at += int64(m.Increment)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 // of asyncPreempt's frame before it scans the frame. If an obfuscator
 // has removed the names, the release decides, if it is known.
 func readScansLink(f *objfile.File, table *pclntab.Table, release string) answer {
-	if fn, ok := table.Named("runtime.scanframeworker"); ok {
+	if fn, ok := table.LookupFunc("runtime.scanframeworker"); ok {
 		if code, err := f.Bytes(fn.Entry, (fn.End-fn.Entry)&^3); err == nil {
 			if a := addsPushCall(fn, code, table); a != unsure {
 				return a
@@ -66,12 +66,12 @@ func addsPushCall(fn pclntab.Func, code []byte, table *pclntab.Table) answer {
 		}
 		v := &e.Value
 		switch {
-		case v.Kind == arm64.SubReg && v.Shift == 0:
+		case v.Kind == arm64.ValueSubReg && v.Shift == 0:
 			size, added = v.Rd, false
-		case v.Kind == arm64.Add && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
+		case v.Kind == arm64.ValueAdd && v.Rd == size && v.Rn == size && v.N == pushCallBytes:
 			added = true
 		case e.Jump.Kind == arm64.JumpCall:
-			to, ok := table.Find(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))
+			to, ok := table.PCToFunc(fn.Entry + uint64(4*i) + uint64(int64(e.Jump.Offset)))
 			switch {
 			case !ok || to.Name() != "runtime.scanConservative":
 			case size == arm64.NoRegister:

@@ -12,7 +12,7 @@ type screen struct {
 	f      *Finder
 	fn     pclntab.Func
 	code   []byte
-	unsafe pclntab.Values // reused
+	unsafe pclntab.PCValues // reused
 	cursor pclntab.Cursor
 	body   body
 }
@@ -151,7 +151,7 @@ func (s *screen) isSheltered(i, at int) bool {
 		return true
 	}
 	value, from := s.cursor.At(s.pc(at))
-	resume, why := s.fn.Resumes(s.pc(at), value, from)
+	resume, why := s.fn.ResumePC(s.pc(at), value, from)
 	return why != "" || resume <= s.pc(i)
 }
 
@@ -161,7 +161,7 @@ func allocatesLink(w uint32) bool {
 	if !arm64.Writes(w).Has(arm64.LR) {
 		return false
 	}
-	if flow, _, _ := arm64.Control(w); flow == arm64.Call {
+	if flow, _, _ := arm64.FlowOf(w); flow == arm64.FlowCall {
 		return false
 	}
 	a, ok := arm64.AccessOf(w)
@@ -169,9 +169,9 @@ func allocatesLink(w uint32) bool {
 	case !ok || a.Rn != arm64.SP:
 		return true
 	case a.Rt == arm64.LR:
-		return a.N != 0
+		return a.Offset != 0
 	}
-	return a.N != -8
+	return a.Offset != -8
 }
 
 // page returns the page that an ADRP computes.

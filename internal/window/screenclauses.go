@@ -43,7 +43,7 @@ func (s *screen) belowStack(i int, w uint32) (store, load bool) {
 		return bad, bad
 	}
 	_, _, _, writeback := arm64.Writeback(w)
-	if a.N >= -pushCallLeaves || writeback {
+	if a.Offset >= -pushCallLeaves || writeback {
 		return false, false
 	}
 	return !a.Load, a.Load
@@ -93,7 +93,7 @@ func (s *screen) restartsBadly() bool {
 		if from = v.End; end <= begin+4 {
 			continue
 		}
-		resume, why := s.fn.Resumes(begin+4, v.Value, begin)
+		resume, why := s.fn.ResumePC(begin+4, v.Value, begin)
 		if why != "" || resume == begin+4 {
 			continue
 		}

@@ -19,7 +19,7 @@ func (f *Finder) wrongPointers(w *walk, points *pclntab.SafePoints, report func(
 		pc := w.entry + uint64(4*i)
 		// If the runtime does not preempt at pc, Resume may be another instruction.
 		// Then there is no window, and pc itself decides whether to list it.
-		below, _ := w.pcsp.At(points.Resume(pc))
+		below, _ := w.pcsp.At(points.ResumePC(pc))
 		classes := f.disagree(regs, int64(below))
 		if classes == nil {
 			return

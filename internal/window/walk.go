@@ -48,7 +48,7 @@ func (w *walk) run() {
 		if target, ok := w.target(i); ok {
 			w.leader[target] = true
 		}
-		w.jumps = w.jumps || arm64.JumpsRegister(w.word(i))
+		w.jumps = w.jumps || arm64.IsBR(w.word(i))
 	}
 	w.reach(0, entryRegisters())
 	if at := w.recoverOffset / 4; at > 0 && at < n {
@@ -127,8 +127,8 @@ func (w *walk) block(i int, regs registers, visit func(i int, regs *registers)) 
 		if target, ok := w.target(i); ok && visit == nil {
 			w.reach(target, regs)
 		}
-		flow, _, _ := arm64.Control(word)
-		if flow == arm64.Branch || flow == arm64.Leave || i+1 == len(w.leader) || w.neverPasses(i) {
+		flow, _, _ := arm64.FlowOf(word)
+		if flow == arm64.FlowBranch || flow == arm64.FlowExit || i+1 == len(w.leader) || w.neverPasses(i) {
 			return
 		}
 		i++
@@ -162,15 +162,15 @@ func wordAt(code []byte, i int) uint32 { return binary.LittleEndian.Uint32(code[
 
 // target returns the instruction of this function that another may branch to.
 func (w *walk) target(i int) (target int, ok bool) {
-	flow, offset, _ := arm64.Control(w.word(i))
+	flow, offset, _ := arm64.FlowOf(w.word(i))
 	to := int64(i) + offset/4
-	return int(to), (flow == arm64.Branch || flow == arm64.Cond) && to >= 0 && to < int64(len(w.code)/4)
+	return int(to), (flow == arm64.FlowBranch || flow == arm64.FlowCond) && to >= 0 && to < int64(len(w.code)/4)
 }
 
 // doesNotFallThrough reports whether an instruction of this flow may be one after which the
 // compiler puts a no-op that is never executed: see neverPasses.
 func doesNotFallThrough(flow arm64.Flow) bool {
-	return flow == arm64.Call || flow == arm64.Branch || flow == arm64.Leave
+	return flow == arm64.FlowCall || flow == arm64.FlowBranch || flow == arm64.FlowExit
 }
 
 // neverPasses reports whether control never gets past an instruction, because it is a call
@@ -182,8 +182,8 @@ func doesNotFallThrough(flow arm64.Flow) bool {
 // no-op changes the stack pointer.
 func (w *walk) neverPasses(i int) bool {
 	word := w.word(i)
-	flow, _, _ := arm64.Control(word)
-	if flow != arm64.Call && word != arm64.Nop {
+	flow, _, _ := arm64.FlowOf(word)
+	if flow != arm64.FlowCall && word != arm64.Nop {
 		return false
 	}
 	pc := w.entry + uint64(4*i)
@@ -193,8 +193,8 @@ func (w *walk) neverPasses(i int) bool {
 		return false
 	}
 	if word == arm64.Nop && i > 0 {
-		flow, _, _ = arm64.Control(w.word(i - 1))
+		flow, _, _ = arm64.FlowOf(w.word(i - 1))
 		return doesNotFallThrough(flow)
 	}
-	return flow == arm64.Call
+	return flow == arm64.FlowCall
 }

@@ -57,10 +57,10 @@ func TestVictims(t *testing.T) {
 				assert.EqualValues(t, c.Frame, f.Frame, c.Func)
 				assert.Equal(t, c.Leaf, f.Leaf, c.Func)
 				var want []window.Class
-				if is.fp && c.Leaf && arm64.Expand(uint64(c.Frame-8)) == arm64.TwoADDs {
+				if is.fp && c.Leaf && arm64.FormOf(uint64(c.Frame-8)) == arm64.TwoADDs {
 					want = append(want, window.FP)
 				}
-				if (is.nonleaf || c.Leaf) && arm64.Expand(uint64(c.Frame)) == arm64.TwoADDs {
+				if (is.nonleaf || c.Leaf) && arm64.FormOf(uint64(c.Frame)) == arm64.TwoADDs {
 					want = append(want, window.SP)
 				}
 				if is.stale && c.Leaf && c.Frame == 496 {

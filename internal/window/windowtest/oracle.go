@@ -26,7 +26,7 @@ type oracle struct {
 	code        []byte
 	unwindsFP   bool
 	writesBelow uint64 // bytes under the stack pointer that a preemption writes to
-	pcsp        pclntab.Values
+	pcsp        pclntab.PCValues
 	points      pclntab.SafePoints
 	seen        map[string]bool
 	count       map[uint64]int
@@ -41,7 +41,7 @@ type oracle struct {
 func PreemptionWrites(table *pclntab.Table) uint64 {
 	sum := uint64(16)
 	for _, name := range []string{"runtime.asyncPreempt", "runtime.asyncPreempt2"} {
-		fn, ok := table.Named(name)
+		fn, ok := table.LookupFunc(name)
 		if !ok {
 			return 16 + 496 + 32
 		}
@@ -50,7 +50,7 @@ func PreemptionWrites(table *pclntab.Table) uint64 {
 			return 16 + 496 + 32
 		}
 		if len(pcsp) > 0 {
-			sum += uint64(max(0, slices.MaxFunc(pcsp, func(a, b pclntab.Value) int { return int(a.Value) - int(b.Value) }).Value))
+			sum += uint64(max(0, slices.MaxFunc(pcsp, func(a, b pclntab.PCValue) int { return int(a.Value) - int(b.Value) }).Value))
 		}
 	}
 	return sum

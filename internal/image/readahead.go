@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// A readAhead reads a stream ahead of its user, so that the user does not have to wait for
-// the stream when the context is done.
+// A readAhead reads a stream in a goroutine of its own, so that Read can return when the context
+// is done although the stream blocks.
 type readAhead struct {
-	ctx    context.Context
-	chunks <-chan chunk
-	rest   chunk
+	ctx     context.Context
+	chunks  <-chan chunk
+	current chunk
 }
 
 // A chunk is what one read returned.
@@ -19,8 +19,8 @@ type chunk struct {
 	err  error
 }
 
-func newReadAhead(ctx context.Context, from io.Reader) *readAhead {
-	const size, buffers = 256 << 10, 3 // one is read to, one is handed over, one is used
+func newReadAhead(ctx context.Context, r io.Reader) *readAhead {
+	const size, buffers = 256 << 10, 3 // one is filled, one is sent, one is in use
 	chunks := make(chan chunk)
 	go func() {
 		var ring [buffers][]byte
@@ -28,7 +28,7 @@ func newReadAhead(ctx context.Context, from io.Reader) *readAhead {
 			if ring[i] == nil {
 				ring[i] = make([]byte, size)
 			}
-			n, err := from.Read(ring[i])
+			n, err := r.Read(ring[i])
 			select {
 			case chunks <- chunk{ring[i][:n], err}:
 			case <-ctx.Done():
@@ -43,17 +43,17 @@ func newReadAhead(ctx context.Context, from io.Reader) *readAhead {
 }
 
 func (r *readAhead) Read(p []byte) (int, error) {
-	for len(r.rest.data) == 0 {
-		if r.rest.err != nil {
-			return 0, r.rest.err
+	for len(r.current.data) == 0 {
+		if r.current.err != nil {
+			return 0, r.current.err
 		}
 		select {
-		case r.rest = <-r.chunks:
+		case r.current = <-r.chunks:
 		case <-r.ctx.Done():
 			return 0, r.ctx.Err()
 		}
 	}
-	n := copy(p, r.rest.data)
-	r.rest.data = r.rest.data[n:]
+	n := copy(p, r.current.data)
+	r.current.data = r.current.data[n:]
 	return n, nil
 }
