@@ -34,10 +34,10 @@ type job struct {
 const diskSize = "16G"
 
 // makeDisk makes an image of a disk for the virtual machine, from a folder that it fills
-// and removes. The disk has the Go in use, built for linux/arm64 from its own source, this
-// project, the modules that it needs, and the releases that its tests use. The standard
-// library of each Go is in the build cache, because to compile it on an emulator would take
-// most of the time. The machine compiles and links everything else.
+// and removes. The disk has the Go in use and the releases that the tests use, each built
+// for linux/arm64 from its own source, this project, and the modules that it needs. The
+// standard library of each Go is in the build cache, because to compile it on an emulator
+// would take most of the time. The machine compiles and links everything else.
 func makeDisk(ctx context.Context, work, image string, w io.Writer) error {
 	mke2fs, err := findMke2fs()
 	if err != nil {
@@ -46,29 +46,21 @@ func makeDisk(ctx context.Context, work, image string, w io.Writer) error {
 	root := filepath.Join(work, "root")
 	defer os.RemoveAll(root)
 	in := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
-	for _, dir := range []string{"go", "home", "tmp"} {
+	for _, dir := range []string{"home", "tmp", "bin"} {
 		if err := os.MkdirAll(in(dir), 0o755); err != nil {
 			return err
 		}
 	}
-	goroot, err := capture(ctx, job{dir: ".", command: []string{"go", "env", "GOROOT"}})
-	if err != nil {
-		return err
-	}
-	guest := []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOCACHE=" + in(cacheFolder)}
-	own := append(guest, "GOROOT="+in("go"), "GOTOOLCHAIN=local")
-	modules := []string{"GOFLAGS=-modcacherw", "GOMODCACHE=" + in(modulesFolder)}
 	jobs := []job{
-		{"copying the Go in use", ".", nil, []string{"cp", "-R", goroot + "/.", in("go")}},
 		{"copying the project", ".", nil, []string{"git", "clone", "-q", ".", in(projectFolder)}},
-		{"building Go for arm64", in("go/src"), own, []string{in("go/bin/go"), "install", "std", "cmd/..."}},
-		{"moving it", in("go"), nil, []string{"cp", "bin/linux_arm64/go", "bin/linux_arm64/gofmt", "bin"}},
-		{"fetching modules", in(projectFolder), modules, []string{"go", "mod", "download"}},
+		{"fetching its modules", in(projectFolder), []string{"GOFLAGS=-modcacherw", "GOMODCACHE=" + in(modulesFolder)}, []string{"go", "mod", "download"}},
 	}
-	for _, release := range releases {
-		jobs = append(jobs,
-			job{"fetching " + release, root, modules, []string{"go", "mod", "download", "golang.org/toolchain@v0.0.1-" + release + ".linux-arm64"}},
-			job{"building its standard library", root, append(guest, "GOTOOLCHAIN="+release), []string{"go", "build", "std"}})
+	for _, name := range append([]string{"local"}, releases...) {
+		more, err := buildGo(ctx, name, in)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, more...)
 	}
 	jobs = append(jobs, job{"making the disk", work, nil, []string{mke2fs, "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, image, diskSize}})
 	for _, j := range jobs {
@@ -78,6 +70,29 @@ func makeDisk(ctx context.Context, work, image string, w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// buildGo returns what to run to put a Go for linux/arm64 on the disk. In names its places
+// there. A release is then a program in the folder bin, where the go command looks for it.
+func buildGo(ctx context.Context, name string, in func(string) string) ([]job, error) {
+	what, folder, link := "the Go in use", "go", []string{"true"}
+	if name != "local" {
+		what, folder, link = name, name, []string{"ln", "-s", "../" + name + "/bin/go", in("bin/" + name)}
+	}
+	goroot, err := capture(ctx, job{dir: in(""), env: []string{"GOTOOLCHAIN=" + name}, command: []string{"go", "env", "GOROOT"}})
+	if err != nil {
+		return nil, err
+	}
+	guest := []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOROOT=" + in(folder), "GOTOOLCHAIN=local"}
+	command := in(folder + "/bin/go")
+	return []job{
+		{"copying " + what, in(""), nil, []string{"cp", "-R", "--no-preserve=mode", goroot + "/.", in(folder)}},
+		{"making its programs executable", in(folder), nil, []string{"chmod", "-R", "+x", "bin", "pkg/tool"}},
+		{"building it for arm64", in(folder + "/src"), guest, []string{command, "install", "cmd/..."}},
+		{"building its standard library", in(folder + "/src"), append(guest, "GOCACHE="+in(cacheFolder)), []string{command, "build", "std"}},
+		{"moving it", in(folder), nil, []string{"cp", "bin/linux_arm64/go", "bin/linux_arm64/gofmt", "bin"}},
+		{"linking it", in(""), nil, link},
+	}, nil
 }
 
 // findMke2fs returns the program that makes a file system from a folder, which is often in

@@ -83,7 +83,7 @@ func bootPlace(ctx context.Context, work string, w io.Writer) (*place, error) {
 		evidence: m.Evidence, booted: true, project: disk(projectFolder), user: user, run: m.RunThere,
 		env: []string{
 			"HOME=" + disk("home"), "WORK=" + disk("home"), "TMPDIR=" + disk("tmp"),
-			"PATH=" + disk("go/bin") + ":/usr/sbin:/usr/bin:/sbin:/bin",
+			"PATH=" + disk("go/bin") + ":" + disk("bin") + ":/usr/sbin:/usr/bin:/sbin:/bin",
 			"GOMODCACHE=" + disk(modulesFolder), "GOCACHE=" + disk(cacheFolder), "GOPROXY=off",
 			"GOTOOLCHAIN=local", "GOFLAGS=-trimpath -buildvcs=false", "CGO_ENABLED=0",
 		},
