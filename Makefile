@@ -16,12 +16,12 @@ check: emulator
 
 # What a newcomer and CI run: some minutes. It ends with the slowest tests, and with
 # what it left out and why.
-test: emulator vm cross debuggers tools
+test: emulator vm cross debuggers tools/bin/gotestsum tools/bin/dlv
 	$(call gotestsum,-short -timeout 14m ./...)
 
 # All tests, and those that take long: an hour or two, on an idle machine. The series of
 # "make exhaustive", "make pool" and "make study" are not in it.
-test-all: emulator vm cross debuggers chromium tools
+test-all: emulator vm cross debuggers chromium tools/bin/gotestsum tools/bin/dlv
 	$(call gotestsum,-timeout 1h ./...)
 	$(GO) test ./cmd/splitadd -run Workflow -v -timeout 1h -args -workflows
 	$(MAKE) logs mutants repair upstream bisect ports test-vm suite sweep
@@ -59,7 +59,7 @@ slow: emulator vm
 	@for i in 1 2; do (while :; do :; done) & busy="$$busy $$!"; done; trap "kill $$busy" EXIT; \
 	echo "$(SUITE), beside two busy loops"; $(SUITE)
 
-lint: tools
+lint: tools/bin/staticcheck tools/bin/actionlint
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
@@ -185,7 +185,11 @@ debuggers:
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends gdb-multiarch; } >/dev/null || \
 	echo "make: no debugger could be installed: install gdb-multiarch" >&2
 
-tools: tools/bin/.built
-tools/bin/.built: tools/go.mod tools/go.sum
-	cd tools && GOBIN="$$PWD/bin" $(GO) install tool
+tools: tools/bin/gotestsum tools/bin/dlv tools/bin/staticcheck tools/bin/actionlint
+tools/bin/gotestsum: package = gotest.tools/gotestsum
+tools/bin/dlv: package = github.com/go-delve/delve/cmd/dlv
+tools/bin/staticcheck: package = honnef.co/go/tools/cmd/staticcheck
+tools/bin/actionlint: package = github.com/rhysd/actionlint/cmd/actionlint
+tools/bin/%: tools/go.mod tools/go.sum
+	cd tools && GOBIN="$$PWD/bin" $(GO) install $(package)
 	touch $@

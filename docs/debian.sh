@@ -39,12 +39,16 @@ cd "$dir/x"
 echo "| package | program | built by | windows |"
 echo "| --- | --- | --- | --- |"
 status=0
-"$splitadd" scan . >"$dir/scan.txt" || status=$?
+"$splitadd" scan . >"$dir/all.txt" || status=$?
 [ $status = 0 ] || [ $status = 3 ] || exit $status
+# All details of each program: in a scan of several, a function is shown once.
+sed -nE 's#^([^ :][^:]*): ELF, .*#\1#p' "$dir/all.txt" | while read -r file; do
+	"$splitadd" scan "$file" || [ $? = 3 ]
+done >"$dir/scan.txt"
 # "package_version/path/program: ELF, go1.2.3, module: 4 windows in 1 function: kinds"
 sed -nE 's#^([^/ ]+)_([^/_ ]+)/[^:]*/([^/:]+): ELF, (go[0-9.]+|built by an unknown Go)[^:]*: ([0-9,]+ windows?.*)$#| \1 \2 | \3 | \4 | \5 |#p' "$dir/scan.txt"
 echo
-tail -n 1 "$dir/scan.txt"
+head -n 1 "$dir/all.txt"
 
 # What one kind of window does to which functions: a window's line names its kind, and
 # the lines above it the function and the program.

@@ -129,7 +129,7 @@ func TestAction(t *testing.T) {
 	ran := run(nil)
 	require.ErrorContains(t, ran.err, "exit status 3", "%s", ran.output)
 	assert.Contains(t, ran.output, "example.com/app: ELF, ")
-	assert.Regexp(t, `^### splitadd scan\n\n    example\.com/app: ELF, .*: 2 windows in 1 function: leaf FP, leaf SP\n`, ran.summary)
+	assert.Regexp(t, `^### splitadd scan\n\n    1 Go binary for arm64, 1 with windows; .*\n(?s:.*)\n    example\.com/app: ELF, .*: 2 windows in 1 function: leaf FP, leaf SP\n`, ran.summary)
 	assert.Equal(t, []string{"splitadd.sarif"}, ran.uploads, "uploaded before the step fails")
 	sarif, err := os.ReadFile(filepath.Join(dir, "splitadd.sarif"))
 	require.NoError(t, err)

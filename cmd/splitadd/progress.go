@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/term"
@@ -71,4 +72,11 @@ func (p *progress) stepIfSlow(what string, done, total int) {
 		}
 		p.step(what, done, total)
 	}
+}
+
+// colored reports whether output may have colours: it is a terminal, and the user does not
+// object (https://no-color.org).
+func colored(to io.Writer) bool {
+	file, ok := to.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && runtime.GOOS != "windows" && term.IsTerminal(int(file.Fd()))
 }

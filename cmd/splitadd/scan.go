@@ -23,6 +23,8 @@ import (
 // A scanner carries out the verb scan.
 type scanner struct {
 	json, sarif, vex, quiet, all bool
+	color                        bool
+	out                          string // the file to write to; "" is standard output
 	gate                         gate.Gate
 	flags                        gateFlags
 
@@ -30,7 +32,7 @@ type scanner struct {
 	progress       *progress
 	records        record.Writer
 	sum            record.Scan
-	found          []*survey.Binary // for SARIF
+	found          []*survey.Binary // unless each is printed at once
 	failures       []record.Failure // for SARIF
 }
 
@@ -42,6 +44,7 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&s.sarif, "sarif", false, "print a SARIF log, as code scanning reads it")
 	flags.BoolVar(&s.vex, "vex", false, "print an OpenVEX document: which kinds each binary is affected by, and which not")
 	flags.BoolVar(&s.quiet, "q", false, "print affected files only, one a line")
+	flags.StringVar(&s.out, "o", "", "write to `FILE`, in one step, instead of standard output")
 	flags.BoolVar(&s.all, "all", false, "also list code that would have a window if the runtime preempted there, such as assembly")
 	var gated gateFlags
 	gated.add(flags)
@@ -65,9 +68,21 @@ func scan(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	s.flags, s.sum.Only = gated, s.gate.Kinds
-	s.progress = newProgress(stderr)
+	if s.out == "" {
+		s.color = colored(stdout)
+		return s.run(ctx, flags.Args())
+	}
+	if err := checkOutput(s.out, s.outputKind(), flags.Args()...); err != nil {
+		return err
+	}
+	return s.toFile(ctx, flags.Args())
+}
+
+// run scans what the arguments name.
+func (s *scanner) run(ctx context.Context, args []string) error {
+	s.progress = newProgress(s.stderr)
 	defer s.progress.end()
-	for _, arg := range flags.Args() {
+	for _, arg := range args {
 		if err := s.argument(ctx, arg); err != nil {
 			return err
 		}

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"splitadd/internal/hint"
+	"splitadd/internal/output"
 	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/safe"
 	"splitadd/internal/survey"
+	"splitadd/internal/window"
 )
 
 // result prints or counts the result for one file. If the user asked for that file, name
@@ -51,9 +58,6 @@ func (s *scanner) binary(b *survey.Binary) error {
 	switch {
 	case s.json:
 		return s.records.Binary(b)
-	case s.sarif, s.vex:
-		s.found = append(s.found, b)
-		return nil
 	case s.quiet:
 		if n := b.Preemptible(); n > 0 {
 			_, err := fmt.Fprintf(s.stdout, "%s: %s\n", safe.Text(b.Name()), strings.Join(b.Kinds(), ", "))
@@ -61,7 +65,8 @@ func (s *scanner) binary(b *survey.Binary) error {
 		}
 		return nil
 	}
-	return report.Binary(s.stdout, b)
+	s.found = append(s.found, b)
+	return nil
 }
 
 // failed prints and counts what could not be scanned.
@@ -94,7 +99,7 @@ func (s *scanner) finish() (err error) {
 	case s.vex:
 		err = s.writeVEX()
 	case !s.quiet:
-		err = report.Scan(s.stdout, s.sum)
+		err = report.Binaries(s.stdout, s.found, s.sum, report.Style{Color: s.color})
 	}
 	if err == nil {
 		err = s.gated()
@@ -108,4 +113,48 @@ func (s *scanner) finish() (err error) {
 		say(s.stderr, "hint", "name a Go binary for arm64, or packages to build for it, such as ./...")
 	}
 	return nil
+}
+
+// toFile writes the result to the file that the user named, if the scan comes to its end.
+func (s *scanner) toFile(ctx context.Context, args []string) error {
+	var found error
+	err := output.Replace(s.out, 0o666, func(file *os.File) error {
+		to := bufio.NewWriter(file)
+		s.stdout, s.records.To = to, to
+		err := s.run(ctx, args)
+		if errors.Is(err, errAffected) || errors.Is(err, errAlreadyReported) {
+			found, err = err, nil
+		}
+		return errors.Join(err, to.Flush())
+	})
+	return errors.Join(err, found)
+}
+
+// outputKind returns the kind of file that the result is, in the form that the user chose.
+func (s *scanner) outputKind() output.Kind {
+	switch {
+	case s.json:
+		return recordsKind
+	case s.sarif:
+		return output.Kind{Name: "a SARIF log", Verify: containsText(`sarif`)}
+	case s.vex:
+		return output.Kind{Name: "an OpenVEX document", Verify: containsText(`"@context": "https://openvex.dev/`)}
+	case s.quiet:
+		return output.Kind{Name: "a list of affected files", Verify: isList}
+	}
+	return output.Kind{Name: "the result of a scan", Verify: containsText(" for arm64, ")}
+}
+
+// isList returns nil for what scan -q prints.
+func isList(r io.Reader) error {
+	line, _, err := bufio.NewReader(io.LimitReader(r, 1<<16)).ReadLine()
+	if err != nil {
+		return err
+	}
+	for _, kind := range window.KindNames() {
+		if bytes.HasSuffix(line, []byte(" "+kind)) {
+			return nil
+		}
+	}
+	return errors.New("its first line does not end with a kind of window")
 }

@@ -133,7 +133,7 @@ builds functions of known frame size, and proves their windows as check does.
 }, {
 	name:    "scan",
 	summary: "find the windows in Go binaries for arm64",
-	forms:   []string{"[-json | -sarif | -vex | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] BINARY|DIR|ARCHIVE|PACKAGE ..."},
+	forms:   []string{"[-json | -sarif | -vex | -q] [-all] [-kind KIND,...] [-baseline FILE | -write-baseline FILE] [-fail-on WHICH] [-o FILE] BINARY|DIR|ARCHIVE|PACKAGE ..."},
 	about: `Scan finds the windows in Go binaries for arm64, from the files alone.
 
 ` + aboutWindow + `
@@ -142,6 +142,10 @@ Scan reads ELF, Mach-O and PE files. It scans all files in a folder and below it
 Arguments that are not paths are package patterns: scan builds the packages for arm64
 with the go command in PATH. If a folder is a package of a module and holds no Go binary
 for arm64, scan builds that package.
+
+The text has the totals first, a table by kind, and the functions that several binaries
+share. The details follow: a function is shown once. On a terminal it has colours, unless
+NO_COLOR is set.
 
 An ARCHIVE is a tar archive, a .deb or .apk package, or a container image: an archive
 from docker save, or the OCI layout as an archive or a folder. "-" reads an archive from

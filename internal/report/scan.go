@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -14,10 +15,34 @@ import (
 	"splitadd/internal/survey"
 )
 
-// Binary writes what was found in a binary: its windows by function and kind,
-// the first of each with its disassembly.
-func Binary(to io.Writer, b *survey.Binary) error {
+// Binaries writes what was found in binaries: the totals, a table of kinds, the functions
+// that several of them share, each binary with the windows of its functions, and what to
+// do. A function that was written for an earlier binary is not written again.
+func Binaries(to io.Writer, found []*survey.Binary, sum record.Scan, style Style) error {
+	if err := Scan(to, sum); err != nil {
+		return err
+	}
 	var s strings.Builder
+	kinds := kindTable(&s, found, style)
+	shared(&s, found, style)
+	written := map[string]string{} // the binary, by function
+	for _, b := range found {
+		s.WriteByte('\n')
+		binary(&s, b, written, style)
+	}
+	if len(kinds) > 0 {
+		fmt.Fprintf(&s, "\n%s\n", style.title("What to do"))
+		for _, line := range survey.Remedies(kinds) {
+			fmt.Fprintf(&s, "- %s\n", line)
+		}
+	}
+	_, err := io.WriteString(to, s.String())
+	return err
+}
+
+// binary writes the windows of a binary by function and kind, the first of each with its
+// disassembly. Written has the functions of earlier binaries, and gets those of this one.
+func binary(s *strings.Builder, b *survey.Binary, written map[string]string, style Style) {
 	built := b.Go
 	if built == "" {
 		built = "built by an unknown Go"
@@ -28,36 +53,32 @@ func Binary(to io.Writer, b *survey.Binary) error {
 	n := b.Preemptible()
 	sum := english.Plural(n, "window", "")
 	if n > 0 {
-		sum += fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", "))
+		sum = style.alarm(sum + fmt.Sprintf(" in %s: %s", english.Plural(b.Affected(), "function", ""), strings.Join(b.Kinds(), ", ")))
 	}
 	if b.Accepted > 0 {
 		sum += fmt.Sprintf("; %d accepted", b.Accepted)
 	}
-	fmt.Fprintf(&s, "%s: %s, %s: %s\n", safe.Text(b.Name()), b.Format, printableName(built), sum)
+	fmt.Fprintf(s, "%s: %s, %s: %s\n", style.title(safe.Text(b.Name())), b.Format, printableName(built), sum)
 	if b.Place.Layer != "" {
-		fmt.Fprintf(&s, "  layer %s%s\n", printableName(b.Place.Layer), madeBy(b.Place.Command))
+		fmt.Fprintf(s, "  layer %s%s\n", printableName(b.Place.Layer), madeBy(b.Place.Command))
 	}
 	stale := 0
 	for _, f := range b.Functions {
-		if slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }) {
-			function(&s, f)
-		} else {
+		switch first, again := written[identity(f)]; {
+		case !slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }):
 			stale++
+		case again:
+			kinds := cmp.Or(strings.Join(kindsOf(f), ", "), "not preempted")
+			fmt.Fprintf(s, "\n  %s\n  %s, as in %s\n", printableName(f.Name), kinds, safe.Text(first))
+		default:
+			function(s, f, style)
+			written[identity(f)] = b.Name()
 		}
 	}
 	if stale > 0 {
-		fmt.Fprintf(&s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", english.Plural(stale, "function", ""))
+		fmt.Fprintf(s, "\n  and %s in which, at a return, the frame pointer points into the frame just popped: listed by -json\n", english.Plural(stale, "function", ""))
 	}
-	unchecked(&s, b)
-	if n > 0 {
-		s.WriteString("\n  What to do\n")
-		for _, line := range survey.Remedies(b.Kinds()) {
-			fmt.Fprintf(&s, "  - %s\n", line)
-		}
-		s.WriteByte('\n')
-	}
-	_, err := io.WriteString(to, s.String())
-	return err
+	unchecked(s, b)
 }
 
 // madeBy returns ", made by COMMAND", or nothing.
@@ -113,14 +134,14 @@ func binaries(n int, arch string) string {
 	return english.Plural(n, "Go binary", "") + " for " + safe.Cut(arch, maxName)
 }
 
-func function(s *strings.Builder, f survey.Function) {
+func function(s *strings.Builder, f survey.Function, style Style) {
 	fmt.Fprintf(s, "\n  %s\n  frame %d bytes; %s\n", printableName(f.Name), f.Frame, printableName(f.Owner))
 	if f.ShrinkBy > 0 || f.GrowBy > 0 {
 		fmt.Fprintf(s, "  a frame%s%s has no window\n", near(f.ShrinkBy, "smaller"), near(f.GrowBy, "larger"))
 	}
 	for i, w := range f.Windows {
 		if w.Detail != "" {
-			breach(s, f.Windows, i)
+			breach(s, f.Windows, i, style)
 			continue
 		}
 		first := i == 0 || f.Windows[i-1].Class != w.Class || f.Windows[i-1].Why != w.Why
@@ -140,16 +161,14 @@ func function(s *strings.Builder, f survey.Function) {
 		fmt.Fprintf(s, "    %s at +%#x pc=%#x %s:%d%s\n", w.Kind(), w.Offset(), w.PC, printableName(w.File), w.Line, why)
 		if first {
 			fmt.Fprintf(s, "    %s bytes below the stack pointer at entry; the unwinder expects %d\n", actual, w.Claimed)
-			for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
-				fmt.Fprintf(s, "    %s\n", line)
-			}
+			code(s, w, style)
 		}
 	}
 }
 
 // breach writes a window of clauses 3 to 7. Adjacent boundaries with the same text are
 // written as one.
-func breach(s *strings.Builder, windows []survey.Window, i int) {
+func breach(s *strings.Builder, windows []survey.Window, i int, style Style) {
 	same := func(k int) bool {
 		a, b := windows[k-1], windows[k]
 		return a.Class == b.Class && a.Detail == b.Detail && a.Preemptible == b.Preemptible
@@ -167,7 +186,15 @@ func breach(s *strings.Builder, windows []survey.Window, i int) {
 		fmt.Fprintf(s, ", and %s up to +%#x", plural(last-i, "more boundary", "more boundaries"), windows[last].Offset())
 	}
 	fmt.Fprintf(s, "\n    %s\n", w.Detail)
+	code(s, w, style)
+}
+
+// code writes the instructions around a window.
+func code(s *strings.Builder, w survey.Window, style Style) {
 	for _, line := range strings.Split(strings.TrimRight(w.Disassembly, "\n"), "\n") {
+		if strings.HasSuffix(line, "<- "+w.Kind()+" window") {
+			line = style.alarm(line)
+		}
 		fmt.Fprintf(s, "    %s\n", line)
 	}
 }

@@ -154,7 +154,7 @@ func TestStale(t *testing.T) {
 	b, err := survey.ScanFile(context.Background(), labtest.Guest(t, "go1.21.3"), false, budget.Default)
 	require.NoError(t, err)
 	var out bytes.Buffer
-	require.NoError(t, Binary(&out, b))
+	require.NoError(t, Binaries(&out, []*survey.Binary{b}, record.Scan{}, Style{}))
 	assert.Contains(t, out.String(), " functions: leaf SP, lost pointer, non-leaf SP, stale FP\n")
 	assert.NotContains(t, out.String(), "victim.leaf496\n")
 	assert.Contains(t, out.String(), "\n  and 9 functions in which, at a return, the frame pointer points into the frame just popped")
@@ -169,7 +169,7 @@ func TestBinary(t *testing.T) {
 	b.Functions = b.Functions[:1]
 	b.Functions[0].Name = "main.\x1b[2J\u202e" + strings.Repeat("x", 1000)
 	var out bytes.Buffer
-	require.NoError(t, Binary(&out, b))
+	require.NoError(t, Binaries(&out, []*survey.Binary{b}, record.Scan{}, Style{}))
 	for _, line := range strings.Split(out.String(), "\n") {
 		assert.Less(t, len(line), 400)
 		assert.NotContains(t, line, "\x1b")
@@ -179,8 +179,8 @@ func TestBinary(t *testing.T) {
 	assert.Contains(t, out.String(), `main.\x1b[2J\u202exxx`)
 
 	out.Reset()
-	require.NoError(t, Binary(&out, &survey.Binary{Path: "p", Format: "PE", Go: "go1.27.4"}))
-	assert.Equal(t, "p: PE, go1.27.4: 0 windows\n", out.String())
+	require.NoError(t, Binaries(&out, []*survey.Binary{{Path: "p", Format: "PE", Go: "go1.27.4"}}, record.Scan{Binaries: 1}, Style{}))
+	assert.Equal(t, "1 Go binary for arm64, 0 with windows; 0 other files; 0 errors\n\np: PE, go1.27.4: 0 windows\n", out.String())
 }
 
 // TestHostile writes the names and texts of hostile logs and binaries in every form for
@@ -194,8 +194,10 @@ func TestHostile(t *testing.T) {
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"text":     func(b *bytes.Buffer) error { return Triage(b, v) },
 		"Markdown": func(b *bytes.Buffer) error { return TriageMarkdown(b, v) },
-		"scan":     func(b *bytes.Buffer) error { return Binary(b, &survey.Binary{Path: bad, Go: bad, Main: bad}) },
-		"sum":      func(b *bytes.Buffer) error { return Scan(b, record.Scan{Foreign: map[string]int{bad: 1}}) },
+		"scan": func(b *bytes.Buffer) error {
+			return Binaries(b, []*survey.Binary{{Path: bad, Go: bad, Main: bad}}, record.Scan{}, Style{})
+		},
+		"sum": func(b *bytes.Buffer) error { return Scan(b, record.Scan{Foreign: map[string]int{bad: 1}}) },
 	} {
 		var out bytes.Buffer
 		require.NoError(t, write(&out), name)

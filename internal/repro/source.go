@@ -5,7 +5,6 @@ package repro
 
 import (
 	"fmt"
-	"go/format"
 	"strings"
 
 	"splitadd/internal/arm64"
@@ -43,7 +42,7 @@ func Source(kind string, frame int) ([]byte, error) {
 		return nil, fmt.Errorf("a frame of %d bytes has no %s window: ADD $%d is not split", frame, kind, sum)
 	}
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line := func(text string, args ...any) { fmt.Fprintf(&b, text+"\n", args...) }
 	line("package main\n")
 	if kind == "leaf FP" {
 		line("import (\n\t\"io\"\n\t\"runtime\"\n\t\"runtime/trace\"\n)\n")
@@ -66,12 +65,14 @@ func Source(kind string, frame int) ([]byte, error) {
 	line("\t}")
 	line("\treturn sum\n}\n")
 	line("func main() {")
+	gap := " "
 	if kind == "leaf FP" {
 		line("\t_ = trace.Start(io.Discard) // it unwinds by frame pointer")
+		gap = "   " // as gofmt aligns the comments
 	}
-	line("\tn := 4 * runtime.NumCPU() // so that most wait for a CPU when they are preempted")
+	line("\tn := 4 * runtime.NumCPU()" + gap + "// so that most wait for a CPU when they are preempted")
 	line("\truntime.GOMAXPROCS(n + 1)")
 	line("\tfor i := 0; i < n; i++ {\n\t\tgo func() {\n\t\t\tfor j := 0; ; j++ {\n\t\t\t\tvictim(j%%8192 == 0)\n\t\t\t}\n\t\t}()\n\t}")
 	line("\tfor {\n\t\truntime.GC()\n\t}\n}")
-	return format.Source([]byte(b.String()))
+	return []byte(b.String()), nil
 }

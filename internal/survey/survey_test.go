@@ -16,6 +16,7 @@ import (
 	"splitadd/internal/arm64"
 	"splitadd/internal/budget"
 	"splitadd/internal/objfile/objtest"
+	"splitadd/internal/record"
 	"splitadd/internal/report"
 	"splitadd/internal/survey"
 	"splitadd/internal/window"
@@ -163,6 +164,6 @@ func TestUnchecked(t *testing.T) {
 	assert.Equal(t, []string{"main.tangled"}, b.Unchecked)
 	assert.Zero(t, b.Undecoded)
 	var text strings.Builder
-	require.NoError(t, report.Binary(&text, b))
+	require.NoError(t, report.Binaries(&text, []*survey.Binary{b}, record.Scan{}, report.Style{}))
 	assert.Contains(t, text.String(), "not checked for every kind, because of too many branches: 1 function\n    main.tangled\n")
 }

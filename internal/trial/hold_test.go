@@ -321,6 +321,22 @@ func TestHoldBarrier(t *testing.T) {
 	}
 }
 
+// TestHoldMissed gives a victim no time to go on while garbage is being marked. The guest
+// must not hang, and must say that it may be started again.
+func TestHoldMissed(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
+	const name = "storePointer"
+	config := victim.Config{
+		Victim: name, Observer: "marking", Victims: 1, Procs: 3, Observe: pinObservations, Hold: true, ObserveAfterHold: afterHold,
+		MarkingWait: time.Nanosecond,
+	}
+	r, err := g.runPinned(context.Background(), g.windowAt(name, window.Barrier, g.Functions[name].Entry), config, nil)
+	require.NoError(t, err)
+	assert.Equal(t, HarnessFailure, r.Outcome, "%s", r.Log)
+	assert.True(t, r.again)
+	assert.Contains(t, r.Reason, "the victim did not go on while garbage was being marked: within 1ns")
+}
+
 // unmark returns the change to the function table that removes a function's unsafe
 // points: its record (runtime/runtime2.go, _func) then does not point to a table of
 // them.

@@ -90,8 +90,8 @@ func (g *Guest) start(name string, class window.Class, observer string) Run {
 }
 
 // run runs a guest. Its bound is twice the limit of its configuration and the time that
-// everything else may take (see patience), plus more. A guest that crashes before it begins
-// is started again.
+// everything else may take (see patience), plus more. A guest that crashes before it begins,
+// or that a collection left behind, is started again.
 func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time.Duration, job lab.Job) error {
 	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
 	patience, err := g.patience(ctx, job.OneByOne)
@@ -106,13 +106,14 @@ func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time
 		if err != nil {
 			return fmt.Errorf("%s under %s: %w", r.Func, r.Observer, err)
 		}
-		if r.judge(result, g.Windows); !r.crashedEarly {
+		if r.judge(result, g.Windows); !r.again {
 			break
 		}
 	}
 	return nil
 }
 
-// maxStarts is how often a guest is started that crashes before it begins. One whose
-// runtime loses registers may do that, and it says nothing about the victim.
+// maxStarts is how often a guest is started that crashes before it begins, or misses the
+// marking of garbage. One whose runtime loses registers may crash so. Neither says anything
+// about the victim.
 const maxStarts = 4

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"gonum.org/v1/gonum/mathext"
 
 	"github.com/dustin/go-humanize/english"
 )
@@ -75,7 +75,8 @@ type Interval struct {
 
 // Rate returns the hazard rate, in deaths per second of exposure, with the exact
 // Poisson interval of Garwood (Biometrika 28, 1936): bounds of chi-squared
-// quantiles with 2d and 2d+2 degrees of freedom over twice the exposure. It is exact
+// quantiles with 2d and 2d+2 degrees of freedom over twice the exposure. (Half of such a
+// quantile is the inverse of the regularized incomplete gamma function at d or d+1.) It is exact
 // if the exposure was fixed, and wider than necessary if runs ended by death. Without
 // a death the estimate is 0 and High is the one-sided bound. Without exposure High is
 // infinite.
@@ -89,10 +90,10 @@ func (s Sample) Rate() Interval {
 	if d == 0 {
 		tail = 1 - Confidence
 	} else {
-		i.Low = distuv.ChiSquared{K: 2 * d}.Quantile(tail) / 2 / t
+		i.Low = mathext.GammaIncRegInv(d, tail) / t
 	}
 	i.Estimate = d / t
-	i.High = distuv.ChiSquared{K: 2*d + 2}.Quantile(1-tail) / 2 / t
+	i.High = mathext.GammaIncRegInv(d+1, 1-tail) / t
 	return i
 }
 
@@ -115,10 +116,10 @@ func (s Sample) Chance() Interval {
 		low = 1 - Confidence
 	}
 	if d > 0 {
-		i.Low = distuv.Beta{Alpha: d, Beta: n - d + 1}.Quantile(low)
+		i.Low = mathext.InvRegIncBeta(d, n-d+1, low)
 	}
 	if d < n {
-		i.High = distuv.Beta{Alpha: d + 1, Beta: n - d}.Quantile(1 - high)
+		i.High = mathext.InvRegIncBeta(d+1, n-d, 1-high)
 	}
 	return i
 }

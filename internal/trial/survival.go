@@ -4,7 +4,7 @@ import (
 	"errors"
 	"math"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"gonum.org/v1/gonum/mathext"
 )
 
 // A SurvivalStep is a point of a Kaplan-Meier curve: from Seconds on, up to the next
@@ -22,7 +22,7 @@ type SurvivalStep struct {
 // after the longest run.
 func (s Sample) Survival() (curve []SurvivalStep) {
 	lives := s.sorted()
-	z := distuv.UnitNormal.Quantile(1 - (1-Confidence)/2)
+	z := mathext.NormalQuantile(1 - (1-Confidence)/2)
 	alive, variance := 1.0, 0.0
 	for i := 0; i < len(lives); {
 		at, deaths, same := lives[i].Seconds, 0, 0
@@ -102,7 +102,7 @@ func LogRank(a, b Sample) (c Comparison, err error) {
 	c.P = 1
 	if variance > 0 {
 		c.ChiSquared = (observed - expected) * (observed - expected) / variance
-		c.P = distuv.ChiSquared{K: 1}.Survival(c.ChiSquared)
+		c.P = mathext.GammaIncRegComp(0.5, c.ChiSquared/2) // one degree of freedom
 	}
 	return c, nil
 }

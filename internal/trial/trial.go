@@ -47,7 +47,7 @@ type Run struct {
 	Reason        string      // of a harness failure
 	TooSlow       bool        // the guest did not end in many times the usual time: a harness failure
 	PinNotReached bool        // the victim's calls do not reach the pin: a harness failure
-	crashedEarly  bool        // the guest crashed before it began: a harness failure
+	again         bool        // the guest may be started again: a harness failure
 	Seconds       float64     // from the start of the process to its end
 	Exposed       float64     // of those, seconds since the victims began
 	Observations  int         // completed, according to the guest's last report
@@ -127,7 +127,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	case result.End == process.TooMuchOutput:
 		fail("the guest printed more than %d bytes", process.MaxOutput)
 	case !x.began:
-		r.crashedEarly = result.End == process.Exited && death.Kind != ""
+		r.again = result.End == process.Exited && death.Kind != ""
 		fail("the guest ended before it began: %s: %s", ending(result), lastLine(result.Output))
 	case result.End == process.Exited && result.Code == 0 && x.ended && r.Pinned && !x.released && x.calls > 0 && !x.stuck:
 		r.PinNotReached = true
@@ -139,6 +139,7 @@ func (r *Run) judge(result process.Result, windows []window.Window) {
 	case result.End == process.Exited && result.Code == victim.ExitNotPreemptible && x.refused > 0 && r.Pinned && !x.released:
 		r.Outcome = NotPreemptible
 	default:
+		r.again = result.End == process.Exited && result.Code == victim.ExitMissed
 		fail("%s: %s", ending(result), lastLine(result.Output))
 	}
 }

@@ -16,6 +16,7 @@ const (
 	ExitCorrupt        = 65 // a victim returned a wrong result
 	ExitFreed          = 66 // an object was freed while a victim held it
 	ExitNotPreemptible = 67 // the runtime does not preempt the victim at the pin
+	ExitMissed         = 68 // the victim was to go on while garbage was being marked, and did not
 )
 
 // LineMark begins every line that the guest's own code prints.
@@ -23,6 +24,10 @@ const LineMark = "splitadd guest: "
 
 // ErrCorrupt is the error of a victim that returned a wrong result.
 var ErrCorrupt = errors.New("corrupt result")
+
+// ErrMissed is the error of a run that says nothing about its victim and may be made
+// again: the victim did not go on in time.
+var ErrMissed = errors.New("the victim did not go on while garbage was being marked")
 
 // Config says what a guest runs.
 type Config struct {
@@ -38,6 +43,7 @@ type Config struct {
 	Pin              string        // the Pin in the guest's file; "" means none
 	Hold             bool          // release the pin after Observe observations
 	ObserveAfterHold int           // observations after the release
+	MarkingWait      time.Duration // how long a held victim may take to go on while garbage is being marked; 0 means as the machine's speed allows
 }
 
 // Args returns the arguments from which Main reads c.
@@ -47,7 +53,7 @@ func (c Config) Args() []string {
 		fmt.Sprint("-victims=", c.Victims), fmt.Sprint("-procs=", c.Procs),
 		fmt.Sprint("-observe=", c.Observe), fmt.Sprint("-for=", c.For),
 		fmt.Sprint("-polite=", c.Polite), fmt.Sprint("-body=", c.Body), fmt.Sprint("-seed=", c.Seed),
-		"-pin=" + c.Pin, fmt.Sprint("-hold=", c.Hold), fmt.Sprint("-after=", c.ObserveAfterHold),
+		"-pin=" + c.Pin, fmt.Sprint("-hold=", c.Hold), fmt.Sprint("-after=", c.ObserveAfterHold), fmt.Sprint("-marking=", c.MarkingWait),
 	}
 }
 
@@ -65,6 +71,7 @@ func parseArgs(args []string) (c Config, err error) {
 	flags.StringVar(&c.Pin, "pin", "", "instruction that was replaced: `address:word`, hexadecimal")
 	flags.BoolVar(&c.Hold, "hold", false, "put the instruction back")
 	flags.IntVar(&c.ObserveAfterHold, "after", 0, "observations after the instruction was put back")
+	flags.DurationVar(&c.MarkingWait, "marking", 0, "how long a held victim may take to go on; 0 means as the machine's speed allows")
 	return c, flags.Parse(args)
 }
 
@@ -83,6 +90,9 @@ func Main(args []string, group Group, stdout io.Writer) int {
 	case errors.Is(err, ErrFreed):
 		fmt.Fprintln(stdout, LineMark+err.Error())
 		return ExitFreed
+	case errors.Is(err, ErrMissed):
+		fmt.Fprintln(stdout, LineMark+err.Error())
+		return ExitMissed
 	default:
 		fmt.Fprintln(os.Stderr, LineMark+err.Error())
 		return ExitUsage

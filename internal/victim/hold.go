@@ -47,11 +47,13 @@ func (r *run) hold() error {
 			return err
 		}
 	}
-	release := r.observer.release
-	if release == nil {
-		release = func(putBack func() error, _ func() bool) error { return putBack() }
+	var err error
+	if r.Observer == "marking" {
+		err = r.releaseWhileMarking(r.putBack, func() bool { return r.total() > before })
+	} else {
+		err = r.putBack()
 	}
-	if err := release(r.putBack, func() bool { return r.total() > before }); err != nil {
+	if err != nil {
 		return err
 	}
 	for r.total() == before && atomic.LoadUint32(&r.stop) == 0 {

@@ -4,15 +4,30 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // marking reports whether the garbage collector is marking: whether the flag is set that
 // compiled code checks before it stores a pointer (runtime.writeBarrier).
 func marking() bool
 
-// waitUnpreempted sets state to 1 and waits until it is something else. It is assembly, so
-// the runtime cannot preempt it (runtime/preempt.go, isAsyncSafePoint).
-func waitUnpreempted(state *uint32)
+// counterFrequency returns how many ticks of the system counter (CNTVCT_EL0) a second has.
+func counterFrequency() uint64
+
+// The states of a goroutine that holds the collector up.
+const (
+	waiting  = 1
+	released = 2
+	gaveUp   = 3
+)
+
+// waitUnpreempted sets state to waiting and waits until it is released. After a number of
+// ticks of the system counter it sets state to gaveUp instead. It is assembly, so the
+// runtime cannot preempt it (runtime/preempt.go, isAsyncSafePoint).
+func waitUnpreempted(state *uint32, ticks uint64)
+
+// usualMarkingWait is how long the collector is held up at most, on a fast machine.
+const usualMarkingWait = 10 * time.Second
 
 // parkedGoroutines is how many stacks the collector scans before that of the goroutine
 // that holds it up.
@@ -30,18 +45,30 @@ const parkedGoroutines = 20000
 // before it does not stop. So one goroutine waits where the runtime cannot preempt it,
 // from soon after the beginning of marking. With four Ps the collector has one worker.
 // The other Ps are kept busy, because an idle one would start another worker.
-func releaseWhileMarking(putBack func() error, goesOn func() bool) error {
+//
+// If that goroutine gets no CPU for as long as the collector takes to scan the stacks, its
+// own is scanned before it waits. Marking then ends, and the collector stops the world: all
+// goroutines wait for the one that waits for them. So it gives up at last. The error then
+// wraps ErrMissed: the victim may have gone on when nothing was being marked.
+func (r *run) releaseWhileMarking(putBack func() error, goesOn func() bool) error {
 	runtime.GOMAXPROCS(4)
 	ended := make(chan struct{})
 	defer close(ended)
+	wait := r.MarkingWait
 	for i := 0; i < parkedGoroutines; i++ {
 		go func() { <-ended }()
 	}
+	if wait == 0 {
+		begin := time.Now()
+		runtime.GC()
+		wait = usualMarkingWait + 50*time.Since(begin)
+	}
+	ticks := uint64(wait.Seconds() * float64(counterFrequency()))
 	state := new(uint32)
 	go func() {
 		for !marking() {
 		}
-		waitUnpreempted(state)
+		waitUnpreempted(state, ticks)
 	}()
 	collected := make(chan struct{})
 	go func() {
@@ -66,9 +93,12 @@ func releaseWhileMarking(putBack func() error, goesOn func() bool) error {
 			err = putBack()
 		}
 	}
-	atomic.StoreUint32(state, 2)
-	if err != nil {
+	inTime := atomic.CompareAndSwapUint32(state, waiting, released)
+	switch {
+	case err != nil:
 		return err
+	case !inTime:
+		return fmt.Errorf("%w: within %v", ErrMissed, wait)
 	}
 	<-collected
 	for i := 0; i < 3; i++ {

@@ -19,9 +19,6 @@ type observer struct {
 	start   func() error
 	observe func() error // one observation
 	stop    func()
-	// release, if it is not nil, puts a held victim's instruction back by calling putBack,
-	// more than once if the victim does not go on.
-	release func(putBack func() error, goesOn func() bool) error
 }
 
 func nothing() error { return nil }
@@ -74,10 +71,7 @@ func newObserver(name string) (observer, error) {
 		o.observe = stacks
 	case "cpu":
 		o.observe = sample
-	case "marking":
-		o.release = releaseWhileMarking
-		fallthrough
-	case "none":
+	case "none", "marking":
 		o.observe = func() error { time.Sleep(10 * time.Millisecond); return nil }
 	case "all":
 		o, _ = newObserver("trace")

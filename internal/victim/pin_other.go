@@ -23,4 +23,4 @@ func (p pin) preempted() bool { return false }
 func sendSignals() error { return nil }
 
 // releaseWhileMarking always fails.
-func releaseWhileMarking(func() error, func() bool) error { return errNoRelease }
+func (r *run) releaseWhileMarking(func() error, func() bool) error { return errNoRelease }
