@@ -46,7 +46,7 @@ func makeDisk(ctx context.Context, work, image string, w io.Writer) error {
 	root := filepath.Join(work, "root")
 	defer os.RemoveAll(root)
 	in := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
-	for _, dir := range []string{"home", "tmp", "bin"} {
+	for _, dir := range []string{"home/work", "tmp", "bin"} {
 		if err := os.MkdirAll(in(dir), 0o755); err != nil {
 			return err
 		}

@@ -1,12 +1,13 @@
 // Arm64 runs splitadd's command and tests on arm64, and writes a page that says what ran
 // and how it ended.
 //
-//	arm64 -o FILE [-only WORD]
+//	arm64 -o FILE [-only WORD] [-disk IMAGE]
 //
 // On an arm64 machine with Linux it runs them there. Elsewhere it boots a virtual machine
 // for arm64 with this project and a Go for arm64 on its disk. Run it in the root of the
 // project. With -only it runs the steps whose description has the word, and the steps that
-// those need.
+// those need. With -disk it keeps the disk in IMAGE, or uses the one that is there, which
+// has the project and the files of the run before.
 package main
 
 import (
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	out := flags.String("o", "", "the page to write")
 	only := flags.String("only", "", "run only the steps whose description has this word")
+	disk := flags.String("disk", "", "keep the virtual machine's disk in this file, or use the one that is there")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return err
 	} else if err != nil {
@@ -65,7 +67,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("%w: -only %s: no such step", errUsage, *only)
 	}
-	p, err := findPlace(ctx, stderr)
+	p, err := findPlace(ctx, *disk, stderr)
 	if err != nil {
 		return err
 	}

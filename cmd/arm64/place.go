@@ -40,8 +40,8 @@ const user = 1000
 var tools = []string{"coreutils", "dash", "procps", "sed", "strace", "tar", "util-linux"}
 
 // findPlace returns this machine, if it is arm64 with Linux, or a virtual one that it
-// boots.
-func findPlace(ctx context.Context, w io.Writer) (p *place, err error) {
+// boots. Its disk is in a file, or in a temporary one if that is "".
+func findPlace(ctx context.Context, disk string, w io.Writer) (p *place, err error) {
 	commit, err := capture(ctx, job{dir: ".", command: []string{"git", "describe", "--always", "--dirty", "--abbrev=12"}})
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func findPlace(ctx context.Context, w io.Writer) (p *place, err error) {
 			run: process.Run, close: func() { os.RemoveAll(work) },
 		}, err
 	}
-	p, err = bootPlace(ctx, work, w)
+	p, err = bootPlace(ctx, work, disk, w)
 	if err != nil {
 		os.RemoveAll(work)
 		return nil, err
@@ -67,11 +67,15 @@ func findPlace(ctx context.Context, w io.Writer) (p *place, err error) {
 	return p, nil
 }
 
-// bootPlace makes a disk in a folder and boots a virtual machine with it.
-func bootPlace(ctx context.Context, work string, w io.Writer) (*place, error) {
-	image := filepath.Join(work, "disk")
-	if err := makeDisk(ctx, work, image, w); err != nil {
-		return nil, err
+// bootPlace makes a disk, if there is none, and boots a virtual machine with it.
+func bootPlace(ctx context.Context, work, image string, w io.Writer) (*place, error) {
+	if image == "" {
+		image = filepath.Join(work, "disk")
+	}
+	if _, err := os.Stat(image); err != nil {
+		if err := makeDisk(ctx, work, image, w); err != nil {
+			return nil, err
+		}
 	}
 	fmt.Fprintln(w, "booting a virtual machine")
 	m, err := vm.Boot(ctx, vm.Options{Tools: tools, MemoryMB: memoryMB, Disk: image, BuildInit: lab.BuildInit})
@@ -82,7 +86,7 @@ func bootPlace(ctx context.Context, work string, w io.Writer) (*place, error) {
 	p := &place{
 		evidence: m.Evidence, booted: true, project: disk(projectFolder), user: user, run: m.RunThere,
 		env: []string{
-			"HOME=" + disk("home"), "WORK=" + disk("home"), "TMPDIR=" + disk("tmp"),
+			"HOME=" + disk("home"), "WORK=" + disk("home/work"), "TMPDIR=" + disk("tmp"),
 			"PATH=" + disk("go/bin") + ":" + disk("bin") + ":/usr/sbin:/usr/bin:/sbin:/bin",
 			"GOMODCACHE=" + disk(modulesFolder), "GOCACHE=" + disk(cacheFolder), "GOPROXY=off",
 			"GOTOOLCHAIN=local", "GOFLAGS=-trimpath -buildvcs=false", "CGO_ENABLED=0",
