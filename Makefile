@@ -35,7 +35,7 @@ RESULTS ?= test.json
 
 # The page of a report, in a real browser.
 browser: chromium
-	$(GO) test ./internal/report -run Browser -v
+	$(GO) test ./internal/report -run "Browser|Picture" -v
 
 # The suite as a module of its own, with two releases and inside the virtual machine.
 suite: emulator vm

@@ -18,7 +18,7 @@ if [ $# = 0 ]; then
 fi
 mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | sort -u | head -n 1)
 mkdir -p "$dir"/{deb,x,apt/lists/partial,apt/archives/partial}
-for suite in bookworm trixie; do
+for suite in bookworm trixie sid; do
 	echo "deb [arch=arm64] $mirror $suite main"
 done >"$dir/apt/sources.list"
 apt() {

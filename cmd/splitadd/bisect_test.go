@@ -108,11 +108,16 @@ func TestBisectAnswers(t *testing.T) {
 		{[]string{"check", "-bisect", "-goroot", "."}, bisectStop, "hint: that is a verb now: splitadd bisect -goroot DIR"},
 		{[]string{"check", "-kind", "x", "--bisect=true"}, bisectStop, "check has no -bisect"},
 	}
-	for _, c := range append(answers, labtest.Few(t, 3, []answer{
-		{[]string{"bisect", "-goroot", built, "-kind", "leaf SP"}, bisectBad, ""},
-		{[]string{"bisect", "-goroot", built, "-kind", "stale FP"}, bisectGood, ""},
-		{[]string{"bisect", "-goroot", built}, bisectBad, ""},
-	})...) {
+	if testing.Short() {
+		t.Log("long: three bisections with a verdict: make test-all")
+	} else {
+		answers = append(answers, []answer{
+			{[]string{"bisect", "-goroot", built, "-kind", "leaf SP"}, bisectBad, ""},
+			{[]string{"bisect", "-goroot", built, "-kind", "stale FP"}, bisectGood, ""},
+			{[]string{"bisect", "-goroot", built}, bisectBad, ""},
+		}...)
+	}
+	for _, c := range answers {
 		cmd, _, stderr := splitadd(t, c.args...)
 		_ = cmd.Run()
 		assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%v: %s", c.args, stderr)

@@ -190,6 +190,7 @@ func TestManifest(t *testing.T) {
 
 // TestDebian runs docs/debian.sh for one package.
 func TestDebian(t *testing.T) {
+	labtest.Long(t, "fetches lists of packages and a package")
 	if release, _ := os.ReadFile("/etc/os-release"); !regexp.MustCompile(`(?m)^ID=debian$`).Match(release) {
 		t.Skip("the script takes Debian's packages through apt on Debian")
 	}

@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	_ "embed"
-	"fmt"
 	"go/version"
 	"html/template"
 	"io"
@@ -14,8 +13,6 @@ import (
 
 	"splitadd/internal/chart"
 	"splitadd/internal/record"
-	"splitadd/internal/trial"
-	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
 
@@ -34,6 +31,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 type Page struct {
 	Engines  []string
 	Verdicts []record.Verdict
+	Kinds    kindGrid
 	Maps     []heatMap
 	Curves   template.HTML // an SVG, or ""
 	Series   []seriesRow
@@ -55,33 +53,6 @@ type windowRow struct {
 	Runs   []record.Run
 }
 
-// A heatMap is a table of releases by frame size, for one kind of window.
-type heatMap struct {
-	Kind          string
-	Frames        []int
-	Rows          []heatRow
-	Width, Height int
-}
-
-type heatRow struct {
-	Go    string
-	Y     int
-	Cells []heatCell
-}
-
-type heatCell struct {
-	X     int
-	Class string // "died", "window", "clean", "none"
-	Title string
-}
-
-// Cells of a heat map, in SVG units.
-const (
-	cellWidth, cellHeight = 44, 26
-	labelWidth            = 92
-	labelHeight           = 70
-)
-
 // NewPage makes a page of records.
 func NewPage(all *record.All) *Page {
 	p := &Page{Verdicts: slices.Clone(all.Verdicts)}
@@ -97,8 +68,9 @@ func NewPage(all *record.All) *Page {
 		engines[s.Engine] = true
 	}
 	p.Engines = slices.Sorted(maps.Keys(engines))
-	for _, kind := range window.KindNames() {
-		if m, ok := p.heatMap(kind, all); ok {
+	p.Kinds = p.kindGrid(all)
+	for _, k := range window.Kinds {
+		if m, ok := p.heatMap(k, all); ok {
 			p.Maps = append(p.Maps, m)
 		}
 	}
@@ -107,40 +79,6 @@ func NewPage(all *record.All) *Page {
 	}
 	p.windows(all)
 	return p
-}
-
-// heatMap makes the map of a kind. It returns false if no release has the kind.
-func (p *Page) heatMap(kind string, all *record.All) (m heatMap, ok bool) {
-	m.Kind = kind
-	for _, c := range victim.Cases() {
-		if !slices.Contains(m.Frames, c.Frame) {
-			m.Frames = append(m.Frames, c.Frame)
-		}
-	}
-	slices.Sort(m.Frames)
-	for _, v := range p.Verdicts {
-		row := heatRow{Go: v.Go, Y: labelHeight + cellHeight*len(m.Rows)}
-		for i, frame := range m.Frames {
-			cell := heatCell{labelWidth + cellWidth*i, "clean", fmt.Sprintf("%s, %s, %d bytes: no window", v.Go, kind, frame)}
-			for _, w := range all.Windows {
-				if w.Go != v.Go || w.Frame != int64(frame) || w.WindowKind() != kind || !w.Preemptible {
-					continue
-				}
-				if ok = true; cell.Class == "clean" {
-					cell.Class, cell.Title = "window", fmt.Sprintf("%s, %s, %d bytes: a window", v.Go, kind, frame)
-				}
-				for _, r := range pinned(w, all) {
-					if r.Outcome == trial.Died {
-						cell.Class, cell.Title = "died", fmt.Sprintf("%s, %s, %d bytes: died, pinned at %s", v.Go, kind, frame, r.Offset)
-					}
-				}
-			}
-			row.Cells = append(row.Cells, cell)
-		}
-		m.Rows = append(m.Rows, row)
-	}
-	m.Width, m.Height = labelWidth+cellWidth*len(m.Frames)+40, labelHeight+cellHeight*len(m.Rows)+8
-	return m, ok
 }
 
 // pinned returns the runs that were pinned in a window.
@@ -152,9 +90,6 @@ func pinned(w record.Window, all *record.All) (runs []record.Run) {
 	}
 	return runs
 }
-
-// FrameX returns the position of the label of column i.
-func (m heatMap) FrameX(i int) int { return labelWidth + cellWidth*i + cellWidth/2 }
 
 // windows adds the windows, each with the runs that were pinned in it.
 func (p *Page) windows(all *record.All) {

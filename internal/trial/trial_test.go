@@ -15,6 +15,7 @@ import (
 	"splitadd/internal/lab"
 	"splitadd/internal/lab/labtest"
 	"splitadd/internal/lab/process"
+	"splitadd/internal/pclntab"
 	"splitadd/internal/victim"
 	"splitadd/internal/window"
 )
@@ -111,8 +112,9 @@ func TestRerunUnattributed(t *testing.T) {
 }
 
 // TestDecide decides one toolchain, and shows that nothing is left in the
-// guest's folder.
+// guest's folder. In -short mode the session in docs/check.md does so.
 func TestDecide(t *testing.T) {
+	labtest.Long(t, "every run of a check, which TestDocs makes as well")
 	ctx := context.Background()
 	engine, err := lab.FindEngine(ctx, lab.Choice{})
 	require.NoError(t, err)
@@ -142,8 +144,20 @@ func TestDecide(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{path}, files)
+}
 
-	// A kind of window that only functions have which are not pinned.
+// TestManyPins reads the guest's function table as often as thousands of pins do.
+func TestManyPins(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
+	for range 5000 {
+		_, err := pclntab.Open(g.File)
+		require.NoError(t, err)
+	}
+}
+
+// TestUnpinned has a kind of window that only functions have which are not pinned.
+func TestUnpinned(t *testing.T) {
+	g := openGuest(t, labtest.Guest(t, "go1.27.4"))
 	for _, function := range []string{"errors.Is", prefix + "savenonleaf208"} {
 		stale := window.Window{Func: function, Class: window.FP, Stale: true, Preemptible: true, Entry: 0x1000, PC: 0x1010}
 		g.Windows = []window.Window{stale}
@@ -226,12 +240,13 @@ func TestLies(t *testing.T) {
 			g.Functions[name] = f
 		}
 	}
-	for _, c := range []struct {
+	type lie struct {
 		name, release string
 		lie           func(*Guest)
 		stressed      bool     // an unmodified guest dies as well
 		doubts        []string // of the pins
-	}{
+	}
+	for _, c := range labtest.Few(t, 4, []lie{
 		{"every boundary is said to be an unsafe point", "go1.27.4", hidden, true, []string{
 			`no leaf SP window was found, but pinned at leaf65552.*, where the assembler's rule puts one, a guest died after `,
 			`no leaf FP window was found, but pinned at leaf69632.*, where the assembler's rule puts one, a guest died after `,
@@ -246,7 +261,7 @@ func TestLies(t *testing.T) {
 		{"an unsafe point is said to be none", "go1.27.4", func(g *Guest) { g.unpreemptible = safe }, false, []string{
 			`no non-leaf SP window was found, but pinned at nonleaf65552.*, where .*, a guest was not preempted, and the function table says that it is$`,
 		}},
-	} {
+	}) {
 		if labtest.LeftOut(t, c.release) {
 			continue
 		}
