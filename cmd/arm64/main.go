@@ -48,7 +48,7 @@ func main() {
 	os.Exit(1)
 }
 
-// run runs the steps, and writes the page even if one of them failed.
+// run runs the steps, and writes the page after each, even if it failed.
 func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("arm64", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -72,11 +72,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer p.close()
-	results, err := runSteps(ctx, chosen, p, stderr)
+	results, err := runSteps(ctx, chosen, p, stderr, func(results []result) error { return output.Write(*out, page(p, results)) })
 	if err != nil {
-		return err
-	}
-	if err := output.Write(*out, page(p, results)); err != nil {
 		return err
 	}
 	for _, r := range results {

@@ -72,6 +72,10 @@ func bootPlace(ctx context.Context, work, image string, w io.Writer) (*place, er
 	if image == "" {
 		image = filepath.Join(work, "disk")
 	}
+	image, err := filepath.Abs(image)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(image); err != nil {
 		if err := makeDisk(ctx, work, image, w); err != nil {
 			return nil, err

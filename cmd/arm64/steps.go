@@ -30,7 +30,6 @@ var steps = []step{
 	{what: "build of the command", command: "go build -o $WORK/splitadd ./cmd/splitadd"},
 	{what: "check of the Go in use", command: "$WORK/splitadd check local", wanted: []int{0, 3}, needs: []string{"build of the command"}},
 	{what: "the suite", command: "go test ./race -run SplitADD -v -timeout 2h"},
-	{what: "the packages' tests", command: "go test -short -v -timeout 2h -skip '" + skipped() + "' ./internal/..."},
 	{what: "a program that crashes", command: "$WORK/splitadd repro >$WORK/main.go && go build -o $WORK/program $WORK/main.go", needs: []string{"build of the command"}},
 	{what: "scan", command: "$WORK/splitadd scan $WORK/program", wanted: []int{3}, needs: []string{"a program that crashes"}},
 	{what: "the crash", command: "cd $WORK && ulimit -c unlimited && GOTRACEBACK=crash timeout 300 ./program >log 2>&1; status=$?; tail -n 3 log; exit $status", wanted: []int{2, 134}, needs: []string{"a program that crashes"}},
@@ -38,6 +37,7 @@ var steps = []step{
 	{what: "triage of its core file", command: `$WORK/splitadd triage -binary $WORK/program "$(ls /tmp/core/core.* $WORK/core* 2>/dev/null | head -n 1)"`, wanted: []int{3}, needs: []string{"the crash"}},
 	{what: "repair", command: "$WORK/splitadd repair -o $WORK/repaired $WORK/program && $WORK/splitadd scan $WORK/repaired", needs: []string{"a program that crashes"}},
 	{what: "the repaired program for a minute", command: "timeout 60 $WORK/repaired", wanted: []int{124}, needs: []string{"repair"}},
+	{what: "the packages' tests", command: "go test -short -v -timeout 2h -skip '" + skipped() + "' ./internal/..."},
 }
 
 // skipped returns the pattern of the tests that are not run.
@@ -108,9 +108,9 @@ func (r result) tests() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", count["PASS"], count["FAIL"], count["SKIP"])
 }
 
-// runSteps runs steps one after the other, and says on w how each ended. An error means
-// that the machine failed.
-func runSteps(ctx context.Context, steps []step, p *place, w io.Writer) (results []result, err error) {
+// runSteps runs steps one after the other, and says on w how each ended. It calls save with
+// the results after each. An error means that the machine failed, or the error of save.
+func runSteps(ctx context.Context, steps []step, p *place, w io.Writer, save func([]result) error) (results []result, err error) {
 	for i, s := range steps {
 		fmt.Fprintf(w, "%d of %d: %s: ", i+1, len(steps), s.what)
 		ran, err := p.run(ctx, process.Job{
@@ -123,6 +123,9 @@ func runSteps(ctx context.Context, steps []step, p *place, w io.Writer) (results
 		r := result{s, ran}
 		fmt.Fprintf(w, "%s, %.1f s  %s\n", r.end(), r.Seconds, r.tests())
 		results = append(results, r)
+		if err := save(results); err != nil {
+			return results, err
+		}
 	}
 	return results, nil
 }
