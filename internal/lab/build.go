@@ -42,8 +42,8 @@ func Build(ctx context.Context, t *Toolchain, target Target, out string) error {
 	return t.build(ctx, guestModule, target, out)
 }
 
-// buildInit builds the init of a virtual machine with the go command in PATH.
-func buildInit(ctx context.Context, out string) error {
+// BuildInit builds the init of a virtual machine with the go command in PATH.
+func BuildInit(ctx context.Context, out string) error {
 	t, err := Resolve(ctx, "local")
 	if err != nil {
 		return err

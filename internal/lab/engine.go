@@ -102,7 +102,7 @@ func find(ctx context.Context, c Choice) (*Engine, error) {
 	case name == "native":
 		return &Engine{Name: name, Target: host, Evidence: fmt.Sprintf("native: %s, %s", host, process.Machine())}, nil
 	case name == "vm":
-		m, err := vm.Boot(ctx, vm.Options{Emulator: c.Emulator, Kernel: c.Kernel, Tools: c.Tools, BuildInit: buildInit})
+		m, err := vm.Boot(ctx, vm.Options{Emulator: c.Emulator, Kernel: c.Kernel, Tools: c.Tools, BuildInit: BuildInit})
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,14 @@ func InGroup(cmd *exec.Cmd) {
 	}
 }
 
+// setUser makes the process of a command that InGroup prepared another user's. 0 changes
+// nothing.
+func setUser(cmd *exec.Cmd, id uint32) {
+	if id != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id}
+	}
+}
+
 // KillGroup kills a process that InGroup prepared, and its group.
 func KillGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
 

@@ -16,5 +16,6 @@ func InGroup(*exec.Cmd) {}
 // KillGroup kills the process alone.
 func KillGroup(p *os.Process) { _ = p.Kill() }
 
+func setUser(*exec.Cmd, uint32)          {}
 func limit(int, bool)                    {}
 func signalName(*os.ProcessState) string { return "" }

@@ -26,6 +26,10 @@ type Job struct {
 	// Env is then the whole environment, memory and core files are not limited, and
 	// the middle of an output of more than MaxOutput bytes is left out.
 	UserProgram bool
+
+	// User is the ID of the user and the group that the process has. 0 means those of this
+	// process, which must be root for any other.
+	User uint32
 }
 
 // An End says why a process's run ended.
@@ -73,6 +77,7 @@ func Run(ctx context.Context, job Job) (Result, error) {
 		cmd.Env = append([]string{"GOTRACEBACK=system", "HOME=/", "PATH=" + os.Getenv("PATH")}, job.Env...)
 	}
 	InGroup(cmd)
+	setUser(cmd, job.User)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return Result{}, err

@@ -14,12 +14,12 @@ import (
 // A kernel is an unpacked package of a Linux kernel for arm64.
 type kernel struct {
 	image   string
-	modules []string // the drivers of a virtio port, in the order in which they are loaded
+	modules []string // the drivers, in the order in which they are loaded
 }
 
-// drivers are the drivers of a virtio port, each after those that it needs. A driver that
-// has no file is built into the kernel.
-var drivers = []string{"virtio", "virtio_ring", "virtio_mmio", "virtio_console"}
+// drivers are the drivers of a virtio port and a virtio disk, each after those that it
+// needs. A driver that has no file is built into the kernel.
+var drivers = []string{"virtio", "virtio_ring", "virtio_mmio", "virtio_console", "virtio_blk"}
 
 // findKernel returns the kernel that is unpacked in a folder, or, if that is "",
 // Debian's.

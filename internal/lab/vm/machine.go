@@ -26,8 +26,10 @@ import (
 )
 
 const (
-	// MemoryMB is the memory of a machine in MiB.
+	// MemoryMB is the usual memory of a machine in MiB.
 	MemoryMB = 2048
+	// DiskFolder is where a machine has its disk.
+	DiskFolder = "/disk"
 
 	bootTime    = 10 * time.Minute // of the slowest machine
 	usualBoot   = 5 * time.Second  // of an idle machine
@@ -49,6 +51,11 @@ type Options struct {
 	Kernel string
 	// Tools are Debian packages that the machine has, with their dependencies.
 	Tools []string
+	// MemoryMB is the machine's memory in MiB; 0 is the usual one.
+	MemoryMB int
+	// Disk is an image of an ext4 file system, which the machine mounts at DiskFolder
+	// and writes to; "" is no disk.
+	Disk string
 	// BuildInit builds the program in agent/init for linux/arm64 to a file.
 	BuildInit func(ctx context.Context, out string) error
 }
@@ -93,7 +100,7 @@ func Boot(ctx context.Context, o Options) (*Machine, error) {
 		accelerator, cpu = "kvm", "host"
 	}
 	begin := time.Now()
-	inside, err := m.start(ctx, m.command(k.image, initramfs, accelerator, cpu))
+	inside, err := m.start(ctx, m.command(k.image, initramfs, accelerator, cpu, o))
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +113,27 @@ func Boot(ctx context.Context, o Options) (*Machine, error) {
 	return m, nil
 }
 
-// command returns the command that starts QEMU without a disk, a network or files. QEMU
-// inherits the sockets of the port and the monitor as descriptors 3 and 4.
-func (m *Machine) command(kernel, initramfs, accelerator, cpu string) *exec.Cmd {
-	cmd := exec.Command(m.emulator.Path,
+// command returns the command that starts QEMU without a network, and without a disk if o
+// does not name one. QEMU inherits the sockets of the port and the monitor as descriptors 3
+// and 4.
+func (m *Machine) command(kernel, initramfs, accelerator, cpu string, o Options) *exec.Cmd {
+	memory, kernelLine := MemoryMB, "console=ttyAMA0 quiet panic=-1 nokaslr"
+	if o.MemoryMB > 0 {
+		memory = o.MemoryMB
+	}
+	var disk []string
+	if o.Disk != "" {
+		kernelLine += " disk=" + DiskFolder // which init finds in its environment
+		file := strings.ReplaceAll(o.Disk, ",", ",,")
+		disk = []string{"-drive", "if=none,id=disk,format=raw,cache=unsafe,file=" + file, "-device", "virtio-blk-device,drive=disk"}
+	}
+	cmd := exec.Command(m.emulator.Path, append(disk,
 		"-M", "virt,gic-version=max", "-accel", accelerator, "-cpu", cpu, "-smp", fmt.Sprint(min(runtime.NumCPU(), maxCPUs)),
-		"-m", fmt.Sprint(MemoryMB), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet panic=-1 nokaslr",
+		"-m", fmt.Sprint(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", kernel, "-initrd", initramfs, "-append", kernelLine,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", "socket,id=port,fd=3", "-device", "virtio-serial-device", "-device", "virtserialport,chardev=port",
-		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control")
+		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control")...)
 	cmd.Stdout, cmd.Stderr = &m.console, &m.console
 	process.InGroup(cmd)
 	return cmd
@@ -186,34 +204,55 @@ func (m *Machine) Close() {
 // is copied into the machine. Other names in the line, and the folder, are those of the
 // machine. With oneByOne a signal can land on any instruction. An error means that
 // the machine failed. The result says how the guest ended.
-func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne bool) (result process.Result, err error) {
+func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne bool) (process.Result, error) {
 	if job.Deadline <= 0 {
-		return result, errors.New("a guest without a deadline")
+		return process.Result{}, errors.New("a guest without a deadline")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.during(ctx, func() (process.Result, error) {
+		name, err := m.put(job.Command[guest])
+		if err != nil {
+			return process.Result{}, err
+		}
+		if err := m.setOneByOne(oneByOne); err != nil {
+			return process.Result{}, err
+		}
+		job.Command = slices.Clone(job.Command)
+		job.Command[guest], job.Dir = name, guestFolder
+		return m.run(job)
+	})
+}
+
+// RunThere runs a job whose command is a program that the machine has already. Folders and
+// names are those of the machine.
+func (m *Machine) RunThere(ctx context.Context, job process.Job) (process.Result, error) {
+	if job.Deadline <= 0 {
+		return process.Result{}, errors.New("a program without a deadline")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.during(ctx, func() (process.Result, error) { return m.run(job) })
+}
+
+// during calls f, and kills the machine if the context ends before f does.
+func (m *Machine) during(ctx context.Context, f func() (process.Result, error)) (process.Result, error) {
 	if err := ctx.Err(); err != nil {
-		return result, err
+		return process.Result{}, err
 	}
 	stop := context.AfterFunc(ctx, m.kill)
 	defer stop()
-	defer func() {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-	}()
-	name, err := m.put(job.Command[guest])
-	if err != nil {
-		return result, err
+	result, err := f()
+	if ctx.Err() != nil {
+		err = ctx.Err()
 	}
-	if err := m.setOneByOne(oneByOne); err != nil {
-		return result, err
-	}
-	job.Command = slices.Clone(job.Command)
-	job.Command[guest], job.Dir = name, guestFolder
+	return result, err
+}
+
+// run runs a job of which the machine has all files.
+func (m *Machine) run(job process.Job) (process.Result, error) {
 	var output bytes.Buffer
 	answer, err := m.exchange(agent.Request{Op: agent.OpRun, Job: job}, nil, job.Deadline, &output)
-	result = answer.Result
-	result.Output = output.Bytes()
-	return result, err
+	answer.Result.Output = output.Bytes()
+	return answer.Result, err
 }

@@ -45,6 +45,11 @@ func run() error {
 	if err := loadModules("/modules"); err != nil {
 		return err
 	}
+	if dir := os.Getenv("disk"); dir != "" { // from the kernel's command line
+		if err := mountDisk(dir); err != nil {
+			return err
+		}
+	}
 	// Core files go to the folder in which the host looks for them. The other
 	// settings are those of most servers.
 	for file, value := range map[string]string{
@@ -59,6 +64,9 @@ func run() error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
+		if err := os.Chmod(dir, 0o777); err != nil { // whatever the umask is
+			return err
+		}
 	}
 	if err := os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
 		return err
@@ -68,6 +76,17 @@ func run() error {
 		return err
 	}
 	return agent.Serve(&waitingReader{File: port, since: time.Now()})
+}
+
+// mountDisk mounts the only virtio disk there is, which has an ext4 file system.
+func mountDisk(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount("/dev/vda", dir, "ext4", 0, ""); err != nil {
+		return fmt.Errorf("mount the disk at %s: %w", dir, err)
+	}
+	return nil
 }
 
 // portTime is how long init waits for the host, which gives up first.
