@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: performance check test test-all test-vm slow suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm cross debuggers tools
+.PHONY: performance check test test-all test-vm test-arm64 slow suite browser chromium lint fuzz bench exhaustive sweep bisect pool repair logs ports upstream mutants study emulator vm mke2fs cross debuggers tools
 
 # Is the Go in use affected? If it is, the exit status is 3. That is an answer and not
 # a failure of make, so "make check test" goes on.
@@ -138,6 +138,11 @@ bisect: emulator
 performance: emulator vm cross debuggers
 	docs/performance.sh
 
+# docs/arm64.md: the command and the tests on arm64, in a virtual machine if this machine is
+# none. There it takes two hours, most of them for the packages' tests.
+test-arm64: vm mke2fs
+	$(GO) run ./cmd/arm64 -o docs/arm64.md
+
 # docs/reachability.md with its figures: most of an hour on an idle machine.
 study: emulator vm
 	$(GO) run ./cmd/reachability -o docs
@@ -159,6 +164,15 @@ vm:
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends qemu-system-arm; } >/dev/null || \
 	echo "make: no system emulator could be installed: install QEMU's qemu-system-aarch64" >&2
+
+# The program that makes the disk of the virtual machine.
+mke2fs:
+	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
+	PATH="$$PATH:/usr/sbin:/sbin" command -v mke2fs >/dev/null && exit 0; \
+	echo "installing e2fsprogs" >&2; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends e2fsprogs; } >/dev/null || \
+	echo "make: no mke2fs could be installed: install e2fsprogs" >&2
 
 # A C compiler for arm64, for the tests of binaries that a C linker has linked.
 cross:
