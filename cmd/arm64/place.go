@@ -24,7 +24,7 @@ type place struct {
 	project  string // the root of the project there
 	env      []string
 	user     uint32 // see process.Job
-	run      func(context.Context, process.Job) (process.Result, error)
+	run      func(ctx context.Context, job process.Job, oneByOne bool) (process.Result, error)
 	close    func()
 }
 
@@ -55,7 +55,8 @@ func findPlace(ctx context.Context, disk string, w io.Writer) (p *place, err err
 		return &place{
 			evidence: fmt.Sprintf("native: %s/%s, %s", runtime.GOOS, runtime.GOARCH, process.Machine()), commit: commit,
 			project: root, env: append(os.Environ(), "WORK="+work),
-			run: process.Run, close: func() { os.RemoveAll(work) },
+			run: func(ctx context.Context, job process.Job, _ bool) (process.Result, error) { return process.Run(ctx, job) },
+			close: func() { os.RemoveAll(work) },
 		}, err
 	}
 	p, err = bootPlace(ctx, work, disk, w)
@@ -99,7 +100,7 @@ func bootPlace(ctx context.Context, work, image string, w io.Writer) (*place, er
 	}
 	// The files have the owner that they have here. Debian makes /bin/sh when it installs.
 	own := fmt.Sprintf("test -e /bin/sh || ln -s dash /bin/sh; chown -R %d:%d %s", user, user, vm.DiskFolder)
-	r, err := m.RunThere(ctx, process.Job{Command: []string{"/bin/dash", "-c", own}, Dir: "/", Deadline: 10 * time.Minute})
+	r, err := m.RunThere(ctx, process.Job{Command: []string{"/bin/dash", "-c", own}, Dir: "/", Deadline: 10 * time.Minute}, false)
 	if err == nil && (r.End != process.Exited || r.Code != 0) {
 		err = fmt.Errorf("the disk has no owner: %s", strings.TrimSpace(string(r.Output)))
 	}

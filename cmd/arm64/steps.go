@@ -18,6 +18,9 @@ type step struct {
 	command string   // for sh, in the root of the project; $WORK is a folder for its files
 	wanted  []int    // the exit statuses that are as they should be; none is 0
 	needs   []string // the steps whose files it uses
+	// oneByOne says that a signal must be able to land on any instruction. An emulator
+	// takes signals only between blocks of instructions, and a window is in a block.
+	oneByOne bool
 }
 
 // notThere are the tests that cannot run in a machine without an emulator, a C compiler and
@@ -29,15 +32,15 @@ var steps = []step{
 	{what: "the Go in use", command: "go version"},
 	{what: "build of the command", command: "go build -o $WORK/splitadd ./cmd/splitadd"},
 	{what: "check of the Go in use", command: "$WORK/splitadd check local", wanted: []int{0, 3}, needs: []string{"build of the command"}},
-	{what: "the suite", command: "go test ./race -run SplitADD -v -timeout 2h"},
+	{what: "the suite", command: "go test ./race -run SplitADD -count 1 -v -timeout 2h"},
 	{what: "a program that crashes", command: "$WORK/splitadd repro >$WORK/main.go && go build -o $WORK/program $WORK/main.go", needs: []string{"build of the command"}},
 	{what: "scan", command: "$WORK/splitadd scan $WORK/program", wanted: []int{3}, needs: []string{"a program that crashes"}},
-	{what: "the crash", command: "cd $WORK && ulimit -c unlimited && GOTRACEBACK=crash timeout 300 ./program >log 2>&1; status=$?; tail -n 3 log; exit $status", wanted: []int{2, 134}, needs: []string{"a program that crashes"}},
+	{what: "the crash", command: "cd $WORK && ulimit -c unlimited && GOTRACEBACK=crash timeout 1200 ./program >log 2>&1; status=$?; tail -n 3 log; exit $status", wanted: []int{2, 134}, needs: []string{"a program that crashes"}, oneByOne: true},
 	{what: "triage of its log", command: "$WORK/splitadd triage -binary $WORK/program $WORK/log", wanted: []int{3}, needs: []string{"the crash"}},
 	{what: "triage of its core file", command: `$WORK/splitadd triage -binary $WORK/program "$(ls /tmp/core/core.* $WORK/core* 2>/dev/null | head -n 1)"`, wanted: []int{3}, needs: []string{"the crash"}},
 	{what: "repair", command: "$WORK/splitadd repair -o $WORK/repaired $WORK/program && $WORK/splitadd scan $WORK/repaired", needs: []string{"a program that crashes"}},
 	{what: "the repaired program for a minute", command: "timeout 60 $WORK/repaired", wanted: []int{124}, needs: []string{"repair"}},
-	{what: "the packages' tests", command: "go test -short -v -timeout 2h -skip '" + skipped() + "' ./internal/..."},
+	{what: "the packages' tests", command: "go test -short -count 1 -v -timeout 2h -skip '" + skipped() + "' ./internal/..."},
 }
 
 // skipped returns the pattern of the tests that are not run.
@@ -115,7 +118,7 @@ func runSteps(ctx context.Context, steps []step, p *place, w io.Writer, save fun
 		fmt.Fprintf(w, "%d of %d: %s: ", i+1, len(steps), s.what)
 		ran, err := p.run(ctx, process.Job{
 			Command: []string{"sh", "-c", s.command}, Dir: p.project, Env: p.env, User: p.user, UserProgram: true, Deadline: stepTime,
-		})
+		}, s.oneByOne)
 		if err != nil {
 			fmt.Fprintln(w, "failed")
 			return results, fmt.Errorf("%s: %w", s.what, err)

@@ -225,14 +225,19 @@ func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne 
 }
 
 // RunThere runs a job whose command is a program that the machine has already. Folders and
-// names are those of the machine.
-func (m *Machine) RunThere(ctx context.Context, job process.Job) (process.Result, error) {
+// names are those of the machine. With oneByOne a signal can land on any instruction.
+func (m *Machine) RunThere(ctx context.Context, job process.Job, oneByOne bool) (process.Result, error) {
 	if job.Deadline <= 0 {
 		return process.Result{}, errors.New("a program without a deadline")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.during(ctx, func() (process.Result, error) { return m.run(job) })
+	return m.during(ctx, func() (process.Result, error) {
+		if err := m.setOneByOne(oneByOne); err != nil {
+			return process.Result{}, err
+		}
+		return m.run(job)
+	})
 }
 
 // during calls f, and kills the machine if the context ends before f does.
