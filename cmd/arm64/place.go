@@ -55,7 +55,9 @@ func findPlace(ctx context.Context, disk string, w io.Writer) (p *place, err err
 		return &place{
 			evidence: fmt.Sprintf("native: %s/%s, %s", runtime.GOOS, runtime.GOARCH, process.Machine()), commit: commit,
 			project: root, env: append(os.Environ(), "WORK="+work),
-			run: func(ctx context.Context, job process.Job, _ bool) (process.Result, error) { return process.Run(ctx, job) },
+			run: func(ctx context.Context, job process.Job, _ bool) (process.Result, error) {
+				return process.Run(ctx, job)
+			},
 			close: func() { os.RemoveAll(work) },
 		}, err
 	}
