@@ -35,7 +35,7 @@ var steps = []step{
 	{what: "the suite", command: "go test ./race -run SplitADD -count 1 -v -timeout 2h"},
 	{what: "a program that crashes", command: "$WORK/splitadd repro >$WORK/main.go && go build -o $WORK/program $WORK/main.go", needs: []string{"build of the command"}},
 	{what: "scan", command: "$WORK/splitadd scan $WORK/program", wanted: []int{3}, needs: []string{"a program that crashes"}},
-	{what: "the crash", command: "cd $WORK && ulimit -c unlimited && GOTRACEBACK=crash timeout 1200 ./program >log 2>&1; status=$?; tail -n 3 log; exit $status", wanted: []int{2, 134}, needs: []string{"a program that crashes"}, oneByOne: true},
+	{what: "the crash", command: "cd $WORK && ulimit -c unlimited && GOTRACEBACK=crash timeout 1200 ./program >log 2>&1; status=$?; tail -n 3 log; exit $status", wanted: []int{2, 134, 139}, needs: []string{"a program that crashes"}, oneByOne: true},
 	{what: "triage of its log", command: "$WORK/splitadd triage -binary $WORK/program $WORK/log", wanted: []int{3}, needs: []string{"the crash"}},
 	{what: "triage of its core file", command: `$WORK/splitadd triage -binary $WORK/program "$(ls /tmp/core/core.* $WORK/core* 2>/dev/null | head -n 1)"`, wanted: []int{3}, needs: []string{"the crash"}},
 	{what: "repair", command: "$WORK/splitadd repair -o $WORK/repaired $WORK/program && $WORK/splitadd scan $WORK/repaired", needs: []string{"a program that crashes"}},
