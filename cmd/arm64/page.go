@@ -44,7 +44,7 @@ func page(p *place, results []result) []byte {
 		if len(lines) > tailLines {
 			lines = append([]string{fmt.Sprintf("[%d lines are left out]", len(lines)-tailLines)}, lines[len(lines)-tailLines:]...)
 		}
-		fmt.Fprintf(&b, "\nThe %s:\n\n", strings.TrimPrefix(r.what, "the "))
+		fmt.Fprintf(&b, "\n### %s\n\n", strings.ToUpper(r.what[:1])+r.what[1:])
 		for _, line := range lines {
 			fmt.Fprintf(&b, "    %s\n", safe.Text(line))
 		}

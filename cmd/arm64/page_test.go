@@ -29,7 +29,7 @@ func TestPage(t *testing.T) {
 		"| the suite | `c` | exit status 0: as wanted | 50 passed, 1 failed, 1 skipped | 1.0 s |",
 		"| scan | `d` | exit status 0: **not as wanted** |  | 1.0 s |",
 		"| slow | `e` | ended by its deadline: **not as wanted** |  | 0.0 s |",
-		"    [62 lines are left out]",
+		"    [62 lines are left out]", "### The suite",
 		`    verdict: \x1b[31maffected`,
 	} {
 		assert.Contains(t, text, line+"\n")
