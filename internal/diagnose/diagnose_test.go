@@ -68,8 +68,8 @@ func TestDaemon(t *testing.T) {
 // Without async preemption it lives.
 func TestGuest(t *testing.T) {
 	path := labtest.Guest(t, "go1.27.4")
-	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 2 * time.Second, Polite: true}
-	r := diagnosed(t, Program{Command: append([]string{path}, config.Args()...), Runs: 4})
+	config := victim.Config{Victim: "leaf65568", Observer: "gc", Victims: 6, Procs: 7, For: 5 * time.Second, Polite: true}
+	r := diagnosed(t, Program{Command: append([]string{path}, config.Args()...), Runs: 3})
 	assert.Equal(t, "split SP", r.Conclusion)
 	assert.Contains(t, r.Confidence, "certain: a crash log says that a goroutine was preempted at splitadd/internal/victim.leaf65568+")
 	assert.Zero(t, r.count(WayPreemptOff).Deaths)
