@@ -12,41 +12,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"splitadd/internal/hint"
 	"splitadd/internal/output"
+	"splitadd/internal/program"
 )
 
-// errUsage is wrapped by the error of a mistake on the command line.
-var errUsage = errors.New("usage")
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr)
-	stop()
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(0)
-	}
-	fmt.Fprintln(os.Stderr, "arm64: error:", err)
-	var hinted *hint.Error
-	if errors.As(err, &hinted) {
-		fmt.Fprintln(os.Stderr, "arm64: hint:", hinted.Hint)
-	}
-	if errors.Is(err, errUsage) {
-		os.Exit(2)
-	}
-	os.Exit(1)
-}
+func main() { program.Main("arm64", run) }
 
 // run runs the steps, and writes the page after each, even if it failed.
 func run(ctx context.Context, args []string, stderr io.Writer) error {
@@ -55,17 +30,15 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	out := flags.String("o", "", "the page to write")
 	only := flags.String("only", "", "run only the steps whose description has this word")
 	disk := flags.String("disk", "", "keep the virtual machine's disk in this file, or use the one that is there")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := program.Parse(flags, args); err != nil {
 		return err
-	} else if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if *out == "" || flags.NArg() > 0 {
-		return fmt.Errorf("%w: want a page to write, -o FILE, and nothing else", errUsage)
+		return fmt.Errorf("%w: want a page to write, -o FILE, and nothing else", program.ErrUsage)
 	}
 	chosen := choose(*only)
 	if len(chosen) == 0 {
-		return fmt.Errorf("%w: -only %s: no such step", errUsage, *only)
+		return fmt.Errorf("%w: -only %s: no such step", program.ErrUsage, *only)
 	}
 	p, err := findPlace(ctx, *disk, stderr)
 	if err != nil {

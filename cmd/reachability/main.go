@@ -16,13 +16,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
-	"splitadd/internal/hint"
+	"splitadd/internal/program"
 	"splitadd/internal/record"
 	"splitadd/internal/study"
 	"splitadd/internal/trial"
@@ -33,29 +31,7 @@ const newest = "go1.27.4"
 
 var puzzle = [2]string{"go1.23.4", "go1.23.9"}
 
-// errUsage is wrapped by the error of a mistake on the command line.
-var errUsage = errors.New("usage")
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr)
-	stop()
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(0)
-	}
-	fmt.Fprintln(os.Stderr, "reachability: error:", err)
-	var hinted *hint.Error
-	if errors.As(err, &hinted) {
-		fmt.Fprintln(os.Stderr, "reachability: hint:", hinted.Hint)
-	}
-	if errors.Is(err, errUsage) {
-		os.Exit(2)
-	}
-	os.Exit(1)
-}
+func main() { program.Main("reachability", run) }
 
 // run measures, if that is asked for, and writes the page.
 func run(ctx context.Context, args []string, stderr io.Writer) error {
@@ -66,16 +42,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	only := flags.String("only", "", "measure only the experiment with this name")
 	limit := flags.Duration("limit", 6*time.Second, "how long a run may last")
 	long := flags.Duration("canonical", 2*time.Minute, "how long a run of the canonical reproducer may last")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := program.Parse(flags, args); err != nil {
 		return err
-	} else if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	switch {
 	case *out == "" || flags.NArg() > 0:
-		return fmt.Errorf("%w: want a folder to write to, -o DIR, and nothing else", errUsage)
+		return fmt.Errorf("%w: want a folder to write to, -o DIR, and nothing else", program.ErrUsage)
 	case *limit <= 0 || *long <= 0:
-		return fmt.Errorf("%w: -limit and -canonical: want more than 0", errUsage)
+		return fmt.Errorf("%w: -limit and -canonical: want more than 0", program.ErrUsage)
 	}
 	records := filepath.Join(*out, "reachability.jsonl")
 	if !*draw {
@@ -101,7 +75,7 @@ func measure(ctx context.Context, path, only string, limit, long time.Duration, 
 	plan := study.Plan(newest, puzzle, limit, long)
 	plan = slices.DeleteFunc(plan, func(g study.Group) bool { return only != "" && g.Name != only })
 	if len(plan) == 0 {
-		return fmt.Errorf("%w: -only %s: no such experiment", errUsage, only)
+		return fmt.Errorf("%w: -only %s: no such experiment", program.ErrUsage, only)
 	}
 	file, whole, err := record.OpenFile(path)
 	if err != nil {
