@@ -75,9 +75,9 @@ func makeDisk(ctx context.Context, work, image string, w io.Writer) error {
 // buildGo returns what to run to put a Go for linux/arm64 on the disk. In names its places
 // there. A release is then a program in the folder bin, where the go command looks for it.
 func buildGo(ctx context.Context, name string, in func(string) string) ([]job, error) {
-	what, folder, link := "the Go in use", "go", []string{"true"}
+	what, folder := "the Go in use", "go"
 	if name != "local" {
-		what, folder, link = name, name, []string{"ln", "-s", "../" + name + "/bin/go", in("bin/" + name)}
+		what, folder = name, name
 	}
 	goroot, err := capture(ctx, job{dir: in(""), env: []string{"GOTOOLCHAIN=" + name}, command: []string{"go", "env", "GOROOT"}})
 	if err != nil {
@@ -85,18 +85,21 @@ func buildGo(ctx context.Context, name string, in func(string) string) ([]job, e
 	}
 	guest := []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=-trimpath", "GOROOT=" + in(folder), "GOTOOLCHAIN=local"}
 	command := in(folder + "/bin/go")
-	return []job{
+	jobs := []job{
 		{"copying " + what, in(""), nil, []string{"cp", "-R", "--no-preserve=mode", goroot + "/.", in(folder)}},
 		{"making its programs executable", in(folder), nil, []string{"chmod", "-R", "+x", "bin", "pkg/tool"}},
 		{"building it for arm64", in(folder + "/src"), guest, []string{command, "install", "cmd/..."}},
 		{"building its standard library", in(folder + "/src"), append(guest, "GOCACHE="+in(cacheFolder)), []string{command, "build", "std"}},
 		{"moving it", in(folder), nil, []string{"cp", "bin/linux_arm64/go", "bin/linux_arm64/gofmt", "bin"}},
-		{"linking it", in(""), nil, link},
-	}, nil
+	}
+	if name != "local" {
+		jobs = append(jobs, job{"linking it", in("bin"), nil, []string{"ln", "-s", "../" + name + "/bin/go", name}})
+	}
+	return jobs, nil
 }
 
-// findMke2fs returns the program that makes a file system from a folder, which is often in
-// a folder that an ordinary user has not in PATH.
+// findMke2fs returns the program that makes a file system from a folder. It is often not in
+// the PATH of an ordinary user.
 func findMke2fs() (string, error) {
 	for _, name := range []string{"mke2fs", "/usr/sbin/mke2fs", "/sbin/mke2fs"} {
 		if path, err := exec.LookPath(name); err == nil {

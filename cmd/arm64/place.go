@@ -100,11 +100,12 @@ func bootPlace(ctx context.Context, work, image string, w io.Writer) (*place, er
 		},
 		close: func() { m.Close(); os.RemoveAll(work) },
 	}
-	// The files have the owner that they have here. Debian makes /bin/sh when it installs.
+	// The files on the disk belong to the user who made it. /bin/sh is in no package: Debian
+	// makes it when it installs one.
 	own := fmt.Sprintf("test -e /bin/sh || ln -s dash /bin/sh; chown -R %d:%d %s", user, user, vm.DiskFolder)
 	r, err := m.RunThere(ctx, process.Job{Command: []string{"/bin/dash", "-c", own}, Dir: "/", Deadline: 10 * time.Minute}, false)
 	if err == nil && (r.End != process.Exited || r.Code != 0) {
-		err = fmt.Errorf("the disk has no owner: %s", strings.TrimSpace(string(r.Output)))
+		err = fmt.Errorf("the disk could not be given to the user: %s", strings.TrimSpace(string(r.Output)))
 	}
 	if err != nil {
 		m.Close()
@@ -116,15 +117,13 @@ func bootPlace(ctx context.Context, work, image string, w io.Writer) (*place, er
 // capture runs a job and returns what it prints to standard output.
 func capture(ctx context.Context, j job) (string, error) {
 	cmd := exec.CommandContext(ctx, j.command[0], j.command[1:]...)
-	process.InGroup(cmd)
-	var text process.Tail
-	cmd.Dir, cmd.Env, cmd.Stderr = j.dir, append(os.Environ(), j.env...), &text
-	out, err := cmd.Output()
+	cmd.Dir, cmd.Env = j.dir, append(os.Environ(), j.env...)
+	out, err := process.Output(cmd)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
-		return "", fmt.Errorf("%s: %w%s", strings.Join(j.command, " "), err, process.LastLine(text.String()))
+		return "", fmt.Errorf("%s: %w", strings.Join(j.command, " "), err)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return strings.TrimSpace(out), nil
 }

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"fmt"
+	"os/exec"
 	"strings"
 	"sync"
 )
@@ -28,6 +30,19 @@ func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.text)
+}
+
+// Output runs a command in its own process group and returns its standard output. The error
+// of a command that fails ends with the last line of its standard error.
+func Output(cmd *exec.Cmd) (string, error) {
+	InGroup(cmd)
+	var text Tail
+	cmd.Stderr = &text
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w%s", err, LastLine(text.String()))
+	}
+	return string(out), nil
 }
 
 // LastLine returns ": " and the last line of a text that is not blank, for the end of an

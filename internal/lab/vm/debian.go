@@ -138,14 +138,11 @@ func (a *apt) origins(ctx context.Context) (map[string]string, error) {
 func (a *apt) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, append(a.options, args...)...)
 	cmd.Dir = filepath.Join(a.dir, "deb")
-	process.InGroup(cmd)
-	var text process.Tail
-	cmd.Stderr = &text
-	out, err := cmd.Output()
+	out, err := process.Output(cmd)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w%s", name, err, process.LastLine(text.String()))
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	return string(out), nil
+	return out, nil
 }
 
 // These match a line of "apt-cache depends" that names an existing package: "foo" in a

@@ -54,7 +54,7 @@ type Options struct {
 	// MemoryMB is the machine's memory in MiB; 0 is the usual one.
 	MemoryMB int
 	// Disk is an image of an ext4 file system, which the machine mounts at DiskFolder
-	// and writes to; "" is no disk.
+	// and writes to. "" means none.
 	Disk string
 	// BuildInit builds the program in agent/init for linux/arm64 to a file.
 	BuildInit func(ctx context.Context, out string) error
@@ -205,59 +205,50 @@ func (m *Machine) Close() {
 // machine. With oneByOne a signal can land on any instruction. An error means that
 // the machine failed. The result says how the guest ended.
 func (m *Machine) Run(ctx context.Context, job process.Job, guest int, oneByOne bool) (process.Result, error) {
-	if job.Deadline <= 0 {
-		return process.Result{}, errors.New("a guest without a deadline")
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.during(ctx, func() (process.Result, error) {
+	return m.run(ctx, job, oneByOne, func(job *process.Job) error {
 		name, err := m.put(job.Command[guest])
 		if err != nil {
-			return process.Result{}, err
-		}
-		if err := m.setOneByOne(oneByOne); err != nil {
-			return process.Result{}, err
+			return err
 		}
 		job.Command = slices.Clone(job.Command)
 		job.Command[guest], job.Dir = name, guestFolder
-		return m.run(job)
+		return nil
 	})
 }
 
 // RunThere runs a job whose command is a program that the machine has already. Folders and
 // names are those of the machine. With oneByOne a signal can land on any instruction.
 func (m *Machine) RunThere(ctx context.Context, job process.Job, oneByOne bool) (process.Result, error) {
+	return m.run(ctx, job, oneByOne, func(*process.Job) error { return nil })
+}
+
+// run runs a job after prepare has put its files into the machine. It kills the machine if
+// the context ends before.
+func (m *Machine) run(ctx context.Context, job process.Job, oneByOne bool, prepare func(*process.Job) error) (result process.Result, err error) {
 	if job.Deadline <= 0 {
-		return process.Result{}, errors.New("a program without a deadline")
+		return result, errors.New("a guest without a deadline")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.during(ctx, func() (process.Result, error) {
-		if err := m.setOneByOne(oneByOne); err != nil {
-			return process.Result{}, err
-		}
-		return m.run(job)
-	})
-}
-
-// during calls f, and kills the machine if the context ends before f does.
-func (m *Machine) during(ctx context.Context, f func() (process.Result, error)) (process.Result, error) {
 	if err := ctx.Err(); err != nil {
-		return process.Result{}, err
+		return result, err
 	}
 	stop := context.AfterFunc(ctx, m.kill)
 	defer stop()
-	result, err := f()
-	if ctx.Err() != nil {
-		err = ctx.Err()
+	defer func() {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+	}()
+	if err := prepare(&job); err != nil {
+		return result, err
 	}
-	return result, err
-}
-
-// run runs a job of which the machine has all files.
-func (m *Machine) run(job process.Job) (process.Result, error) {
+	if err := m.setOneByOne(oneByOne); err != nil {
+		return result, err
+	}
 	var output bytes.Buffer
 	answer, err := m.exchange(agent.Request{Op: agent.OpRun, Job: job}, nil, job.Deadline, &output)
-	answer.Result.Output = output.Bytes()
-	return answer.Result, err
+	result = answer.Result
+	result.Output = output.Bytes()
+	return result, err
 }
