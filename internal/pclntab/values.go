@@ -66,8 +66,8 @@ func (c *Cursor) At(pc uint64) (value int32, from uint64) {
 // pcvalues decodes the table at an offset in pctab (runtime/symtab.go, step).
 func (f Func) pcvalues(off uint32) (PCValues, error) { return f.appendPCValues(nil, off) }
 
-// appendPCValues appends the values of the table at an offset in pctab. An offset of 0 means
-// that there is no table.
+// appendPCValues appends the values of the table at an offset in pctab. The offset 0 stands for
+// an empty table.
 func (f Func) appendPCValues(values PCValues, off uint32) (PCValues, error) {
 	if off == 0 {
 		return values, nil

@@ -18,7 +18,7 @@ type Writer struct {
 	Out    io.Writer
 	Go     string
 	Engine string
-	Shard  string // of every run, such as "3/8"; "" if there are no shards
+	Shard  string // of every run, such as "3/8"; "" without shards
 }
 
 func (w Writer) head(kind string) Header { return Header{kind, Version, w.Go} }

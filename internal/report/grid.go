@@ -10,7 +10,7 @@ import (
 	"splitadd/internal/window"
 )
 
-// A cell of a table of a page. Its zero value says that there is no window.
+// A cell of a table of a page.
 type cell struct {
 	Class string // "died", "window" or "none", for its colour
 	Text  string // a sign
@@ -40,34 +40,23 @@ type gridRow struct {
 // kindGrid makes the table of the kinds that were found: by the windows, and by the
 // verdicts, which may come without them.
 func (p *Page) kindGrid(all *record.Collection) (g kindGrid) {
-	state := map[[2]string]cell{} // by release and kind
-	for _, v := range p.Verdicts {
-		for _, kind := range v.Affected {
-			state[[2]string{v.Go, kind}] = cell{"window", affectedSign, v.Go + ": " + kind + ": affected"}
-		}
-	}
-	for _, w := range all.Windows {
-		key := [2]string{w.Go, w.WindowKind()}
-		if !w.Preemptible || state[key].Class == "died" {
-			continue
-		}
-		if state[key].Class == "" {
-			state[key] = cell{"window", affectedSign, w.Go + ": " + key[1] + ": a window, nothing died in it"}
-		}
-		for _, r := range pinned(w, all) {
-			if r.Outcome == trial.Died {
-				state[key] = cell{"died", diedSign, w.Go + ": " + key[1] + ": a victim that was pinned or held there was harmed"}
-			}
-		}
-	}
 	g.Releases = p.releases()
 	for _, k := range window.Kinds {
 		row, has := gridRow{Name: k.Name}, false
 		for _, release := range g.Releases {
-			c, ok := state[[2]string{release, k.Name}]
-			if has = has || ok; !ok {
-				c = cell{"none", noneSign, release + ": " + k.Name + ": none found"}
+			what := release + ": " + k.Name + ": "
+			windows, _, died := windowsOf(all, func(w record.Window) bool { return w.Go == release && w.WindowKind() == k.Name })
+			affected := slices.ContainsFunc(p.Verdicts, func(v record.Verdict) bool { return v.Go == release && slices.Contains(v.Affected, k.Name) })
+			c := cell{"none", noneSign, what + "none found"}
+			switch {
+			case died:
+				c = cell{"died", diedSign, what + "a victim that was pinned or held there was harmed"}
+			case affected:
+				c = cell{"window", affectedSign, what + "affected"}
+			case windows:
+				c = cell{"window", affectedSign, what + "a window, nothing died in it"}
 			}
+			has = has || c.Class != "none"
 			row.Cells = append(row.Cells, c)
 		}
 		if has {
@@ -75,6 +64,24 @@ func (p *Page) kindGrid(all *record.Collection) (g kindGrid) {
 		}
 	}
 	return g
+}
+
+// windowsOf reports whether there are windows that match and in which the runtime preempts,
+// and whether a run that was pinned in one of them died. It returns the offset of the last
+// such window.
+func windowsOf(all *record.Collection, match func(record.Window) bool) (found bool, offset string, died bool) {
+	for _, w := range all.Windows {
+		if !w.Preemptible || !match(w) {
+			continue
+		}
+		found = true
+		for _, r := range pinned(w, all) {
+			if r.Outcome == trial.Died {
+				offset, died = r.Offset, true
+			}
+		}
+	}
+	return found, offset, died
 }
 
 // releases returns the releases of the verdicts, in the order of the verdicts.
@@ -112,19 +119,16 @@ func (p *Page) heatMap(k window.Kind, all *record.Collection) (m heatMap, ok boo
 		row := gridRow{Name: fmt.Sprint(frame)}
 		for _, release := range m.Releases {
 			what := fmt.Sprintf("%s, %s, %d bytes: ", release, k.Name, frame)
+			windows, offset, died := windowsOf(all, func(w record.Window) bool {
+				return w.Go == release && w.Frame == int64(frame) && w.WindowKind() == k.Name
+			})
+			ok = ok || windows
 			c := cell{"none", noneSign, what + "no window"}
-			for _, w := range all.Windows {
-				if w.Go != release || w.Frame != int64(frame) || w.WindowKind() != k.Name || !w.Preemptible {
-					continue
-				}
-				if ok = true; c.Class == "none" {
-					c = cell{"window", affectedSign, what + "a window"}
-				}
-				for _, r := range pinned(w, all) {
-					if r.Outcome == trial.Died {
-						c = cell{"died", diedSign, what + "died, pinned at " + r.Offset}
-					}
-				}
+			switch {
+			case died:
+				c = cell{"died", diedSign, what + "died, pinned at " + offset}
+			case windows:
+				c = cell{"window", affectedSign, what + "a window"}
 			}
 			row.Cells = append(row.Cells, c)
 		}

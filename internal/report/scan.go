@@ -68,7 +68,7 @@ func binary(s *strings.Builder, b *survey.Binary, written map[string]string, sty
 		case !slices.ContainsFunc(f.Windows, func(w survey.Window) bool { return !w.Stale }):
 			stale++
 		case again:
-			kinds := cmp.Or(strings.Join(kindsOf(f), ", "), "not preempted")
+			kinds := cmp.Or(strings.Join(f.Kinds(), ", "), "not preempted")
 			fmt.Fprintf(s, "\n  %s\n  %s, as in %s\n", printableName(f.Name), kinds, safe.Text(first))
 		default:
 			function(s, f, style)

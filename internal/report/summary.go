@@ -41,7 +41,7 @@ func kindTable(s *strings.Builder, found []*survey.Binary, style Style) (kinds [
 			sum[kind].binaries++
 		}
 		for _, f := range b.Functions {
-			for _, kind := range kindsOf(f) {
+			for _, kind := range f.Kinds() {
 				sum[kind].functions++
 			}
 			for _, w := range f.Windows {
@@ -85,7 +85,7 @@ func shared(s *strings.Builder, found []*survey.Binary, style Style) {
 	uses := map[string]*use{}
 	for _, b := range found {
 		for _, f := range b.Functions {
-			kinds := kindsOf(f)
+			kinds := f.Kinds()
 			if len(kinds) == 0 {
 				continue
 			}
@@ -131,12 +131,6 @@ func someOf(names []string) string {
 		text += fmt.Sprintf(" and %d more", n)
 	}
 	return text
-}
-
-// kindsOf returns the kinds of a function's windows in which the runtime preempts, sorted.
-func kindsOf(f survey.Function) []string {
-	one := survey.Binary{Functions: []survey.Function{f}}
-	return one.Kinds()
 }
 
 // identity is the same for a function of two binaries if what there is to say about its

@@ -71,10 +71,17 @@ func (b *Binary) Affected() (n int) {
 // Kinds returns the kinds of the windows in which the runtime preempts, sorted.
 func (b *Binary) Kinds() (kinds []string) {
 	for _, f := range b.Functions {
-		for _, w := range f.Windows {
-			if kind := w.Kind(); w.Preemptible && !slices.Contains(kinds, kind) {
-				kinds = append(kinds, kind)
-			}
+		kinds = append(kinds, f.Kinds()...)
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+// Kinds returns the kinds of the windows in which the runtime preempts, sorted.
+func (f Function) Kinds() (kinds []string) {
+	for _, w := range f.Windows {
+		if kind := w.Kind(); w.Preemptible && !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
 		}
 	}
 	slices.Sort(kinds)

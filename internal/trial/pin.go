@@ -91,7 +91,7 @@ func (g *Guest) start(name string, class window.Class, observer string) Run {
 
 // run runs a guest. Its bound is twice the limit of its configuration and the time that
 // everything else may take (see patience), plus more. A guest that crashes before it begins,
-// or that a collection left behind, is started again.
+// or misses the marking of garbage, is started again.
 func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time.Duration, job lab.Job) error {
 	job.Args, job.Env = config.Args(), append(job.Env, g.Env...)
 	patience, err := g.patience(ctx, job.OneByOne)
@@ -114,6 +114,6 @@ func (g *Guest) run(ctx context.Context, r *Run, config victim.Config, more time
 }
 
 // maxStarts is how often a guest is started that crashes before it begins, or misses the
-// marking of garbage. One whose runtime loses registers may crash so. Neither says anything
+// marking of garbage. One whose runtime loses registers may do the first. Neither says anything
 // about the victim.
 const maxStarts = 4
