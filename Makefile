@@ -147,57 +147,41 @@ test-arm64: vm mke2fs
 study: emulator vm
 	$(GO) run ./cmd/reachability -o docs
 
-# Installs the emulator, if the machine is not arm64 and does not have one. Without it
-# check still gives the verdict from the code, and the tests fail.
-emulator:
-	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
-	command -v qemu-aarch64-static qemu-aarch64 >/dev/null && exit 0; \
-	echo "installing qemu-user-static" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y qemu-user-static; } >/dev/null || \
-	echo "make: no emulator could be installed: install QEMU's user-mode emulator for aarch64" >&2
+# Installs Debian packages, unless one of some programs is there:
+# $(call install,PROGRAMS,OPTIONS AND PACKAGES,WHAT IT IS,WHAT TO INSTALL INSTEAD)
+define install
+@PATH="$$PATH:/usr/sbin:/sbin"; for program in $(1); do command -v $$program >/dev/null && exit 0; done; \
+echo "installing $(lastword $(2))" >&2; \
+sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y $(2); } >/dev/null || \
+echo "make: no $(3) could be installed: install $(4)" >&2
+endef
+ON_ARM64 := $(filter aarch64 arm64,$(shell uname -m))
 
-# Installs the system emulator. Splitadd fetches the kernel for it when it boots it.
+# The emulator, which an arm64 machine does not need. Without it check still gives the
+# verdict from the code, and the tests fail.
+emulator:
+	$(if $(ON_ARM64),@:,$(call install,qemu-aarch64-static qemu-aarch64,qemu-user-static,emulator,QEMU's user-mode emulator for aarch64))
+
+# The system emulator. Splitadd fetches the kernel for it when it boots it.
 vm:
-	@command -v qemu-system-aarch64 >/dev/null && exit 0; \
-	echo "installing qemu-system-arm" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends qemu-system-arm; } >/dev/null || \
-	echo "make: no system emulator could be installed: install QEMU's qemu-system-aarch64" >&2
+	$(call install,qemu-system-aarch64,--no-install-recommends qemu-system-arm,system emulator,QEMU's qemu-system-aarch64)
 
 # The program that makes the disk of the virtual machine.
 mke2fs:
-	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
-	PATH="$$PATH:/usr/sbin:/sbin" command -v mke2fs >/dev/null && exit 0; \
-	echo "installing e2fsprogs" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends e2fsprogs; } >/dev/null || \
-	echo "make: no mke2fs could be installed: install e2fsprogs" >&2
+	$(if $(ON_ARM64),@:,$(call install,mke2fs,--no-install-recommends e2fsprogs,mke2fs,e2fsprogs))
 
 # A C compiler for arm64, for the tests of binaries that a C linker has linked.
 cross:
-	@case "$$(uname -m)" in aarch64|arm64) exit 0;; esac; \
-	command -v aarch64-linux-gnu-gcc >/dev/null && exit 0; \
-	echo "installing gcc-aarch64-linux-gnu" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross; } >/dev/null || \
-	echo "make: no C compiler for arm64 could be installed: install gcc-aarch64-linux-gnu" >&2
+	$(if $(ON_ARM64),@:,$(call install,aarch64-linux-gnu-gcc,libc6-dev-arm64-cross gcc-aarch64-linux-gnu,C compiler for arm64,gcc-aarch64-linux-gnu))
 
 # The browser for the test of the report's page.
 chromium:
-	@command -v chromium google-chrome >/dev/null && exit 0; \
-	echo "installing chromium" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || \
-	echo "make: no browser could be installed: install chromium" >&2
+	$(call install,chromium google-chrome,--no-install-recommends chromium,browser,chromium)
 
 # Debuggers that read core files of arm64, to compare results with; dlv is among the tools.
 debuggers:
-	@command -v gdb-multiarch >/dev/null && exit 0; \
-	echo "installing gdb-multiarch" >&2; \
-	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends gdb-multiarch; } >/dev/null || \
-	echo "make: no debugger could be installed: install gdb-multiarch" >&2
+	$(call install,gdb-multiarch,--no-install-recommends gdb-multiarch,debugger,gdb-multiarch)
 
 tools: tools/bin/gotestsum tools/bin/dlv tools/bin/staticcheck tools/bin/actionlint
 tools/bin/gotestsum: package = gotest.tools/gotestsum
