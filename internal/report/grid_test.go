@@ -87,3 +87,26 @@ func TestKindGrid(t *testing.T) {
 		{"leaf FP", []cell{{"window", affectedSign, "go1.23.4: leaf FP: affected"}, {"none", noneSign, "go1.27.4: leaf FP: none found"}}},
 	}, g.Rows)
 }
+
+// TestScannedBinaries has windows of two binaries and of a toolchain's guest, all at the same
+// address: each is on the page, and only the guest's has the run.
+func TestScannedBinaries(t *testing.T) {
+	all := everyKind("go1.23.4")
+	all.Windows = all.Windows[:1]
+	for _, path := range []string{"bin/a", "bin/b"} {
+		w := all.Windows[0]
+		w.Binary = path
+		all.Windows = append(all.Windows, w)
+	}
+	p := NewPage(all)
+	require.Len(t, p.Windows, 3)
+	assert.Len(t, p.Windows[0].Runs, 1)
+	assert.Empty(t, p.Windows[1].Runs)
+	assert.Empty(t, p.Windows[2].Runs)
+}
+
+// TestPrintedColours shows that the dark colours are for screens: paper is white.
+func TestPrintedColours(t *testing.T) {
+	assert.Equal(t, 1, strings.Count(pageText, "prefers-color-scheme"))
+	assert.Equal(t, 1, strings.Count(pageText, "@media screen and (prefers-color-scheme: dark) {"))
+}

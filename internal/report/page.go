@@ -81,10 +81,11 @@ func NewPage(all *record.Collection) *Page {
 	return p
 }
 
-// pinned returns the runs that were pinned in a window.
+// pinned returns the runs that were pinned in a window. A window of a scanned binary has
+// none, even if a guest has one at the same address.
 func pinned(w record.Window, all *record.Collection) (runs []record.Run) {
 	for _, r := range all.Runs {
-		if r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
+		if w.Binary == "" && r.Go == w.Go && r.Pinned && r.Kind == "run" && r.PC == w.PC {
 			runs = append(runs, r)
 		}
 	}
@@ -93,9 +94,13 @@ func pinned(w record.Window, all *record.Collection) (runs []record.Run) {
 
 // windows adds the windows, each with the runs that were pinned in it.
 func (p *Page) windows(all *record.Collection) {
-	seen := map[[3]string]bool{}
+	type place struct {
+		release, class, pc, binary string
+		in                         record.Place
+	}
+	seen := map[place]bool{}
 	for _, w := range all.Windows {
-		key := [3]string{w.Go, string(w.Class), w.PC}
+		key := place{w.Go, string(w.Class), w.PC, w.Binary, w.Place}
 		if seen[key] {
 			continue
 		}
